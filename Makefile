@@ -1,0 +1,61 @@
+# make run    the whole service on this machine        make test   every check that CI has
+# make bench  load generator, figures as ratios        make model ZIP=…  the shipped model again, from its data
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := .venv/.installed-run
+DEV := .venv/.installed-dev
+DESCRIPTORS := tfserving_api/descriptors.binpb
+
+.PHONY: run test bench model format generate requirements clean
+
+run: $(RUN) $(DESCRIPTORS)
+	@$(BIN)/honcho start
+
+test: $(DEV) $(DESCRIPTORS)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/python protos/lint.py
+	$(BIN)/pytest
+
+bench: $(RUN) $(DESCRIPTORS)
+	$(BIN)/python -m bench
+
+# ZIP: the archive of the Brain Tumor data set; see data/README.md.
+model: $(RUN) $(DESCRIPTORS)
+	@test -n "$(ZIP)" || { echo "make model ZIP=path/to/brain_tumor.zip"; exit 2; }
+	$(BIN)/python -m trainer build-dataset --zip "$(ZIP)"
+	$(BIN)/python -m trainer train
+	$(BIN)/python -m trainer evaluate
+	$(BIN)/python -m trainer publish --data-licence "CC BY-NC-SA 4.0, as third-party registries state" \
+	  --data-source "Brain Tumor, Jakesh Bohaju, Kaggle, DOI 10.34740/KAGGLE/DSV/1370629 (3,008 of its 3,762 slices)"
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(DEV)
+	$(BIN)/python protos/generate.py
+
+# The pins again, from requirements/*.in.
+requirements: $(DEV)
+	for name in gateway run dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --override requirements/overrides.in requirements/$$name.in --output-file requirements/$$name.txt; done
+
+clean:
+	rm -rf .venv $(DESCRIPTORS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(DESCRIPTORS): tfserving_api/extract.py $(RUN)
+	$(BIN)/python -m tfserving_api.extract
+
+$(RUN): requirements/run.txt pyproject.toml protos/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@

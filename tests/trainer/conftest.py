@@ -1,0 +1,51 @@
+"""Labelled synthetic slices as directories and archives."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainer.synthetic import synthetic_slice
+
+
+def _distinct_slice(seed: int, tumor: bool) -> bytes:
+    """A slice that looks like no other: synthetic anatomy under a random large-scale pattern."""
+    rng = np.random.default_rng(seed)
+    pattern = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((240, 240), Image.Resampling.BICUBIC)
+    pixels = (synthetic_slice(seed, tumor)[..., 0] * 0.3 + np.asarray(pattern) * 0.7).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def slice_files() -> dict[str, bytes]:
+    """48 distinct slices by name; odd numbers have a tumor."""
+    return {f"Image{number}": _distinct_slice(number, number % 2 == 1) for number in range(48)}
+
+
+@pytest.fixture(scope="session")
+def label_rows(slice_files: dict[str, bytes]) -> dict[str, str]:
+    """The class of each slice, as the label file has it."""
+    return {name: str(int(name.removeprefix("Image")) % 2) for name in slice_files}
+
+
+@pytest.fixture
+def image_dir(tmp_path: Path, slice_files: dict[str, bytes]) -> Path:
+    """The slices as files."""
+    directory = tmp_path / "images"
+    directory.mkdir()
+    for name, content in slice_files.items():
+        (directory / f"{name}.jpg").write_bytes(content)
+    return directory
+
+
+@pytest.fixture
+def label_file(tmp_path: Path, label_rows: dict[str, str]) -> Path:
+    """The labels as CSV, with a column that nobody needs."""
+    path = tmp_path / "BrainTumor.csv"
+    rows = [f"{name},{label},0.5" for name, label in label_rows.items()]
+    path.write_text("\n".join(["Image,Class,Mean", *rows]) + "\n")
+    return path

@@ -1,0 +1,48 @@
+"""Every architecture keeps the contract; seed_cnn is the original."""
+
+import numpy as np
+import pytest
+
+from gateway.imaging import InputSpec
+from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture_named
+from trainer.architectures.architecture import EMBEDDING, FEATURES
+from trainer.errors import UnknownArchitectureError
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_gives_probabilities_maps_and_embeddings(name: str) -> None:
+    architecture = architecture_named(name)
+    network = architecture.build(InputSpec(32, 32, architecture.input_spec.channels))
+
+    probabilities = network(np.random.default_rng(0).random((3, *network.input_shape[1:]), np.float32)).numpy()
+
+    assert architecture.name == name
+    assert probabilities.shape == (3, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert len(network.get_layer(FEATURES).output.shape) == 4
+    assert len(network.get_layer(EMBEDDING).output.shape) == 2
+
+
+def test_the_empty_name_is_the_default_and_others_are_refused() -> None:
+    assert architecture_named("").name == DEFAULT_ARCHITECTURE
+    with pytest.raises(UnknownArchitectureError, match="residual_cnn, seed_cnn"):
+        architecture_named("transformer")
+
+
+def test_seed_cnn_is_the_original_network() -> None:
+    seed_cnn = ARCHITECTURES["seed_cnn"]
+    network = seed_cnn.build(seed_cnn.input_spec)
+
+    assert [type(layer).__name__ for layer in network.layers] == [
+        "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense", "Dense",
+    ]  # fmt: skip
+    assert network.input_shape == (None, 240, 240, 3)
+    assert network.count_params() == 896 + 18_496 + (58 * 58 * 64 * 128 + 128) + 8_256 + 130
+    assert [layer.kernel_regularizer.l2 for layer in network.layers[5:7]] == [pytest.approx(0.01)] * 2
+    assert (seed_cnn.recipe.epochs, seed_cnn.recipe.batch_size, seed_cnn.recipe.patience) == (20, 32, 3)
+
+
+def test_the_default_costs_what_its_docstring_says() -> None:
+    default = architecture_named("")
+
+    assert default.build(default.input_spec).count_params() < 500_000

@@ -1,0 +1,41 @@
+"""Calibration finds the temperature, covers each class, and knows near from far."""
+
+import numpy as np
+
+from trainer.calibration import COVERAGE, Outputs, at_temperature, calibrate, ood_scores
+
+
+def _outputs(seed: int, sharpness: float) -> Outputs:
+    """A network that is right as often as it says at sharpness 1, and overconfident above."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, 4000)
+    labels = (rng.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.int64)
+    tumor = 1 / (1 + np.exp(-logits * sharpness))
+    embeddings = rng.normal(size=(4000, 6)) * [1, 2, 3, 1, 1, 1] + labels[:, None] * 4
+    return Outputs(np.stack([1 - tumor, tumor], axis=1).astype(np.float32), embeddings.astype(np.float32), labels)
+
+
+def test_the_temperature_undoes_overconfidence() -> None:
+    calibration = calibrate(_outputs(0, 2.5), _outputs(1, 2.5))
+
+    assert abs(calibration.temperature - 2.5) < 0.25
+
+
+def test_conformal_sets_hold_the_truth_as_often_as_promised() -> None:
+    calibration = calibrate(_outputs(0, 1), _outputs(1, 1))
+    fresh = _outputs(2, 1)
+    probabilities = at_temperature(fresh.probabilities, calibration.temperature)
+
+    for label in (0, 1):
+        of_class = fresh.labels == label
+        covered = 1 - probabilities[of_class, label] <= calibration.conformal[label]
+        assert abs(covered.mean() - COVERAGE) < 0.02
+
+
+def test_far_embeddings_score_above_one_and_familiar_ones_below() -> None:
+    calibration = calibrate(_outputs(0, 1), _outputs(1, 1))
+    familiar = ood_scores(_outputs(2, 1).embeddings, calibration.means, calibration.precision)
+    far = ood_scores(np.full((1, 6), 40.0), calibration.means, calibration.precision)
+
+    assert (familiar > 1).mean() < 0.02
+    assert far[0] > 3

@@ -1,0 +1,56 @@
+"""The four commands, one after the other, as a user runs them."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+def _trainer(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainer", *arguments]
+    return subprocess.run(
+        command, env=os.environ | {"DATA_ROOT": str(root)}, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], label_file: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(label_file, "BrainTumor.csv")
+        for name, content in slice_files.items():
+            archive.writestr(f"images/{name}.jpg", content)
+    root = tmp_path / "data"
+
+    built = _trainer(root, "build-dataset", "--zip", str(tmp_path / "set.zip"))
+    assert built.returncode == 0, built.stderr
+    assert "train_slices" in built.stdout
+    trained = _trainer(root, "train", "--epochs", "1")
+    assert trained.returncode == 0, trained.stderr
+    assert all(name in trained.stdout for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+    evaluated = _trainer(root, "evaluate")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "sensitivity" in evaluated.stdout
+    published = _trainer(root, "publish", "--data-source", "made up")
+    assert published.returncode == 0, published.stderr
+    assert published.stdout == "published brain_tumor version 1\n"
+    assert (root / "models/brain_tumor/1/saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["train"], "train_data.npz does not exist"),
+        (["evaluate"], "there is no model"),
+        (["publish"], "training.json is missing"),
+        (["train", "--architecture", "transformer"], "none of: residual_cnn, seed_cnn"),
+        (["build-dataset"], "image directory images cannot be read"),
+    ],
+)
+def test_a_step_without_the_one_before_says_what_to_do(tmp_path: Path, arguments: list[str], text: str) -> None:
+    ended = _trainer(tmp_path, *arguments)
+
+    assert ended.returncode == 1
+    assert text in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,184 @@
+"""Labelled slices become splits; every defect is an error or a counted exclusion."""
+
+import shutil
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trainer.dataset import DatasetPaths, DatasetSummary, build_dataset, load_split
+from trainer.errors import LabelFileError, SourceError, TooFewSlicesError
+from trainer.sources import DirectorySource, SliceSource, ZipSource
+
+
+def _ignore(_done: int, _total: int) -> None:
+    """No progress bar."""
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> DatasetPaths:
+    root = tmp_path / "data"
+    return DatasetPaths(root / "processed/data.npz", root / "train/train_data.npz", root / "test/test_data.npz")
+
+
+def _build(source: SliceSource, paths: DatasetPaths, seed: int = 1) -> DatasetSummary:
+    return build_dataset(source, paths, seed, _ignore)
+
+
+def _manifest(paths: DatasetPaths) -> pd.DataFrame:
+    return pd.read_csv(paths.all_npz.with_name("manifest.csv"), keep_default_na=False).set_index("name")
+
+
+def test_splits_hold_every_slice_once_and_share_no_group(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    summary = _build(DirectorySource(image_dir, label_file), paths)
+    train, test = load_split(paths.train_npz), load_split(paths.test_npz)
+
+    assert len(train.labels) + len(test.labels) == 48 == summary.train_slices + summary.test_slices
+    assert not set(train.groups) & set(test.groups)
+    assert train.images.shape == (len(train.labels), 240, 240, 1)
+    assert train.images.dtype == np.uint8
+    assert train.fingerprint == test.fingerprint == summary.fingerprint
+
+
+def test_rows_follow_the_manifest_and_labels_follow_the_names(
+    image_dir: Path, label_file: Path, label_rows: dict[str, str], paths: DatasetPaths
+) -> None:
+    _build(DirectorySource(image_dir, label_file), paths)
+    manifest = _manifest(paths)
+
+    assert manifest["label"].astype(str).to_dict() == label_rows
+    train = load_split(paths.train_npz)
+    np.testing.assert_array_equal(train.labels, manifest[manifest["split"] == "train"]["label"].to_numpy(np.int64))
+    assert len(load_split(paths.all_npz).labels) == 48
+
+
+def test_the_seed_gives_the_same_split_bit_for_bit(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    contents = []
+    for _ in range(2):
+        _build(DirectorySource(image_dir, label_file), paths, seed=7)
+        contents.append([np.load(path)["X"].tobytes() for path in (paths.train_npz, paths.test_npz)])
+
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "folder"), [("BrainTumor.csv", "images/"), ("Brain Tumor.csv", "Brain Tumor/Brain Tumor/")]
+)
+def test_both_layouts_of_the_archive_are_read(
+    tmp_path: Path, slice_files: dict[str, bytes], label_file: Path, paths: DatasetPaths, table: str, folder: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(label_file, table)
+        archive.writestr("bt_dataset_t3.csv", "Image,Mean,Variance\n1.jpg,1,2\n")
+        for name, content in slice_files.items():
+            archive.writestr(f"{folder}{name}.jpg", content)
+
+    with ZipSource(tmp_path / "set.zip") as source:
+        assert _build(source, paths).train_slices > 0
+
+
+def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    (image_dir / "Image3.jpg").unlink()
+    (image_dir / "Image4.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    shutil.copy(image_dir / "Image5.jpg", image_dir / "Image6.jpg")
+    shutil.copy(image_dir / "Image7.jpg", image_dir / "Image9.jpg")
+    shutil.copy(image_dir / "Image1.jpg", image_dir / "Stranger.jpg")
+    label_file.write_text(label_file.read_text().replace("Image8,0", "Image8,maybe"))
+
+    summary = _build(DirectorySource(image_dir, label_file), paths)
+    excluded = _manifest(paths)["excluded"]
+
+    assert excluded["Image3"] == "missing image"
+    assert excluded["Image4"].startswith("unreadable: ")
+    assert excluded["Image5"] == excluded["Image6"] == "conflicting labels"
+    assert excluded["Image7"] == excluded["Image9"] == ""
+    assert excluded["Image8"] == "unknown label"
+    assert excluded["Stranger"] == "no label"
+    assert sum(summary.excluded.values()) == 6
+    assert summary.identical_files == 1
+
+
+def test_identical_files_stay_on_one_side(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    for number in range(10, 20, 2):
+        shutil.copy(image_dir / f"Image{number}.jpg", image_dir / f"Image{number + 20}.jpg")
+
+    _build(DirectorySource(image_dir, label_file), paths)
+
+    assert (_manifest(paths).groupby("sha256")["split"].nunique() == 1).all()
+
+
+def test_a_colour_slice_makes_the_set_three_channels(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    from PIL import Image
+
+    with Image.open(image_dir / "Image0.jpg") as picture:
+        tinted = np.asarray(picture).copy()
+    tinted[..., 0] //= 2
+    Image.fromarray(tinted).save(image_dir / "Image0.jpg")
+
+    _build(DirectorySource(image_dir, label_file), paths)
+
+    assert load_split(paths.train_npz).images.shape[-1] == 3
+
+
+def test_a_name_that_stands_twice_is_an_error(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    label_file.write_text(label_file.read_text() + "Image2.jpg,1,0\n")
+
+    with pytest.raises(LabelFileError, match="Image2"):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+
+def test_two_files_of_one_name_are_an_error(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    shutil.copy(image_dir / "Image2.jpg", image_dir / "Image2.png")
+
+    with pytest.raises(SourceError, match="Image2"):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+
+@pytest.mark.parametrize("content", ["", "Image,Label\na,1\n", "\x00\x01\x02"])
+def test_a_file_that_holds_no_labels_is_an_error(
+    image_dir: Path, label_file: Path, paths: DatasetPaths, content: str
+) -> None:
+    label_file.write_text(content)
+
+    with pytest.raises(LabelFileError, match="columns Image and Class"):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+
+def test_one_label_only_is_an_error_and_leaves_nothing_behind(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    label_file.write_text("Image,Class\n" + "".join(f"Image{number},0\n" for number in range(48)))
+
+    with pytest.raises(TooFewSlicesError):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+    assert [
+        path for path in paths.all_npz.parent.parent.rglob("*") if path.is_file() or path.name.startswith(".")
+    ] == []
+
+
+def test_an_old_data_set_outlives_a_failed_build(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    fingerprint = _build(DirectorySource(image_dir, label_file), paths).fingerprint
+    label_file.write_text("Image,Class\n")
+
+    with pytest.raises(TooFewSlicesError):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+    assert load_split(paths.train_npz).fingerprint == fingerprint
+
+
+def test_memory_does_not_grow_with_the_set(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    """48 slices take 8.3 MB as RGB pixels; a build must hold far fewer at a time."""
+    tracemalloc.start()
+    try:
+        _build(DirectorySource(image_dir, label_file), paths)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 48 * 240 * 240 * 3

@@ -1,0 +1,64 @@
+"""npz files are written in a stream, mapped without loading, and never unpickled."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer.errors import NpzError
+from trainer.npz import Streamed, map_npz, write_npz
+
+
+def test_streamed_blocks_read_back_as_one_array(tmp_path: Path) -> None:
+    whole = np.arange(7 * 6, dtype=np.uint8).reshape(7, 2, 3)
+    write_npz(
+        tmp_path / "a.npz", {"X": Streamed(whole.shape, whole.dtype, iter([whole[:4], whole[4:]])), "Y": np.arange(7)}
+    )
+
+    arrays = map_npz(tmp_path / "a.npz", ["X", "Y"])
+
+    assert isinstance(arrays["X"], np.memmap)
+    np.testing.assert_array_equal(arrays["X"], whole)
+    np.testing.assert_array_equal(arrays["Y"], np.arange(7))
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as loaded:
+        np.testing.assert_array_equal(loaded["X"], whole)
+
+
+def test_what_numpy_itself_saves_can_be_mapped(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.asfortranarray(np.eye(3)), Y=np.array("text"))
+
+    arrays = map_npz(tmp_path / "a.npz", ["X", "Y"])
+
+    np.testing.assert_array_equal(arrays["X"], np.eye(3))
+    assert str(arrays["Y"]) == "text"
+
+
+def test_pickled_objects_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.array([{"code": "to run"}], dtype=object))
+
+    with pytest.raises(NpzError, match="pickled"):
+        map_npz(tmp_path / "a.npz", ["X"])
+
+
+def test_compressed_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", X=np.eye(3))
+
+    with pytest.raises(NpzError, match="compressed"):
+        map_npz(tmp_path / "a.npz", ["X"])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x93NUMPY"])
+def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+
+    with pytest.raises(NpzError, match=r"a\.npz is not a readable npz file"):
+        map_npz(tmp_path / "a.npz", ["X"])
+
+
+def test_a_missing_file_and_a_missing_array_are_told_apart(tmp_path: Path) -> None:
+    write_npz(tmp_path / "a.npz", {"X": np.eye(2)})
+
+    with pytest.raises(NpzError, match="lacks an array"):
+        map_npz(tmp_path / "a.npz", ["Y"])
+    with pytest.raises(NpzError, match="does not exist"):
+        map_npz(tmp_path / "b.npz", ["X"])

@@ -1,0 +1,166 @@
+"""Training on a tiny set up to a published version that answers as the network did."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gateway.imaging import InputSpec
+from tfserving_api import messages
+from trainer.architectures import Architecture
+from trainer.architectures.residual_cnn import ARCHITECTURE
+from trainer.dataset import Split
+from trainer.errors import PublicationError
+from trainer.evaluate import Candidate, Evaluation, area_under_roc, evaluate, predict_split
+from trainer.model_card import DataSource
+from trainer.publish import publish, versions
+from trainer.train import EpochMetrics, Training, train
+
+_SPEC = InputSpec(32, 32, 1)
+_SOURCE = DataSource("made up", "none")
+
+
+def _split(seed: int) -> Split:
+    """Slices with a bright spot where there is a tumor."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(96) % 2
+    images = rng.integers(0, 90, (96, 240, 240, 1), np.uint8)
+    images[labels == 1, 60:120, 60:120] = 250
+    return Split(images, labels, np.arange(96), "fingerprint")
+
+
+def _ignore(*_: Any) -> None:
+    """No progress bar."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Path, list[EpochMetrics]]:
+    """A network of 32x32 pixels after three epochs."""
+    directory = tmp_path_factory.mktemp("run")
+    seen: list[EpochMetrics] = []
+    small = Architecture("small", _SPEC, ARCHITECTURE.build, ARCHITECTURE.recipe)
+    training = train(_split(0), small, 3, 1, directory, lambda _epoch, metrics: seen.append(metrics))
+    return training, directory, seen
+
+
+@pytest.fixture(scope="module")
+def candidate(run: tuple[Training, Path, list[EpochMetrics]]) -> Candidate:
+    return Candidate(run[1] / "candidate")
+
+
+@pytest.fixture(scope="module")
+def evaluation(candidate: Candidate) -> Evaluation:
+    split = _split(1)
+    return evaluate(predict_split(candidate, split, _ignore), split.labels)
+
+
+def test_each_epoch_is_reported_and_kept(run: tuple[Training, Path, list[EpochMetrics]]) -> None:
+    training, directory, seen = run
+
+    assert training.history == seen
+    assert len(seen) == 3
+    assert training.train_slices + training.validation_slices == 96
+    assert list((directory / "tensorboard").rglob("events.out.tfevents.*"))
+    assert not (directory / "pixels.npy").exists()
+
+
+def test_the_signature_has_the_contracts_names_and_types(candidate: Candidate) -> None:
+    outputs = candidate.predict(np.zeros((3, 32, 32, 1), np.uint8))
+
+    assert {name: (array.dtype.name, array.shape) for name, array in outputs.items()} == {
+        "probabilities": ("float32", (3, 2)),
+        "ood_score": ("float32", (3,)),
+        "label": ("int64", (3,)),
+        "reliability": ("int64", (3,)),
+    }
+
+
+def test_an_explanation_is_the_same_verdict_with_a_heatmap(candidate: Candidate) -> None:
+    images = np.stack([image[::8, ::8][:32, :32][..., :1] for image in _split(2).images[:4]])
+    images = np.pad(images, ((0, 0), (0, 2), (0, 2), (0, 0)))[:, :32, :32]
+    plain, explained = candidate.predict(images), candidate.predict(images, "explain")
+
+    heatmap = explained.pop("heatmap")
+    assert heatmap.min() >= 0
+    assert heatmap.max() <= 1
+    for name, array in plain.items():
+        np.testing.assert_allclose(explained[name], array, atol=1e-5)
+
+
+def test_weights_are_written_once(run: tuple[Training, Path, list[EpochMetrics]]) -> None:
+    training, directory, _ = run
+    shipped = sum(path.stat().st_size for path in (directory / "candidate/variables").iterdir())
+
+    assert shipped < training.parameters * 4 * 1.05 + 20_000
+
+
+def test_the_figures_add_up(evaluation: Evaluation) -> None:
+    counts = (
+        evaluation.true_positives,
+        evaluation.false_positives,
+        evaluation.true_negatives,
+        evaluation.false_negatives,
+    )
+
+    assert sum(counts) == evaluation.examples == 96
+    assert evaluation.accuracy == (counts[0] + counts[2]) / 96
+    assert evaluation.auc > 0.9
+
+
+def test_the_area_under_the_curve_counts_ties_half() -> None:
+    assert area_under_roc(np.array([0.1, 0.5, 0.5, 0.9]), np.array([False, False, True, True])) == 0.875
+
+
+def test_a_version_is_published_with_golden_requests_and_card(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation
+) -> None:
+    training, directory, _ = run
+    model_dir = tmp_path / "brain_tumor"
+    numbers = [publish(directory / "candidate", model_dir, training, evaluation, _SOURCE, parent) for parent in (0, 1)]
+
+    assert numbers == [1, 2] == versions(model_dir)
+    assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
+    card = json.loads((model_dir / "2/assets.extra/model_card.json").read_text())
+    assert (card["model_version"], card["parent_version"]) == (2, 1)
+    assert card["metrics"]["test"]["accuracy"] == evaluation.accuracy
+
+
+def test_golden_requests_hold_the_models_own_answers(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation
+) -> None:
+    import tensorflow as tf
+
+    training, directory, _ = run
+    publish(directory / "candidate", tmp_path / "brain_tumor", training, evaluation, _SOURCE, 0)
+    version = tmp_path / "brain_tumor/1"
+    published = Candidate(version)
+    records = list(
+        tf.data.TFRecordDataset(str(version / "assets.extra/tf_serving_warmup_requests")).as_numpy_iterator()
+    )
+
+    assert len(records) == 4
+    for record in records:
+        log = messages.PredictionLog.FromString(record).predict_log
+        images = tf.make_ndarray(log.request.inputs["images"])
+        answer = published.predict(images, log.request.model_spec.signature_name)
+        assert set(log.response.outputs) == set(answer)
+        for name, tensor in log.response.outputs.items():
+            np.testing.assert_allclose(tf.make_ndarray(tensor), answer[name], atol=1e-5)
+
+
+def test_a_failed_publication_leaves_nothing(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation
+) -> None:
+    training, directory, _ = run
+    broken = tmp_path / "candidate"
+    shutil.copytree(directory / "candidate", broken)
+    (broken / "variables/variables.index").unlink()
+    (broken / "saved_model.pb").unlink()
+
+    with pytest.raises(PublicationError):
+        publish(broken, tmp_path / "brain_tumor", training, evaluation, _SOURCE, 0)
+
+    assert list((tmp_path / "brain_tumor").iterdir()) == []

@@ -1,0 +1,1 @@
+"""Builds data sets, trains, evaluates and publishes versions of the model."""

@@ -1,0 +1,166 @@
+"""The trainer's commands: python -m trainer build-dataset | train | evaluate | publish."""
+
+import dataclasses
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from trainer.errors import TrainerError
+from trainer.ingest import Progress
+from trainer.settings import TrainerSettings
+
+_DEFAULT_SEED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Builds data sets, trains, evaluates and publishes versions. Paths are relative to DATA_ROOT."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is first imported
+    context.obj = TrainerSettings()
+
+
+@main.command()
+@click.option(
+    "--zip",
+    "archive",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Archive of images and labels, instead of the three options below.",
+)
+@click.option("--image-dir", default="raw/images", show_default=True, help="Directory of the images.")
+@click.option("--target-dir", default="raw", show_default=True, help="Directory of the label file.")
+@click.option(
+    "--target-file", default="BrainTumor.csv", show_default=True, help="Label file: CSV with columns Image and Class."
+)
+@click.option("--data-dir", default="processed", show_default=True, help="Directory of the data set.")
+@click.option("--npz-filename", default="data.npz", show_default=True, help="File of the data set.")
+@click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of the split.")
+@click.pass_obj
+def build_dataset(
+    settings: TrainerSettings,
+    archive: Path | None,
+    image_dir: str,
+    target_dir: str,
+    target_file: str,
+    data_dir: str,
+    npz_filename: str,
+    seed: int,
+) -> None:
+    """Labelled images to train and test splits."""
+    from trainer import dataset
+    from trainer.sources import DirectorySource, ZipSource
+
+    root = settings.data_root
+    paths = dataset.DatasetPaths(root / data_dir / npz_filename, settings.train_npz, settings.test_npz)
+    with _bar("slices") as bar:
+        if archive is None:
+            source = DirectorySource(root / image_dir, root / target_dir / target_file)
+            summary = dataset.build_dataset(source, paths, seed, bar)
+        else:
+            with ZipSource(archive) as zipped:
+                summary = dataset.build_dataset(zipped, paths, seed, bar)
+    _show(summary)
+
+
+@main.command()
+@click.option("--architecture", default="", help="One of ARCHITECTURES; by default the default one.")
+@click.option("--epochs", default=0, help="By default the architecture's own number.")
+@click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of validation split, weights and augmentation.")
+@click.pass_obj
+def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) -> None:
+    """Fits an architecture on the training split."""
+    from trainer import train as fitting
+    from trainer.architectures import architecture_named
+    from trainer.dataset import load_split
+    from trainer.record import write_record
+
+    chosen = architecture_named(architecture)
+    shutil.rmtree(settings.run_dir, ignore_errors=True)
+    total = epochs or chosen.recipe.epochs
+    with tqdm(total=total, unit="epoch", disable=None) as bar:
+
+        def on_epoch(epoch: int, metrics: fitting.EpochMetrics) -> None:
+            bar.update()
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in dataclasses.asdict(metrics).items())
+            bar.write(f"epoch {epoch}/{total}  {figures}", file=sys.stdout)
+
+        training = fitting.train(load_split(settings.train_npz), chosen, epochs, seed, settings.run_dir, on_epoch)
+    write_record(settings.run_dir / "training.json", training)
+    click.echo(f"kept epoch {training.kept_epoch + 1}, temperature {training.temperature:.3f}")
+
+
+@main.command()
+@click.option("--version", default=0, help="A published version; by default what was trained last.")
+@click.pass_obj
+def evaluate(settings: TrainerSettings, version: int) -> None:
+    """Measures a model on the untouched test split."""
+    from trainer.dataset import load_split
+    from trainer.evaluate import Candidate, predict_split
+    from trainer.evaluate import evaluate as figures_of
+    from trainer.record import write_record
+
+    directory = settings.model_dir / str(version) if version else settings.run_dir / "candidate"
+    if not (directory / "saved_model.pb").exists():
+        raise TrainerError(f"there is no model in {directory.name}; train one with: python -m trainer train")
+    split = load_split(settings.test_npz)
+    with _bar("slices") as bar:
+        outputs = predict_split(Candidate(directory), split, bar)
+    evaluation = figures_of(outputs, split.labels)
+    if not version:
+        write_record(settings.run_dir / "evaluation.json", evaluation)
+    _show(evaluation)
+
+
+@main.command()
+@click.option("--data-source", default="not stated", help="Where the training data comes from, for the model card.")
+@click.option("--data-licence", default="not stated", help="Its licence, for the model card.")
+@click.pass_obj
+def publish(settings: TrainerSettings, data_source: str, data_licence: str) -> None:
+    """Makes what was trained and evaluated last the next version."""
+    from trainer import publish as publication
+    from trainer.evaluate import Evaluation
+    from trainer.model_card import DataSource
+    from trainer.record import read_record
+    from trainer.train import Training
+
+    training = read_record(settings.run_dir / "training.json", Training)
+    evaluation = read_record(settings.run_dir / "evaluation.json", Evaluation)
+    parent = max(publication.versions(settings.model_dir), default=0)
+    source = DataSource(data_source, data_licence)
+    version = publication.publish(
+        settings.run_dir / "candidate", settings.model_dir, training, evaluation, source, parent
+    )
+    click.echo(f"published {settings.model_name} version {version}")
+
+
+class _bar:  # noqa: N801  a context manager, used like a function
+    """A progress bar that is fed with how much is done."""
+
+    def __init__(self, unit: str) -> None:
+        self._bar = tqdm(unit=unit, disable=None)
+
+    def __enter__(self) -> Progress:
+        return self._advance
+
+    def _advance(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _show(record: object) -> None:
+    for name, value in dataclasses.asdict(record).items():  # type: ignore[call-overload]  # both records are dataclasses
+        click.echo(f"{name:>16}  {value:.4f}" if isinstance(value, float) else f"{name:>16}  {value}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TrainerError as err:
+        sys.exit(f"{type(err).__name__}: {err}")

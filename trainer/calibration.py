@@ -1,0 +1,120 @@
+"""What turns a network's output into a verdict: temperature, threshold, conformal sets, distance.
+
+Fitted on the validation split, which shares no near-duplicate group with the training split.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+COVERAGE = 0.95
+"""Share of slices of each class whose true label the conformal set must hold."""
+
+IN_DOMAIN_SHARE = 0.99
+"""Share of validation slices whose distance counts as familiar."""
+
+_SHRINKAGE = 0.1
+_SMALLEST = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Constants that go into the graph of a version.
+
+    Attributes:
+      temperature: divides the logits.
+      threshold: calibrated P(tumor) from which on a slice is called Tumor.
+      conformal: float32 (2,), largest 1 - P(class) at which the class stays open, by class.
+      means: float32 (2, D), mean embedding of each class.
+      precision: float32 (D, D), inverse of the shared covariance, scaled so that a distance of 1
+        bounds IN_DOMAIN_SHARE of the validation slices.
+    """
+
+    temperature: float
+    threshold: float
+    conformal: NDArray[np.float32]
+    means: NDArray[np.float32]
+    precision: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a network says of a split.
+
+    Attributes:
+      probabilities: float32 (N, 2), as the network gives them.
+      embeddings: float32 (N, D).
+      labels: int64 (N,).
+    """
+
+    probabilities: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+def calibrate(train: Outputs, validation: Outputs) -> Calibration:
+    """Fits every constant of a verdict."""
+    temperature = _temperature(validation)
+    calibrated = at_temperature(validation.probabilities, temperature)
+    means, precision = _distance(train)
+    distances = ood_scores(validation.embeddings, means, precision)
+    scale = float(np.quantile(distances, IN_DOMAIN_SHARE))
+    return Calibration(
+        temperature=temperature,
+        threshold=0.5,
+        conformal=_conformal(calibrated, validation.labels),
+        means=means.astype(np.float32),
+        precision=(precision / scale**2).astype(np.float32),
+    )
+
+
+def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Returns softmax(log(probabilities) / temperature), (N, 2)."""
+    logits = np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def ood_scores(embeddings: NDArray[Any], means: NDArray[Any], precision: NDArray[Any]) -> NDArray[np.float64]:
+    """Returns the Mahalanobis distance (N,) of each embedding to the nearest class mean.
+
+    Source: Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples" (2018).
+    """
+    offsets = embeddings[:, None, :].astype(np.float64) - means[None]
+    squared = np.einsum("ncd,de,nce->nc", offsets, precision, offsets)
+    return np.asarray(np.sqrt(np.maximum(squared.min(axis=1), 0)))
+
+
+def _temperature(outputs: Outputs) -> float:
+    """Minimises the negative log-likelihood. Source: Guo et al., "On Calibration of Modern Neural Networks" (2017)."""
+
+    def loss(log_temperature: float) -> float:
+        probabilities = at_temperature(outputs.probabilities, float(np.exp(log_temperature)))
+        of_truth = probabilities[np.arange(len(outputs.labels)), outputs.labels]
+        return float(-np.log(np.maximum(of_truth, _SMALLEST)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(5)), method="bounded").x))
+
+
+def _conformal(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Returns the class-conditional quantiles of split conformal prediction.
+
+    Source: Vovk, "Conditional Validity of Inductive Conformal Predictors" (2012).
+    """
+    limits = []
+    for label in (0, 1):
+        scores = np.sort(1 - probabilities[labels == label, label])
+        rank = int(np.ceil((len(scores) + 1) * COVERAGE))
+        limits.append(scores[rank - 1] if rank <= len(scores) else 1.0)
+    return np.array(limits, np.float32)
+
+
+def _distance(train: Outputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    embeddings = train.embeddings.astype(np.float64)
+    means = np.stack([embeddings[train.labels == label].mean(axis=0) for label in (0, 1)])
+    covariance = np.cov(embeddings - means[train.labels], rowvar=False)
+    floor = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    return means, np.linalg.inv((1 - _SHRINKAGE) * covariance + _SHRINKAGE * floor)

@@ -1,0 +1,178 @@
+"""Labelled slices to train and test splits without near-duplicates between them."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainer.errors import TooFewSlicesError
+from trainer.grouping import near_duplicate_groups
+from trainer.ingest import Ingested, Progress, ingest
+from trainer.npz import Streamed, map_npz, write_npz
+from trainer.sources import SliceSource
+from trainer.split import held_out_rows
+
+TEST_SHARE = 0.16
+"""Of the near-duplicate groups that become the test split."""
+
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPaths:
+    """Where a data set is written.
+
+    Attributes:
+      all_npz: every slice that is kept; manifest.csv is written beside it.
+      train_npz: the training split.
+      test_npz: the test split.
+    """
+
+    all_npz: Path
+    train_npz: Path
+    test_npz: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """Counts of a data set.
+
+    Attributes:
+      fingerprint: SHA-256 over name, label and content of every kept slice, as hex digits.
+      excluded: how many images were left out, by reason.
+    """
+
+    fingerprint: str
+    train_slices: int
+    train_groups: int
+    test_slices: int
+    test_groups: int
+    tumor_slices: int
+    identical_files: int
+    excluded: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split, mapped from disk.
+
+    Attributes:
+      images: uint8 (N, 240, 240, C), C 1 where every slice of the data set is grey, else 3.
+      labels: int64 (N,), 1 is tumor.
+      groups: int64 (N,), near-duplicate group.
+      fingerprint: of the data set.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    fingerprint: str
+
+
+def load_split(path: Path) -> Split:
+    """Maps a split that build_dataset wrote; raises NpzError where it is none."""
+    arrays = map_npz(path, ["X", "Y", "group", "fingerprint"])
+    return Split(arrays["X"], np.array(arrays["Y"]), np.array(arrays["group"]), str(arrays["fingerprint"]))
+
+
+def build_dataset(source: SliceSource, paths: DatasetPaths, seed: int, progress: Progress) -> DatasetSummary:
+    """Writes npz files (`X` uint8 [N, 240, 240, C], `Y` int64 [N]) and the manifest.
+
+    The files appear together at the end; where anything fails, none does.
+
+    Raises:
+      DatasetError: the slices cannot become a data set.
+    """
+    with _staging(paths.all_npz.parent) as staging:
+        ingested = ingest(source, staging / "pixels.npy", progress)
+        _assign(ingested, seed)
+        manifest = ingested.manifest
+        fingerprint = _fingerprint(manifest)
+        manifest.to_csv(staging / "manifest.csv", index=False)
+        targets = {paths.all_npz: "train|test", paths.train_npz: "train", paths.test_npz: "test"}
+        for number, splits in enumerate(targets.values()):
+            rows = np.flatnonzero(manifest["split"].str.fullmatch(splits))
+            _write_split(staging / f"{number}.npz", ingested, rows, fingerprint)
+        for number, target in enumerate(targets):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(staging / f"{number}.npz", target)
+        (staging / "manifest.csv").replace(paths.all_npz.with_name("manifest.csv"))
+    return _summary(manifest, fingerprint)
+
+
+@contextmanager
+def _staging(parent: Path) -> Iterator[Path]:
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=parent) as staging:
+        yield Path(staging)
+
+
+def _assign(ingested: Ingested, seed: int) -> None:
+    """Fills in group and split of every kept row."""
+    manifest = ingested.manifest
+    kept = np.flatnonzero(manifest["excluded"] == "")
+    if not len(kept):
+        raise TooFewSlicesError("every image was excluded: " + _counted(_excluded(manifest)))
+    groups = near_duplicate_groups(ingested.hashes[kept])
+    labels = manifest["label"].to_numpy()[kept].astype(np.int64)
+    is_test = held_out_rows(groups, labels, TEST_SHARE, seed)
+    manifest.loc[kept, "group"] = groups
+    manifest.loc[kept, "split"] = np.where(is_test, "test", "train")
+    manifest["label"] = manifest["label"].astype("Int64")
+
+
+def _write_split(path: Path, ingested: Ingested, rows: NDArray[np.intp], fingerprint: str) -> None:
+    channels = 1 if ingested.is_grey else 3
+    blocks = (ingested.pixels[rows[at : at + _BLOCK], :, :, :channels] for at in range(0, len(rows), _BLOCK))
+    kept = ingested.manifest.iloc[rows]
+    shape = (len(rows), *ingested.pixels.shape[1:3], channels)
+    arrays: dict[str, Streamed | NDArray[Any]] = {
+        "X": Streamed(shape, np.dtype(np.uint8), blocks),
+        "Y": kept["label"].to_numpy(np.int64),
+        "group": kept["group"].to_numpy(np.int64),
+        "fingerprint": np.array(fingerprint),
+    }
+    write_npz(path, arrays)
+
+
+def _fingerprint(manifest: pd.DataFrame) -> str:
+    kept = manifest[manifest["excluded"] == ""].sort_values("name")
+    lines = (
+        f"{name}\t{label}\t{sha256}\n"
+        for name, label, sha256 in kept[["name", "label", "sha256"]].itertuples(index=False)
+    )
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _excluded(manifest: pd.DataFrame) -> dict[str, int]:
+    return {str(reason): int(n) for reason, n in manifest["excluded"].value_counts().items() if reason}
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+
+
+def _summary(manifest: pd.DataFrame, fingerprint: str) -> DatasetSummary:
+    kept = manifest[manifest["excluded"] == ""]
+    train, test = kept[kept["split"] == "train"], kept[kept["split"] == "test"]
+    return DatasetSummary(
+        fingerprint=fingerprint,
+        train_slices=len(train),
+        train_groups=train["group"].nunique(),
+        test_slices=len(test),
+        test_groups=test["group"].nunique(),
+        tumor_slices=int(kept["label"].sum()),
+        identical_files=int(kept["sha256"].duplicated().sum()),
+        excluded=_excluded(manifest),
+    )

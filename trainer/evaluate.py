@@ -1,0 +1,88 @@
+"""Figures of a SavedModel on a labelled split."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from gateway.imaging import InputSpec, preprocess
+from trainer.dataset import Split
+from trainer.ingest import Progress
+
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures at the version's own threshold; positive is tumor."""
+
+    examples: int
+    accuracy: float
+    auc: float
+    sensitivity: float
+    specificity: float
+    true_positives: int
+    false_positives: int
+    true_negatives: int
+    false_negatives: int
+
+
+class Candidate:
+    """A SavedModel loaded into this process, with the signatures of `servable`."""
+
+    def __init__(self, directory: Path) -> None:
+        import tensorflow as tf
+
+        self._model = tf.saved_model.load(str(directory))  # its signatures live as long as it does
+        images = self._model.signatures["serving_default"].structured_input_signature[1]["images"]
+        self.input_spec = InputSpec(*images.shape[1:])
+
+    def predict(self, images: NDArray[np.uint8], signature: str = "serving_default") -> dict[str, NDArray[Any]]:
+        """Returns the outputs of a signature for images uint8 [N, H, W, C], each with first axis N."""
+        import tensorflow as tf
+
+        outputs = self._model.signatures[signature](images=tf.constant(images))
+        return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def predict_split(candidate: Candidate, split: Split, progress: Progress) -> dict[str, NDArray[Any]]:
+    """Returns the outputs of `serving_default` for every slice of a split, in its order."""
+    parts = []
+    for at in range(0, len(split.labels), _BATCH):
+        stored = split.images[at : at + _BATCH]
+        parts.append(candidate.predict(np.stack([preprocess(image, candidate.input_spec) for image in stored])))
+        progress(min(at + _BATCH, len(split.labels)), len(split.labels))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def evaluate(outputs: dict[str, NDArray[Any]], labels: NDArray[np.int64]) -> Evaluation:
+    """Counts what predict_split returned against the truth.
+
+    Args:
+      outputs: with `probabilities` (N, 2) and `label` (N,).
+      labels: int64 (N,), both 0 and 1 among them.
+    """
+    called, truth = outputs["label"] == 1, labels == 1
+    true_positives, false_positives = int((called & truth).sum()), int((called & ~truth).sum())
+    true_negatives, false_negatives = int((~called & ~truth).sum()), int((~called & truth).sum())
+    return Evaluation(
+        examples=len(labels),
+        accuracy=(true_positives + true_negatives) / len(labels),
+        auc=area_under_roc(outputs["probabilities"][:, 1], truth),
+        sensitivity=true_positives / (true_positives + false_negatives),
+        specificity=true_negatives / (true_negatives + false_positives),
+        true_positives=true_positives,
+        false_positives=false_positives,
+        true_negatives=true_negatives,
+        false_negatives=false_negatives,
+    )
+
+
+def area_under_roc(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
+    """Returns the chance that a tumor scores above a tumor-free slice: the Mann-Whitney statistic, ties half."""
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    rank_sum = float(rankdata(scores)[truth].sum())
+    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)

@@ -1,0 +1,55 @@
+"""Golden requests: what serving is warmed up with, and what the model itself answers to it.
+
+Each record of `tf_serving_warmup_requests` is a PredictionLog whose request is a batch of
+synthetic slices and whose response is the exported model's own answer. TensorFlow Serving
+plays the requests before a version answers callers; gate and rollout compare the answers.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.imaging import InputSpec, preprocess
+from tfserving_api import messages
+from trainer.evaluate import Candidate
+from trainer.synthetic import synthetic_slice
+
+_BATCHES = (("serving_default", 1), ("serving_default", 8), ("serving_default", 32), ("explain", 1))
+"""Signatures and batch sizes that callers will use."""
+
+
+def golden_images(count: int, spec: InputSpec) -> NDArray[np.uint8]:
+    """Returns uint8 [count, H, W, C], every other slice with a lesion."""
+    return np.stack([preprocess(synthetic_slice(seed, lesion=seed % 2 == 1), spec) for seed in range(count)])
+
+
+def write_golden_requests(candidate: Candidate, model_name: str, path: Path) -> None:
+    """Writes one record for each of the batches that callers will use."""
+    import tensorflow as tf
+
+    images = golden_images(max(size for _, size in _BATCHES), candidate.input_spec)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, size in _BATCHES:
+            writer.write(_record(candidate, model_name, signature, images[:size]).SerializeToString())
+
+
+def _record(candidate: Candidate, model_name: str, signature: str, images: NDArray[np.uint8]) -> Any:
+    log = messages.PredictionLog()
+    request, response = log.predict_log.request, log.predict_log.response
+    request.model_spec.name = model_name
+    request.model_spec.signature_name = signature
+    _fill(request.inputs["images"], images)
+    for name, array in candidate.predict(images, signature).items():
+        _fill(response.outputs[name], array)
+    return log
+
+
+def _fill(tensor: Any, array: NDArray[Any]) -> None:
+    import tensorflow as tf
+
+    tensor.dtype = tf.as_dtype(array.dtype).as_datatype_enum
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    tensor.tensor_content = array.tobytes()

@@ -1,0 +1,101 @@
+"""Reading of labelled slices into one pixel file, with every exclusion counted and named."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gateway.imaging import ImageArray, InputSpec, InvalidImageError, decode, preprocess
+from trainer.errors import LabelFileError
+from trainer.grouping import HASH_BITS, perceptual_hash
+from trainer.sources import SliceSource
+
+SIDE = 240
+"""Height and width of a stored slice, in pixels."""
+
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+
+MANIFEST_COLUMNS = ["name", "label", "sha256", "group", "split", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """Slices as read, in the order of the label file.
+
+    Attributes:
+      manifest: one row per image, with MANIFEST_COLUMNS; `excluded` is why it is left out, else "".
+      pixels: uint8 (len(manifest), SIDE, SIDE, 3), mapped from disk; zero where excluded.
+      hashes: bool (len(manifest), HASH_BITS).
+      is_grey: whether every slice has three equal channels.
+    """
+
+    manifest: pd.DataFrame
+    pixels: NDArray[np.uint8]
+    hashes: NDArray[np.bool_]
+    is_grey: bool
+
+
+def ingest(source: SliceSource, pixel_file: Path, progress: Progress) -> Ingested:
+    """Reads every slice once; memory is bounded by one of them.
+
+    Raises:
+      LabelFileError: a name stands twice in the label file, so that its label is ambiguous.
+      SourceError: the images cannot be read at all.
+    """
+    locations = source.images()
+    manifest = _join(source.labels(), locations)
+    pixels = np.lib.format.open_memmap(pixel_file, "w+", np.uint8, (len(manifest), SIDE, SIDE, 3))
+    hashes = np.zeros((len(manifest), HASH_BITS), np.bool_)
+    digests, excluded = [""] * len(manifest), manifest["excluded"].tolist()
+    is_grey = True
+    for row, name in enumerate(manifest["name"]):
+        if not excluded[row]:
+            try:
+                content = source.read(locations[name])
+                image = decode(content)
+            except (OSError, InvalidImageError) as err:
+                excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
+            else:
+                is_grey = is_grey and _is_grey(image)
+                digests[row] = hashlib.sha256(content).hexdigest()
+                hashes[row] = perceptual_hash(image)
+                pixels[row] = preprocess(image, InputSpec(SIDE, SIDE, 3))
+        progress(row + 1, len(manifest))
+    manifest = manifest.assign(sha256=digests, excluded=excluded)
+    _exclude_conflicts(manifest)
+    return Ingested(manifest, pixels, hashes, is_grey)
+
+
+def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
+    """Makes the manifest: labelled images first, then those without a label."""
+    named = labels["Image"].fillna("").str.strip().map(lambda text: PurePath(text).stem)
+    twice = sorted(set(named[named.duplicated()]))
+    if twice:
+        raise LabelFileError(
+            f"{len(twice)} names stand twice in the label file, such as {twice[0]!r}; keep one row of each"
+        )
+    label = pd.to_numeric(labels["Class"], errors="coerce")
+    unlabelled = sorted(set(locations) - set(named))
+    manifest = pd.DataFrame({"name": [*named, *unlabelled], "label": [*label, *([np.nan] * len(unlabelled))]})
+    manifest = manifest.assign(sha256="", group=-1, split="", excluded="")
+    manifest.loc[~manifest["label"].isin([0, 1]), "excluded"] = "unknown label"
+    manifest.loc[manifest["name"].isin(unlabelled), "excluded"] = "no label"
+    manifest.loc[~manifest["name"].isin(locations.keys()), "excluded"] = "missing image"
+    return manifest[MANIFEST_COLUMNS]
+
+
+def _exclude_conflicts(manifest: pd.DataFrame) -> None:
+    """Excludes identical files whose labels differ: at least one of them is wrong."""
+    kept = manifest[manifest["excluded"] == ""]
+    labels_of_file = kept.groupby("sha256")["label"].transform("nunique")
+    manifest.loc[kept.index[labels_of_file > 1], "excluded"] = "conflicting labels"
+
+
+def _is_grey(image: ImageArray) -> bool:
+    first = image[..., :1]
+    return image.shape[-1] == 1 or bool((image == first).all())

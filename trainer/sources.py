@@ -1,0 +1,134 @@
+"""Where labelled slices come from: a directory with a label file, or one zip archive.
+
+The archive may have the layout of this project (`BrainTumor.csv`, `images/Image1.jpg`) or
+Kaggle's (`Brain Tumor.csv`, `Brain Tumor/Brain Tumor/Image1.jpg`): images are found by suffix
+wherever they lie, the label file is the only CSV with the columns `Image` and `Class`.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Protocol, Self
+
+import pandas as pd
+
+from trainer.errors import LabelFileError, SourceError
+
+_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
+_LABEL_COLUMNS = ["Image", "Class"]
+
+
+class SliceSource(Protocol):
+    """Image files and their labels."""
+
+    def labels(self) -> pd.DataFrame:
+        """Returns the columns `Image` (name, with or without suffix) and `Class` (0 no tumor, 1 tumor), as text.
+
+        Raises:
+          LabelFileError: the file is missing, is no CSV or lacks a column.
+        """
+
+    def images(self) -> dict[str, str]:
+        """Returns where each image lies, by its name without suffix.
+
+        Raises:
+          SourceError: two files share a name, or there are none.
+        """
+
+    def read(self, location: str) -> bytes:
+        """Returns the bytes of one image file; raises OSError where it has gone."""
+
+
+class DirectorySource:
+    """Images in one directory, labels in a CSV file."""
+
+    def __init__(self, image_dir: Path, label_file: Path) -> None:
+        self._image_dir = image_dir
+        self._label_file = label_file
+
+    def labels(self) -> pd.DataFrame:
+        """See SliceSource."""
+        try:
+            return _read_labels(self._label_file.read_bytes(), self._label_file.name)
+        except OSError as err:
+            raise LabelFileError(f"label file {self._label_file.name} cannot be read: {err.strerror}") from err
+
+    def images(self) -> dict[str, str]:
+        """See SliceSource."""
+        try:
+            return _by_stem((entry.name for entry in self._image_dir.iterdir()), self._image_dir.name)
+        except OSError as err:
+            raise SourceError(f"image directory {self._image_dir.name} cannot be read: {err.strerror}") from err
+
+    def read(self, location: str) -> bytes:
+        """See SliceSource."""
+        return (self._image_dir / location).read_bytes()
+
+
+class ZipSource:
+    """Images and label file in one zip archive; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as err:
+            raise SourceError(f"archive {path.name} cannot be read: {err}") from err
+        self._name = path.name
+
+    def labels(self) -> pd.DataFrame:
+        """See SliceSource."""
+        tables = []
+        for name in self._archive.namelist():
+            if name.lower().endswith(".csv"):
+                try:
+                    tables.append(_read_labels(self._archive.read(name), name))
+                except LabelFileError:
+                    continue
+        if len(tables) != 1:
+            raise LabelFileError(
+                f"{self._name} holds {len(tables)} CSV files with columns Image and Class; one is needed"
+            )
+        return tables[0]
+
+    def images(self) -> dict[str, str]:
+        """See SliceSource."""
+        return _by_stem(self._archive.namelist(), self._name)
+
+    def read(self, location: str) -> bytes:
+        """See SliceSource."""
+        try:
+            return self._archive.read(location)
+        except zipfile.BadZipFile as err:
+            raise OSError(str(err)) from err
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._archive.close()
+
+
+def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(io.BytesIO(content), dtype=str, usecols=_LABEL_COLUMNS)
+    except ValueError as err:  # also pandas' own parser and empty-file errors
+        raise LabelFileError(f"{file_name} is no CSV file with the columns Image and Class") from err
+    return table[_LABEL_COLUMNS]
+
+
+def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for location in locations:
+        path = PurePath(location)
+        if path.suffix.lower() not in _IMAGE_SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise SourceError(f"{place} holds two images named {path.stem}: {found[path.stem]} and {location}")
+        found[path.stem] = location
+    if not found:
+        raise SourceError(f"{place} holds no image files")
+    return found
