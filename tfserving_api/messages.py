@@ -10,7 +10,6 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from tfserving_api.extract import DESCRIPTORS
 
-
 pool = descriptor_pool.DescriptorPool()
 """Holds every descriptor, the services' too."""
 
