@@ -1,0 +1,113 @@
+"""`python -m bench`: see the package's docstring."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from bench.processes import Server, await_true, server
+from bench.report import table, write_json
+from bench.rounds import Bench, run_round
+from bench.slices import write_slices
+from bench.ways import MODEL_NAME
+
+
+def main() -> int:
+    """Runs the rounds and prints the tables; returns the exit status."""
+    arguments = _arguments()
+    versions = [path for path in arguments.model_base_path.glob("[0-9]*") if path.is_dir()]
+    if not versions:
+        print(f"{arguments.model_base_path} holds no version of the model", file=sys.stderr)
+        return 2
+    version = max(versions, key=lambda path: int(path.name))
+    with _running(arguments, version) as bench:
+        print(f"version {version.name} on {bench.engines[0]}; gateway, idle: {bench.gateway.resident_mb():.0f} MB")
+        rounds = [
+            run_round(bench, number, partial(_tell, number, arguments.rounds)) for number in range(arguments.rounds)
+        ]
+    print(table(rounds, bench.engines[0]))
+    if arguments.json:
+        write_json(rounds, bench.engines[0], arguments.json)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m bench", description="Load generator; the figures are ratios of one run."
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions; medians are quoted")
+    parser.add_argument("--seconds", type=float, default=4.0, help="measured time of each way in each round")
+    parser.add_argument("--warm-up-s", type=float, default=1.0, help="time before it, not counted")
+    parser.add_argument("--stream-count", type=int, default=2000, help="slices in the stream")
+    data_root = Path(os.environ.get("DATA_ROOT", "data"))
+    parser.add_argument("--model-base-path", type=Path, default=data_root / "models" / MODEL_NAME)
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    return parser.parse_args()
+
+
+@contextmanager
+def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
+    with ExitStack() as stack:
+        slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        write_slices(slices)
+        serving = stack.enter_context(
+            server(
+                [
+                    "serving.modelserver",
+                    "--port=0",
+                    f"--model_name={MODEL_NAME}",
+                    f"--model_base_path={arguments.model_base_path.absolute()}",
+                    "--grpc_max_threads=64",  # the direct way has 32 calls in flight
+                ],
+                ready=r"Running gRPC ModelServer at (\S+)",
+            )
+        )
+        gateway = stack.enter_context(
+            server(
+                ["gateway"],
+                ready=r"Gateway listening on (\S+)",
+                environment={"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": serving.address},
+            )
+        )
+        await_true("health of the gateway is SERVING", lambda: _is_serving(gateway.address))
+        echo = stack.enter_context(server(["bench.echo"], ready=r"Echo listening on (\S+)"))
+        yield Bench(
+            serving=serving,
+            gateway=gateway,
+            echo=echo,
+            version=version,
+            slices=slices,
+            engines=_engines(serving),
+            timing=(f"--seconds={arguments.seconds}", f"--warm-up-s={arguments.warm_up_s}"),
+            stream_count=arguments.stream_count,
+        )
+
+
+def _engines(serving: Server) -> tuple[str, ...]:
+    """The runtime that serving says it uses, then the other one for comparison, where there are two."""
+    log = "".join(serving.output).lower()
+    return ("openvino", "tensorflow") if "openvino" in log else ("tensorflow",)
+
+
+def _is_serving(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _tell(number: int, rounds: int, way: str) -> None:
+    print(f"round {number + 1} of {rounds}: {way}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

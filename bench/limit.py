@@ -1,0 +1,115 @@
+"""The in-process limit: decoding and batched inference on all cores, and no network.
+
+python -m bench.limit data/models/brain_tumor/1 slices/ --engine tensorflow
+"""
+
+import argparse
+import os
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.measurement import Measurement
+from bench.slices import read_slices
+from gateway.imaging import ImageArray, InputSpec, decode, preprocess
+
+_BATCH = 32
+Infer = Callable[[ImageArray], object]
+
+
+def main() -> None:
+    """Measures the limit and prints the measurement."""
+    parser = argparse.ArgumentParser("python -m bench.limit")
+    parser.add_argument("version", type=Path, help="directory of a SavedModel")
+    parser.add_argument("slices", type=Path)
+    parser.add_argument("--engine", choices=ENGINES, default="tensorflow")
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--warm-up-s", type=float, default=1.0)
+    arguments = parser.parse_args()
+    infer, spec = ENGINES[arguments.engine](arguments.version)
+    limit = Limit(infer, spec, read_slices(arguments.slices))
+    print(limit.measure(arguments.warm_up_s, arguments.seconds).to_json())
+
+
+def tensorflow(version: Path) -> tuple[Infer, InputSpec]:
+    """TensorFlow, with one thread for each call: the cores are kept busy by calls side by side."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    model = tf.saved_model.load(str(version))
+    signature = model.signatures["serving_default"]
+    ((name, tensor),) = signature.structured_input_signature[1].items()
+
+    def infer(images: ImageArray, _model: Any = model) -> object:  # the signature lives as long as its model
+        return {key: value.numpy() for key, value in signature(**{name: tf.constant(images)}).items()}
+
+    return infer, InputSpec(*tensor.shape[1:])
+
+
+def openvino(version: Path) -> tuple[Infer, InputSpec]:
+    """OpenVINO, likewise."""
+    import openvino as ov
+
+    model = ov.convert_model(version)
+    compiled = ov.Core().compile_model(
+        model, "CPU", {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False, "INFERENCE_PRECISION_HINT": "f32"}
+    )
+    requests = threading.local()
+
+    def infer(images: ImageArray) -> object:
+        if not hasattr(requests, "mine"):
+            requests.mine = compiled.create_infer_request()
+        return requests.mine.infer([images])
+
+    return infer, InputSpec(*(size.get_length() for size in [*model.inputs[0].partial_shape][1:]))
+
+
+ENGINES: dict[str, Callable[[Path], tuple[Infer, InputSpec]]] = {"tensorflow": tensorflow, "openvino": openvino}
+
+
+class Limit:
+    """Workers, one for each core, that decode and infer batch by batch."""
+
+    def __init__(self, infer: Infer, spec: InputSpec, slices: list[bytes]) -> None:
+        self._infer = infer
+        self._spec = spec
+        self._slices = slices
+        self._batches = count()
+        self._answers: list[int] = []
+        self._decode_cpu_s: list[float] = []
+
+    def measure(self, warm_up_s: float, seconds: float) -> Measurement:
+        """Counts the images of all workers between warm-up and end."""
+        begin = time.perf_counter() + warm_up_s
+        workers = [
+            threading.Thread(target=self._work, args=(begin, begin + seconds)) for _ in range(os.cpu_count() or 1)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        decode_cpu_ms = 1e3 * float(np.median(self._decode_cpu_s)) / _BATCH
+        return Measurement(seconds, sum(self._answers), 0, sum(self._answers), decode_cpu_ms=decode_cpu_ms)
+
+    def _work(self, begin: float, end: float) -> None:
+        answers = 0
+        while time.perf_counter() < end:
+            first = next(self._batches) * _BATCH
+            cpu_before = time.thread_time()
+            batch = [
+                preprocess(decode(self._slices[(first + i) % len(self._slices)]), self._spec) for i in range(_BATCH)
+            ]
+            self._decode_cpu_s.append(time.thread_time() - cpu_before)
+            self._infer(np.stack(batch))
+            answers += _BATCH if begin <= time.perf_counter() < end else 0
+        self._answers.append(answers)
+
+
+if __name__ == "__main__":
+    main()

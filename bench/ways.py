@@ -1,0 +1,97 @@
+"""The ways to an answer that are compared: each is one call for one image."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import grpc.aio
+from braintumor.v1.classifier_service_pb2 import PredictRequest
+from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
+
+from gateway.imaging import InputSpec, decode, preprocess
+from tfserving_api import messages
+
+Call = Callable[[bytes], Awaitable[object]]
+Way = Callable[[str, int], AbstractAsyncContextManager[Call]]
+
+MODEL_NAME = "brain_tumor"
+TIMEOUT_S = 20.0
+ECHO_METHOD = "/bench.Echo/Echo"
+_SERVING = "tensorflow.serving.PredictionService"
+
+
+@asynccontextmanager
+async def through_gateway(address: str, callers: int) -> AsyncIterator[Call]:
+    """The image to the gateway, which does all the rest."""
+    del callers
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = ClassifierServiceStub(channel)
+        yield lambda image: stub.Predict(PredictRequest(image=image), timeout=TIMEOUT_S)
+
+
+@asynccontextmanager
+async def straight_to_serving(address: str, callers: int) -> AsyncIterator[Call]:
+    """Decoding and preprocessing here, then one image to serving."""
+    # A lone caller gains nothing from a thread, and would pay for the way there and back.
+    threads = None if callers == 1 else ThreadPoolExecutor(os.cpu_count(), "decode")
+    loop = asyncio.get_running_loop()
+    async with grpc.aio.insecure_channel(address) as channel:
+        predict = _method(channel, "Predict", messages.PredictResponse)
+        input_name, spec = await _signature(channel)
+
+        async def call(image: bytes) -> object:
+            if threads is None:
+                request = _request(image, input_name, spec)
+            else:
+                request = await loop.run_in_executor(threads, _request, image, input_name, spec)
+            return await predict(request, timeout=TIMEOUT_S)
+
+        yield call
+    if threads:
+        threads.shutdown()
+
+
+@asynccontextmanager
+async def to_an_echo(address: str, callers: int) -> AsyncIterator[Call]:
+    """The image to a server that does nothing: what gRPC itself costs."""
+    del callers
+    async with grpc.aio.insecure_channel(address) as channel:
+        echo: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ECHO_METHOD)
+        yield lambda image: echo(image, timeout=TIMEOUT_S)
+
+
+WAYS: dict[str, Way] = {"gateway": through_gateway, "serving": straight_to_serving, "echo": to_an_echo}
+
+
+def _request(image: bytes, input_name: str, spec: InputSpec) -> Any:
+    pixels = preprocess(decode(image), spec)
+    request = messages.PredictRequest()
+    request.model_spec.name = MODEL_NAME
+    tensor = request.inputs[input_name]
+    tensor.dtype = messages.DT_UINT8
+    for size in (1, *pixels.shape):
+        tensor.tensor_shape.dim.add(size=size)
+    tensor.tensor_content = pixels.tobytes()
+    return request
+
+
+async def _signature(channel: grpc.aio.Channel) -> tuple[str, InputSpec]:
+    request = messages.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = MODEL_NAME
+    answer = await _method(channel, "GetModelMetadata", messages.GetModelMetadataResponse)(request, timeout=TIMEOUT_S)
+    signatures = messages.SignatureDefMap()
+    signatures.ParseFromString(answer.metadata["signature_def"].value)
+    ((name, info),) = signatures.signature_def["serving_default"].inputs.items()
+    _, height, width, channels = (dim.size for dim in info.tensor_shape.dim)
+    return name, InputSpec(height, width, channels)
+
+
+def _method(channel: grpc.aio.Channel, name: str, response: Any) -> Any:
+    return channel.unary_unary(
+        f"/{_SERVING}/{name}",
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=response.FromString,
+    )

@@ -1,0 +1,34 @@
+"""`python -m gateway`: one gateway, or GATEWAY_WORKERS of them on one port."""
+
+import asyncio
+import sys
+
+from pydantic import ValidationError
+
+from gateway import logs
+from gateway.settings import Settings
+from gateway.workers import supervise
+
+
+def main() -> int:
+    """Runs until SIGTERM or SIGINT; returns the exit status, 2 where the settings are wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as err:
+        sys.stderr.write(f"{err}\n")
+        return 2
+    logs.configure(settings.log_level)
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    if settings.workers > 1:
+        return await supervise(settings)
+    from gateway.server import serve  # not above: the parent of workers needs no gRPC
+
+    await serve(settings, asyncio.Event())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The gateway's side of TensorFlow Serving: its wire, its versions, and batches of calls to it."""

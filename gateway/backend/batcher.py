@@ -1,0 +1,153 @@
+"""Micro-batching: images of concurrent callers go to serving in one call."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from gateway.errors import GatewayError, ModelFailedError
+from gateway.imaging import ImageArray
+
+_logger = logging.getLogger(__name__)
+
+Row: TypeAlias = dict[str, Any]
+"""Outputs of a signature for one image, by name: each output without its first axis."""
+
+
+class BatchKey(NamedTuple):
+    """What the images of one call have in common, and so their shape."""
+
+    version: int
+    signature: str
+
+
+class Model(Protocol):
+    """What runs a batch."""
+
+    async def predict(
+        self, version: int, signature: str, images: Sequence[ImageArray], timeout_s: float
+    ) -> Mapping[str, NDArray[Any]]:
+        """Returns all outputs by name, each with one row for each image; raises GatewayError."""
+
+
+@dataclass(eq=False, slots=True)
+class _Caller:
+    """One image, and who waits for its row."""
+
+    key: BatchKey
+    image: ImageArray
+    deadline: float
+    row: asyncio.Future[Row]
+    call: asyncio.Task[None] | None = None
+    neighbours: Sequence["_Caller"] = ()
+
+
+class Batcher:
+    """Forms batches of whatever waits each time that a call to serving returns.
+
+    A lone caller is never held back: while fewer than `max_calls_in_flight` calls are under way, its image goes at
+    once. Under load those that arrive during a call make up the next one, so batches grow with the load by
+    themselves and no timer is needed. First come, first served, whatever the version and signature.
+    """
+
+    def __init__(self, model: Model, max_batch_size: int, max_calls_in_flight: int) -> None:
+        self._model = model
+        self._max_batch_size = max_batch_size
+        self._max_calls_in_flight = max_calls_in_flight
+        self._waiting: list[_Caller] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._woken = False
+
+    async def submit(self, key: BatchKey, image: ImageArray, deadline: float) -> Row:
+        """Runs one image with its neighbours.
+
+        A caller that is cancelled leaves: an image that still waits is not sent, and a call whose callers have
+        all left is cancelled.
+
+        Args:
+          key: version and signature; all images of one key have one shape.
+          image: uint8 (height, width, channels).
+          deadline: when the caller gives up, in seconds of the loop's clock.
+
+        Raises:
+          GatewayError: as the model raised it, a copy for each caller of the batch.
+        """
+        caller = _Caller(key, image, deadline, self._loop.create_future())
+        self._waiting.append(caller)
+        self._wake()
+        try:
+            return await caller.row
+        except asyncio.CancelledError:
+            self._leave(caller)
+            raise
+
+    def _wake(self) -> None:
+        # Soon, not now: images that arrive in the same turn of the loop go together.
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        self._woken = False
+        while self._waiting and len(self._under_way) < self._max_calls_in_flight:
+            callers = self._next_callers()
+            call = self._loop.create_task(self._run(callers))
+            for caller in callers:
+                caller.call, caller.neighbours = call, callers
+            self._under_way.add(call)
+            call.add_done_callback(self._returned)
+
+    def _next_callers(self) -> list[_Caller]:
+        key = self._waiting[0].key
+        chosen = [caller for caller in self._waiting if caller.key == key][: self._max_batch_size]
+        taken = set(chosen)
+        self._waiting = [caller for caller in self._waiting if caller not in taken]
+        return chosen
+
+    def _returned(self, call: asyncio.Task[None]) -> None:
+        self._under_way.discard(call)
+        self._wake()
+
+    def _leave(self, caller: _Caller) -> None:
+        if caller.call is None:
+            self._waiting.remove(caller)
+        elif all(neighbour.row.done() for neighbour in caller.neighbours):
+            caller.call.cancel()
+
+    async def _run(self, callers: Sequence[_Caller]) -> None:
+        try:
+            await self._predict(callers)
+        except ModelFailedError as err:
+            if len(callers) == 1:
+                _fail(callers, err)
+            else:
+                await self._run_apart(callers)
+        except GatewayError as err:
+            _fail(callers, err)
+        except Exception:
+            _logger.exception("batch failed")
+            _fail(callers, ModelFailedError("The model's answer could not be read."))
+
+    async def _run_apart(self, callers: Sequence[_Caller]) -> None:
+        # One image may have spoilt the call for its neighbours.
+        for caller in callers:
+            if not caller.row.done():
+                await self._run([caller])
+
+    async def _predict(self, callers: Sequence[_Caller]) -> None:
+        key = callers[0].key
+        timeout_s = max(caller.deadline for caller in callers) - self._loop.time()
+        outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
+        for index, caller in enumerate(callers):
+            if not caller.row.done():
+                caller.row.set_result({name: output[index] for name, output in outputs.items()})
+
+
+def _fail(callers: Sequence[_Caller], error: GatewayError) -> None:
+    for caller in callers:
+        if not caller.row.done():
+            caller.row.set_exception(error.for_another_caller())

@@ -1,0 +1,23 @@
+"""The channel to TensorFlow Serving."""
+
+import grpc
+
+_UNLIMITED = -1
+_OPTIONS = (
+    # A batch of large inputs, or of heatmaps, is beyond gRPC's default of 4 MiB.
+    ("grpc.max_send_message_length", _UNLIMITED),
+    ("grpc.max_receive_message_length", _UNLIMITED),
+    # gRPC waits up to two minutes between tries to connect; serving is back sooner.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+
+
+def open_channel(address: str) -> grpc.aio.Channel:
+    """Returns a channel that notices within a second that serving is back.
+
+    Args:
+      address: a gRPC target, such as "127.0.0.1:8500" or "dns:///serving:8500".
+    """
+    return grpc.aio.insecure_channel(address, options=_OPTIONS)

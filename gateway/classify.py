@@ -1,0 +1,130 @@
+"""The way of an image: decode, preprocess, batch, verdict."""
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.backend.batcher import Batcher, BatchKey, Row
+from gateway.backend.retry import retrying
+from gateway.backend.served_version import EXPLAIN_SIGNATURE, PREDICT_SIGNATURE, Selector, ServedVersion
+from gateway.backend.versions import Versions
+from gateway.errors import (
+    DeadlineExceededError,
+    ExplanationUnavailableError,
+    ModelFailedError,
+    QueueFullError,
+    VersionGoneError,
+)
+from gateway.explanation import Explanation, explain
+from gateway.imaging import ImageArray, ImageLimits, InputSpec, decode, preprocess
+from gateway.verdict import Verdict, read_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One image to classify."""
+
+    image: bytes
+    """The encoded file."""
+    selector: Selector
+    """Version number, label, or None for the default."""
+    explain: bool
+    """Whether an explanation is wanted too."""
+    timeout_s: float
+    """Time from the start of the work to the answer, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says of an image."""
+
+    version: int
+    """The version that answered."""
+    verdict: Verdict
+    explanation: Explanation | None
+
+
+class Classifier:
+    """Classifies images. Knows nothing of gRPC's servicers."""
+
+    def __init__(
+        self,
+        versions: Versions,
+        batcher: Batcher,
+        threads: Executor,
+        limits: ImageLimits,
+        max_queued_images: int,
+        stream_window: int,
+    ) -> None:
+        self._versions = versions
+        self._batcher = batcher
+        self._threads = threads
+        self._limits = limits
+        self._max_queued_images = max_queued_images
+        self._queued_images = 0
+        self._stream_room = asyncio.Semaphore(stream_window)
+        self._loop = asyncio.get_running_loop()
+
+    async def classify(self, query: Query) -> Answer:
+        """Classifies one image at once, or refuses to.
+
+        Raises:
+          QueueFullError: too many are in work.
+          GatewayError, InvalidImageError: as they say.
+        """
+        if self._queued_images >= self._max_queued_images:
+            raise QueueFullError(f"{self._max_queued_images} images are in work, which is the limit; try again soon.")
+        self._queued_images += 1
+        try:
+            return await self._classify_in_time(query)
+        finally:
+            self._queued_images -= 1
+
+    async def classify_of_stream(self, query: Query) -> Answer:
+        """Classifies one image of a stream: waits for room instead of refusing. Raises as `classify`."""
+        async with self._stream_room:
+            return await self._classify_in_time(query)
+
+    async def _classify_in_time(self, query: Query) -> Answer:
+        deadline = self._loop.time() + query.timeout_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._classify_with_what_is_served(query, deadline)
+        except TimeoutError as err:
+            raise DeadlineExceededError("The image was not classified within the call's deadline.") from err
+
+    async def _classify_with_what_is_served(self, query: Query, deadline: float) -> Answer:
+        gone = None
+        while True:
+            version = await self._resolve(query, deadline)
+            try:
+                return await self._ask(version, query, deadline)
+            except VersionGoneError:
+                if version == gone:
+                    raise
+            gone = version
+            await self._versions.look_again(gone)
+
+    async def _resolve(self, query: Query, deadline: float) -> ServedVersion:
+        return await retrying(partial(self._versions.resolve, query.selector, deadline), deadline)
+
+    async def _ask(self, version: ServedVersion, query: Query, deadline: float) -> Answer:
+        if query.explain and not version.explains:
+            raise ExplanationUnavailableError(f"Version {version.version} of the model cannot explain its verdicts.")
+        image, pixels = await self._loop.run_in_executor(self._threads, _read, query.image, self._limits, version.spec)
+        key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
+        row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
+        explanation = await self._explain(row, image) if query.explain else None
+        return Answer(version.version, read_verdict(row), explanation)
+
+    async def _explain(self, row: Row, image: ImageArray) -> Explanation:
+        if "heatmap" not in row or row["heatmap"].ndim != 2:
+            raise ModelFailedError("The model's explanation holds no heatmap.")
+        return await self._loop.run_in_executor(self._threads, explain, row["heatmap"], image)
+
+
+def _read(data: bytes, limits: ImageLimits, spec: InputSpec) -> tuple[ImageArray, ImageArray]:
+    """Runs in a thread: one hop for both steps. Returns the slice as decoded, and as the model takes it."""
+    image = decode(data, limits)
+    return image, preprocess(image, spec)

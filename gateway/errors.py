@@ -1,0 +1,134 @@
+"""Errors of the gateway, and what callers are told about each.
+
+    GatewayError
+    ├── UnknownServiceError            NOT_FOUND
+    ├── ModelVersionNotFoundError      NOT_FOUND
+    ├── VersionLabelNotFoundError      NOT_FOUND
+    ├── ExplanationUnavailableError    UNIMPLEMENTED
+    ├── NotBuiltError                  UNIMPLEMENTED
+    ├── DeadlineExceededError          DEADLINE_EXCEEDED
+    ├── QueueFullError                 RESOURCE_EXHAUSTED, retry
+    ├── ServingBusyError               RESOURCE_EXHAUSTED, retry
+    ├── ServingUnavailableError        UNAVAILABLE, retry
+    ├── NoModelError                   UNAVAILABLE, retry
+    ├── VersionGoneError               UNAVAILABLE, retry
+    ├── UnsupportedSignatureError      FAILED_PRECONDITION
+    └── ModelFailedError               INTERNAL
+
+Beside it stands `gateway.imaging.InvalidImageError`, which knows nothing of gRPC: INVALID_ARGUMENT.
+Everything else is INTERNAL with a fixed text. `gateway.status` does the mapping.
+"""
+
+from typing import ClassVar
+
+import grpc
+
+
+class GatewayError(Exception):
+    """An error with a message for the caller: the value, the limit and the remedy, and nothing of the inside."""
+
+    status_code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+    """gRPC status of the answer."""
+    reason: ClassVar[str] = "INTERNAL"
+    """Stable UPPER_SNAKE name, sent as ErrorInfo.reason."""
+    retry_after_s: ClassVar[float | None] = None
+    """After how long a retry may help, sent as RetryInfo; None where it does not help."""
+
+    def for_another_caller(self) -> "GatewayError":
+        """A copy of its own: one exception raised in many tasks would gather all their tracebacks."""
+        return type(self)(*self.args)
+
+
+class UnknownServiceError(GatewayError):
+    """A health check names a service that is not here."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "UNKNOWN_SERVICE"
+
+
+class ModelVersionNotFoundError(GatewayError):
+    """Serving does not hold the version that was asked for."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "MODEL_VERSION_NOT_FOUND"
+
+
+class VersionLabelNotFoundError(GatewayError):
+    """Serving does not know the label that was asked for."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "VERSION_LABEL_NOT_FOUND"
+
+
+class ExplanationUnavailableError(GatewayError):
+    """The version has no signature that explains."""
+
+    status_code = grpc.StatusCode.UNIMPLEMENTED
+    reason = "EXPLANATION_UNAVAILABLE"
+
+
+class NotBuiltError(GatewayError):
+    """The method is declared, and not built yet."""
+
+    status_code = grpc.StatusCode.UNIMPLEMENTED
+    reason = "NOT_IMPLEMENTED"
+
+
+class DeadlineExceededError(GatewayError):
+    """The caller's time ran out first."""
+
+    status_code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+
+
+class QueueFullError(GatewayError):
+    """More images are in work than the gateway takes at a time."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+    retry_after_s = 0.5
+
+
+class ServingBusyError(GatewayError):
+    """Serving has no thread left for the call."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "SERVING_BUSY"
+    retry_after_s = 0.5
+
+
+class ServingUnavailableError(GatewayError):
+    """Serving cannot be reached, or left in mid-call."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "SERVING_UNAVAILABLE"
+    retry_after_s = 1.0
+
+
+class NoModelError(GatewayError):
+    """Serving is there, and has no version for calls that name none."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "NO_MODEL_AVAILABLE"
+    retry_after_s = 1.0
+
+
+class VersionGoneError(GatewayError):
+    """A version left between the look at serving and the call."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "MODEL_VERSION_GONE"
+    retry_after_s = 1.0
+
+
+class UnsupportedSignatureError(GatewayError):
+    """The version's signature is none that the gateway can feed."""
+
+    status_code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "SIGNATURE_UNSUPPORTED"
+
+
+class ModelFailedError(GatewayError):
+    """Serving took the image and failed on it, or answered what no verdict can be read from."""
+
+    reason = "MODEL_FAILED"

@@ -1,0 +1,34 @@
+"""From the bytes of an image file to the pixels that a model version expects."""
+
+from gateway.imaging.decode import ImageLimits, decode
+from gateway.imaging.errors import (
+    ConstantImageError,
+    CorruptImageError,
+    EmptyFileError,
+    ImageTooLargeError,
+    InvalidImageError,
+    TooManyPixelsError,
+    TruncatedImageError,
+    UnsupportedFormatError,
+)
+from gateway.imaging.formats import DECODERS, IMAGE_FORMATS
+from gateway.imaging.pixels import ImageArray
+from gateway.imaging.preprocess import InputSpec, preprocess
+
+__all__ = [
+    "DECODERS",
+    "IMAGE_FORMATS",
+    "ConstantImageError",
+    "CorruptImageError",
+    "EmptyFileError",
+    "ImageArray",
+    "ImageLimits",
+    "ImageTooLargeError",
+    "InputSpec",
+    "InvalidImageError",
+    "TooManyPixelsError",
+    "TruncatedImageError",
+    "UnsupportedFormatError",
+    "decode",
+    "preprocess",
+]

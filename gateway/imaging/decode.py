@@ -1,0 +1,114 @@
+"""Decoding of image files into arrays, within limits."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from gateway.imaging.errors import (
+    ConstantImageError,
+    CorruptImageError,
+    EmptyFileError,
+    ImageTooLargeError,
+    InvalidImageError,
+    TooManyPixelsError,
+    TruncatedImageError,
+    UnsupportedFormatError,
+)
+from gateway.imaging.formats import DECODERS, IMAGE_FORMATS, Decoder
+from gateway.imaging.pixels import ImageArray
+
+# Pillow warns of odd metadata, which no caller sees and any caller could fill a log with. Filters are
+# the process's, so this is set once, here: warnings.catch_warnings is not safe among threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """Bounds on one image.
+
+    Attributes:
+      max_image_bytes: size of the file, in bytes.
+      max_image_pixels: height times width, in pixels.
+    """
+
+    max_image_bytes: int = 16 * 1024 * 1024
+    max_image_pixels: int = 40_000_000
+
+
+DEFAULT_LIMITS = ImageLimits()
+
+
+def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
+    """Decodes one image file as a viewer shows it: upright, first frame, over black where it is transparent.
+
+    Safe to call from several threads.
+
+    Args:
+      data: an encoded file of a format in DECODERS, recognised by its leading bytes.
+      limits: bounds, tested before any pixel is decoded.
+
+    Returns:
+      uint8 (height, width, channels), maybe read-only. Grey images have one channel, others three (RGB).
+      Deeper pixels are scaled to [0, 255], see gateway.imaging.pixels.
+
+    Raises:
+      InvalidImageError: one of its subclasses, and nothing else, whatever the bytes.
+    """
+    decoder = _decoder_of(data, limits)
+    try:
+        image = decoder.open(io.BytesIO(data))
+        _check_pixels(image.width, image.height, limits)
+        pixels = decoder.pixels(image)
+    except InvalidImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
+        # Pillow's own bound. It is wider than the default limits, so it only meets sizes that a header hides.
+        raise _too_many_pixels(limits) from err
+    except Exception as err:  # hostile bytes make Pillow raise nearly anything
+        raise _undecodable(decoder, data) from err
+    if _is_constant(pixels):
+        raise ConstantImageError("All pixels of the image are equal, so it holds no slice; send a picture of one.")
+    return pixels
+
+
+def _decoder_of(data: bytes, limits: ImageLimits) -> Decoder:
+    if not data:
+        raise EmptyFileError("The image has no bytes; send an encoded file.")
+    if len(data) > limits.max_image_bytes:
+        raise ImageTooLargeError(
+            f"The image has {len(data)} bytes, the limit is {limits.max_image_bytes}; send a smaller file."
+        )
+    for decoder in DECODERS:
+        if decoder.recognises(data):
+            return decoder
+    raise UnsupportedFormatError(f"The bytes are no image of a known format; send {', '.join(IMAGE_FORMATS)}.")
+
+
+def _check_pixels(width: int, height: int, limits: ImageLimits) -> None:
+    if width * height > limits.max_image_pixels:
+        raise _too_many_pixels(limits, f"{width} x {height} = {width * height}")
+
+
+def _too_many_pixels(limits: ImageLimits, found: str = "too many") -> TooManyPixelsError:
+    return TooManyPixelsError(
+        f"The image has {found} pixels, the limit is {limits.max_image_pixels}; send a smaller picture."
+    )
+
+
+def _undecodable(decoder: Decoder, data: bytes) -> InvalidImageError:
+    if not decoder.has_end(data):
+        return TruncatedImageError(
+            f"The {decoder.name} image ends early, its {len(data)} bytes are not all of it; send the whole file."
+        )
+    return CorruptImageError(
+        f"The {decoder.name} image is damaged or of a kind that cannot be read; save it anew, say as 8-bit PNG."
+    )
+
+
+def _is_constant(pixels: ImageArray) -> bool:
+    # Each byte against the same channel of the pixel before it: one pass over contiguous memory.
+    values, channels = pixels.reshape(-1), pixels.shape[2]
+    return np.array_equal(values[channels:], values[:-channels])

@@ -1,0 +1,30 @@
+"""What a format has to tell about itself to be read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image
+
+from gateway.imaging.pixels import ImageArray
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """One image format. All of it may raise anything on hostile bytes, but for `recognises`.
+
+    Attributes:
+      name: for people, such as "JPEG".
+      recognises: whether a file of one byte or more is of this format, by its leading bytes.
+      open: reads the header, so that the size is known, and no pixels yet. A plugin's class rather than
+        Image.open, which would try others and warn of sizes by a limit of its own.
+      pixels: decodes what `open` returned.
+      has_end: whether the file holds the end that its format prescribes. Asked only of a file that could
+        not be decoded: it tells a truncated one from a corrupt one, so it errs on the side of True.
+    """
+
+    name: str
+    recognises: Callable[[bytes], bool]
+    open: Callable[[BinaryIO], Image.Image]
+    pixels: Callable[[Image.Image], ImageArray]
+    has_end: Callable[[bytes], bool]

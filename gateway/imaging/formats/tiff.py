@@ -1,0 +1,63 @@
+"""TIFF: the first page, 1 to 32 bits, integer and float, any compression that libtiff knows."""
+
+import struct
+from typing import BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from gateway.imaging.formats.decoder import Decoder
+from gateway.imaging.formats.tiff_directory import data_end
+from gateway.imaging.pixels import ImageArray, scale_by_range, to_uint8
+
+_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
+_WHITE_IS_ZERO = 0
+_UNSIGNED, _SIGNED = (1,), (2,)
+
+# libtiff hands out decompressed pixels in the machine's byte order; Pillow 13 unpacks these as in the file's.
+_NATIVE_RAW_MODES = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+
+# Pillow's modes know no sign: 32-bit pixels are read as signed and 8-bit ones as unsigned.
+_TRUE_TYPES: dict[tuple[str, tuple[int, ...]], npt.DTypeLike] = {
+    ("I", _UNSIGNED): np.uint32,
+    ("L", _SIGNED): np.int8,
+}
+
+
+def _recognises(data: bytes) -> bool:
+    return data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    image = TiffImageFile(file)
+    if image.use_load_libtiff:
+        image.tile = [tile._replace(args=_native(*tile.args or ())) for tile in image.tile]
+    return image
+
+
+def _native(raw_mode: str, *others: object) -> tuple[object, ...]:
+    return _NATIVE_RAW_MODES.get(raw_mode, raw_mode), *others
+
+
+def _pixels(image: Image.Image) -> ImageArray:
+    """Decodes the page; Pillow turns it upright itself."""
+    image.load()
+    tags = cast(TiffImageFile, image).tag_v2
+    true_type = _TRUE_TYPES.get((image.mode, tags.get(_SAMPLE_FORMAT, _UNSIGNED)))
+    pixels = to_uint8(image) if true_type is None else scale_by_range(np.asarray(image).view(true_type))
+    # Up to 8 bits Pillow inverts these itself.
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode in {"I;16", "F"}:
+        return 255 - pixels
+    return pixels
+
+
+def _has_end(data: bytes) -> bool:
+    try:
+        return data_end(data) <= len(data)
+    except (struct.error, OverflowError):
+        return False
+
+
+TIFF = Decoder("TIFF", _recognises, _open, _pixels, _has_end)

@@ -1,0 +1,98 @@
+"""From Pillow's many pixel modes to eight bits of grey or RGB."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gateway.imaging.errors import CorruptImageError
+
+ImageArray = npt.NDArray[np.uint8]
+
+_GREY = {"1", "L", "LA", "La"}
+_WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_BIT_DEPTHS = (8, 10, 12, 14, 16)
+
+
+def to_uint8(image: Image.Image) -> ImageArray:
+    """Converts an image of any of Pillow's modes.
+
+    Palettes and bitmaps become what they show; alpha is composited over black, the background of a slice.
+
+    Returns:
+      uint8 (height, width, 1) for grey images, (height, width, 3) RGB for all others.
+
+    Raises:
+      CorruptImageError: a floating-point image holds NaN or infinity.
+    """
+    image.load()
+    if image.mode.startswith("I;16"):
+        return _opaque(scale_by_depth(np.asarray(image)), image)
+    if image.mode in {"I", "F"}:
+        return scale_by_range(np.asarray(image))
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        return _over_black(image)
+    return _array(image.convert("L" if image.mode in _GREY else "RGB"))
+
+
+def scale_by_depth(values: npt.NDArray[np.uint16]) -> ImageArray:
+    """Scales 16-bit pixels by the smallest usual bit depth that holds the brightest of them.
+
+    Scanners store 10 and 12 bits in 16-bit files: by the full range those would be all but black.
+
+    Args:
+      values: uint16 (height, width).
+
+    Returns:
+      uint8 (height, width, 1): 0 is 0, the depth's largest value is 255, rounded between.
+    """
+    brightest = int(values.max())
+    top = next(2**bits - 1 for bits in _BIT_DEPTHS if brightest < 2**bits)
+    scaled = values.astype(np.uint32)
+    scaled *= 255
+    scaled += top // 2
+    scaled //= top
+    return scaled.astype(np.uint8)[..., np.newaxis]
+
+
+def scale_by_range(values: npt.NDArray[Any]) -> ImageArray:
+    """Scales 32-bit pixels, which have no usual depth, by their own smallest and largest value.
+
+    Args:
+      values: int32, uint32 or float32 (height, width).
+
+    Returns:
+      uint8 (height, width, 1): the smallest value is 0, the largest 255; all 0 where they are equal.
+
+    Raises:
+      CorruptImageError: there is NaN or infinity among them.
+    """
+    # In float64 neither the range of float32 nor that of int32 can overflow.
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low):
+        raise CorruptImageError("The image holds pixels that are not finite; replace NaN and infinity in it.")
+    scaled = (values.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
+    return np.rint(scaled).astype(np.uint8)[..., np.newaxis]
+
+
+def _opaque(pixels: ImageArray, image: Image.Image) -> ImageArray:
+    """Blackens the value that a 16-bit PNG declares transparent."""
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return pixels
+    return np.where(np.asarray(image)[..., np.newaxis] == transparent, np.uint8(0), pixels)
+
+
+def _over_black(image: Image.Image) -> ImageArray:
+    # Premultiplied colour is what compositing over black gives.
+    if image.mode in _GREY:
+        premultiplied = image if image.mode == "La" else image.convert("LA").convert("La")
+        return np.ascontiguousarray(_array(premultiplied)[..., :1])
+    premultiplied = image if image.mode == "RGBa" else image.convert("RGBA").convert("RGBa")
+    return np.ascontiguousarray(_array(premultiplied)[..., :3])
+
+
+def _array(image: Image.Image) -> ImageArray:
+    pixels = np.asarray(image)
+    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels

@@ -1,0 +1,13 @@
+"""What every call passes through, outermost first."""
+
+from gateway.interceptors.around import AroundInterceptor
+from gateway.interceptors.error_status import ErrorStatusInterceptor
+from gateway.interceptors.request_id import RequestIdInterceptor
+
+INTERCEPTORS: tuple[type[AroundInterceptor], ...] = (
+    RequestIdInterceptor,
+    ErrorStatusInterceptor,
+)
+"""In the order in which a call meets them. The request id comes first: errors and their log records carry it."""
+
+__all__ = ["INTERCEPTORS"]

@@ -1,0 +1,42 @@
+"""Logging as lines of JSON on stderr."""
+
+import json
+import logging
+import sys
+import time
+
+from gateway import request_id
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One record, one line: time (UTC), level, logger, message, request id, and the record's `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line, without a line end."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, object] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if current := request_id.current.get():
+            line["request_id"] = current
+        line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=_describe)
+
+
+def configure(level: str) -> None:
+    """Sends all records of the process from `level` upwards to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def _describe(value: object) -> str:
+    # Bytes in this process are images of patients: their number is all that may be known.
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

@@ -1,0 +1,1 @@
+"""Servicers: message in, call, message out."""

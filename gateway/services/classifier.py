@@ -1,0 +1,107 @@
+"""braintumor.v1.ClassifierService."""
+
+# ruff: noqa: ARG002, N802 the contract names the methods, and gRPC passes both arguments
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+import grpc
+from braintumor.v1 import classifier_service_pb2 as pb2
+from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceServicer
+
+import gateway
+from gateway.backend.served_version import Selector
+from gateway.backend.versions import Versions
+from gateway.classify import Answer, Classifier, Query
+from gateway.imaging import IMAGE_FORMATS
+from gateway.services.streaming import answer_all
+from gateway.settings import Settings
+from gateway.status import to_status
+
+_Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+_MESSAGE = "Welcome to the brain tumor classifier: send a brain MRI slice to Predict. Not a medical device."
+_DOCUMENTATION = "README.md and protos/ of the service's repository; gRPC reflection describes every message."
+
+
+class ClassifierService(ClassifierServiceServicer):
+    """Translates between the contract and `Classifier`."""
+
+    def __init__(self, classifier: Classifier, versions: Versions, settings: Settings) -> None:
+        self._classifier = classifier
+        self._versions = versions
+        self._settings = settings
+
+    async def GetServiceInfo(self, request: pb2.GetServiceInfoRequest, context: _Context) -> pb2.GetServiceInfoResponse:
+        """Tells what is known already; asks nobody."""
+        served = [
+            pb2.ServedVersion(
+                label=label,
+                version=version.version,
+                input_height=version.spec.height,
+                input_width=version.spec.width,
+                input_channels=version.spec.channels,
+            )
+            for label, version in self._versions.served.items()
+        ]
+        limits = pb2.ImageLimits(
+            max_image_bytes=self._settings.max_image_bytes, max_image_pixels=self._settings.max_image_pixels
+        )
+        return pb2.GetServiceInfoResponse(
+            message=_MESSAGE,
+            documentation=_DOCUMENTATION,
+            service_version=gateway.__version__,
+            model_name=self._settings.model_name,
+            served_versions=served,
+            limits=limits,
+            image_formats=IMAGE_FORMATS,
+        )
+
+    async def Predict(self, request: pb2.PredictRequest, context: _Context) -> pb2.PredictResponse:
+        """Classifies within the caller's deadline, or the default one where the caller sets none."""
+        remaining_s = context.time_remaining()
+        timeout_s = self._settings.default_deadline_s if remaining_s is None else remaining_s
+        answer = await self._classifier.classify(_query(request, min(timeout_s, self._settings.max_deadline_s)))
+        return self._response(answer)
+
+    # grpc.aio also takes handlers that write their answers, which the generated type leaves out.
+    async def PredictStream(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb2.PredictStreamRequest], context: _Context
+    ) -> None:
+        """Keeps at most a window of images in work, and reads no further meanwhile."""
+        await answer_all(request_iterator, self._stream_answer, context.write, self._settings.stream_window)
+
+    async def _stream_answer(self, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
+        try:
+            query = _query(item.request, self._settings.default_deadline_s)
+            response = self._response(await self._classifier.classify_of_stream(query))
+        except Exception as err:  # noqa: BLE001 whatever befalls one image is the answer for that image
+            return pb2.PredictStreamResponse(id=item.id, error=to_status(err))
+        return pb2.PredictStreamResponse(id=item.id, response=response)
+
+    def _response(self, answer: Answer) -> pb2.PredictResponse:
+        verdict = answer.verdict
+        response = pb2.PredictResponse(
+            prediction=pb2.Prediction(
+                label="Tumor" if verdict.tumor else "No Tumor",
+                probability=verdict.probability,
+                reliability=pb2.Reliability.ValueType(verdict.reliability),
+                ood_score=verdict.ood_score,
+            ),
+            model_name=self._settings.model_name,
+            model_version=answer.version,
+        )
+        if answer.explanation is not None:
+            response.explanation.heatmap_png = answer.explanation.heatmap_png
+            response.explanation.overlay_png = answer.explanation.overlay_png
+        return response
+
+
+def _query(request: pb2.PredictRequest, timeout_s: float) -> Query:
+    selector: Selector = None
+    match request.WhichOneof("model"):
+        case "version":
+            selector = request.version
+        case "version_label":
+            selector = request.version_label
+    return Query(request.image, selector, request.explain, timeout_s)

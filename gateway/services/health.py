@@ -1,0 +1,65 @@
+"""grpc.health.v1.Health."""
+
+# ruff: noqa: ARG002, N802 the contract names the methods, and gRPC passes both arguments
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeAlias
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.errors import UnknownServiceError
+
+_Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+_Status = health_pb2.HealthCheckResponse
+
+
+class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the package ships no types
+    """Health of the gateway's services.
+
+    Unlike the servicer of grpcio-health-checking it ends its watchers' calls when it closes, so that they do not
+    hold up a drain, and a watcher that leaves takes no other one's updates with it.
+    """
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self._statuses = dict.fromkeys(("", *services), _Status.NOT_SERVING)
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def set(self, service: str, serving: bool) -> None:
+        """Sets the status of one service; "" stands for the whole process. Does nothing once closed."""
+        if not self._closed:
+            self._statuses[service] = _Status.SERVING if serving else _Status.NOT_SERVING
+            self._wake_watchers()
+
+    def close(self) -> None:
+        """Makes every service NOT_SERVING for good."""
+        for service in self._statuses:
+            self.set(service, serving=False)
+        self._closed = True
+        self._wake_watchers()
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: _Context) -> Any:
+        """Returns the status of a service that is known."""
+        if request.service not in self._statuses:
+            raise UnknownServiceError(f"There is no service {request.service!r} here.")
+        return _Status(status=self._statuses[request.service])
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> AsyncIterator[Any]:
+        """Yields the status at once and then whenever it changes, until the gateway drains."""
+        last = None
+        while True:
+            changed = self._changed  # Taken before the status is read: no change in between is missed.
+            status = self._statuses.get(request.service, _Status.SERVICE_UNKNOWN)
+            if status != last:
+                yield _Status(status=status)
+                last = status
+            elif self._closed:
+                return
+            else:
+                await changed.wait()
+
+    def _wake_watchers(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,63 @@
+"""Settings of the gateway, read from the environment."""
+
+import os
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; GATEWAY_MAX_BATCH_SIZE sets max_batch_size, and so on."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    address: str = Field(default="127.0.0.1:50051", pattern=r"^.+:\d+$")
+    """Host and port to listen on; port 0 takes a free one."""
+
+    serving_address: str = Field(default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS")
+    """Where TensorFlow Serving listens, as a gRPC target. The variable is SERVING_ADDRESS, without prefix."""
+
+    trainer_address: str = Field(default="127.0.0.1:50052", validation_alias="TRAINER_ADDRESS")
+    """Where the trainer listens, as a gRPC target. The variable is TRAINER_ADDRESS, without prefix."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port."""
+
+    model_name: str = Field(default="brain_tumor", min_length=1)
+    """Name of the model in serving."""
+
+    max_image_bytes: int = Field(default=16 * 2**20, ge=1, le=2**30)
+    """Size of an encoded image, in bytes."""
+
+    max_image_pixels: int = Field(default=40_000_000, ge=1)
+    """Height times width of a decoded image."""
+
+    max_batch_size: int = Field(default=32, ge=1)
+    """Images in one call to serving."""
+
+    max_calls_in_flight: int = Field(default=2, ge=1)
+    """Calls to serving at a time. Serving runs out of threads beyond four times its CPUs, over all its callers."""
+
+    max_queued_images: int = Field(default=256, ge=1)
+    """Images of Predict calls in work at a time, from arrival to answer; beyond it calls are refused."""
+
+    stream_window: int = Field(default=64, ge=1)
+    """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
+
+    default_deadline_s: float = Field(default=10.0, gt=0)
+    """Time for an image whose caller sets no deadline, in seconds."""
+
+    max_deadline_s: float = Field(default=120.0, gt=0)
+    """Longest time for an image, whatever deadline its caller sets, in seconds."""
+
+    drain_grace_s: float = Field(default=20.0, ge=0)
+    """Time for calls in flight to finish after SIGTERM, in seconds."""
+
+    decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Threads that decode images; by default as many as CPUs."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is logged."""

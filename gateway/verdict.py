@@ -1,0 +1,55 @@
+"""From a row of the model's outputs to a verdict."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from gateway.backend.batcher import Row
+from gateway.errors import ModelFailedError
+
+_TUMOR = 1
+_THRESHOLD = 0.5
+
+
+class Reliability(IntEnum):
+    """How far a verdict can be relied upon; the values are those of the contract's enum and of the model's output."""
+
+    RELIABLE = 1
+    UNCERTAIN = 2
+    OUT_OF_DOMAIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the model says of one slice."""
+
+    tumor: bool
+    """By the version's own threshold."""
+    probability: float
+    """Calibrated P(tumor), in [0, 1], whatever `tumor` says."""
+    reliability: Reliability
+    ood_score: float
+    """Distance from the training data, in the version's own unit."""
+
+
+def read_verdict(row: Row) -> Verdict:
+    """Reads the outputs of `serving_default` or `explain` for one image.
+
+    Only `probabilities` is required. A version without `label` is read at the threshold 0.5; one without
+    `reliability` vouches for nothing, so its verdicts are UNCERTAIN; one without `ood_score` has 0.
+
+    Args:
+      row: `probabilities` float (2,), `label`, `reliability` and `ood_score` scalars.
+
+    Raises:
+      ModelFailedError: these are no outputs of a classifier of tumors.
+    """
+    try:
+        probability = float(row["probabilities"][_TUMOR])
+        tumor = int(row["label"]) == _TUMOR if "label" in row else probability >= _THRESHOLD
+        reliability = Reliability(int(row.get("reliability", Reliability.UNCERTAIN)))
+        ood_score = float(row.get("ood_score", 0.0))
+    except (KeyError, IndexError, TypeError, ValueError) as err:
+        raise ModelFailedError("The model's outputs are no verdict.") from err
+    if not 0 <= probability <= 1:
+        raise ModelFailedError("The model's probability is not in [0, 1].")
+    return Verdict(tumor, probability, reliability, ood_score)

@@ -1,0 +1,109 @@
+"""Several gateway processes on one port: the parent that keeps them up, and a worker's entry."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+
+from gateway import logs
+from gateway.settings import Settings
+
+_PAUSE_S = 1.0
+_KILL_MARGIN_S = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+async def supervise(settings: Settings) -> int:
+    """Runs `settings.workers` gateways until SIGTERM or SIGINT, and puts a new one in the place of each that dies.
+
+    The kernel spreads connections over them (SO_REUSEPORT). Each is a fresh interpreter, never a fork. A worker
+    whose parent is gone drains by itself, however the parent ended.
+
+    Returns:
+      Exit status: 0 after a drain, 1 where a worker could not even start.
+    """
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    host, _, port = settings.address.rpartition(":")
+    with _reserve(host, int(port)) as reservation:
+        address = f"{host}:{reservation.getsockname()[1]}"
+        return await _Supervisor(settings.model_copy(update={"address": address}), stop).run()
+
+
+def _reserve(host: str, port: int) -> socket.socket:
+    """Returns a socket that holds a port, without listening, for those that share it; port 0 is a free one."""
+    reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reservation.bind((host.strip("[]"), port))
+    return reservation
+
+
+class _Supervisor:
+    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._stopped = asyncio.create_task(stop.wait())
+        self._listening = 0
+        self._status = 0
+
+    async def run(self) -> int:
+        await asyncio.gather(*(self._keep_worker() for _ in range(self._settings.workers)))
+        return self._status
+
+    async def _keep_worker(self) -> None:
+        has_listened = False
+        while not self._stop.is_set():
+            process, listens = await self._start_worker()
+            if listens and not has_listened:
+                has_listened = True
+                self._count_listening()
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait([ended, self._stopped], return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.is_set():
+                await self._drain(process, ended)
+                return
+            _logger.error("worker died", extra={"pid": process.pid, "status": ended.result()})
+            if not has_listened:
+                self._status = 1  # It would not fare better the next time.
+                self._stop.set()
+            await asyncio.wait([self._stopped], timeout=_PAUSE_S)
+
+    async def _start_worker(self) -> tuple[Process, bool]:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE)
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("pipes were asked for")
+        process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
+        return process, bool(await process.stdout.readline())
+
+    def _count_listening(self) -> None:
+        self._listening += 1
+        if self._listening == self._settings.workers:
+            _logger.info("workers listen", extra={"address": self._settings.address, "workers": self._listening})
+            print(f"Gateway listening on {self._settings.address}", flush=True)  # noqa: T201 as one gateway does
+
+    async def _drain(self, process: Process, ended: asyncio.Task[int]) -> None:
+        if not ended.done():
+            process.terminate()
+        await asyncio.wait([ended], timeout=self._settings.drain_grace_s + _KILL_MARGIN_S)
+        if not ended.done():
+            process.kill()
+            await ended
+
+
+async def _work() -> None:
+    settings = Settings.model_validate_json(sys.stdin.buffer.readline())
+    logs.configure(settings.log_level)
+    from gateway.server import serve  # not above: the parent needs no gRPC
+
+    stop = asyncio.Event()
+    # The parent holds the other end open and sends nothing more: what comes is its end.
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+    await serve(settings, stop, share_port=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_work())

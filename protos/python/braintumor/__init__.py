@@ -1,0 +1,32 @@
+"""Client of the brain tumor classification service.
+
+    import braintumor
+
+    with braintumor.Client() as client:
+        print(client.predict("slice.jpg").prediction)
+
+The messages and the stubs themselves are in `braintumor.v1`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from braintumor.async_client import AsyncClient
+    from braintumor.client import Client
+    from braintumor.errors import ServiceError
+
+__all__ = ["AsyncClient", "Client", "ServiceError"]
+
+_MODULES = {
+    "AsyncClient": "braintumor.async_client",
+    "Client": "braintumor.client",
+    "ServiceError": "braintumor.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for: who needs the stubs alone loads no client."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,0 +1,51 @@
+"""How clients reach the service: address, retries, sizes."""
+
+import json
+from typing import Any
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+"""Where the gateway listens by default."""
+
+DEFAULT_TIMEOUT_S = 10.0
+"""Deadline of a call, retries included."""
+
+_RETRIED_MESSAGE_BYTES = 16 * 2**20 + 64 * 2**10
+"""A request with the largest image that the service takes. What is larger is sent once."""
+
+# Only calls that may run twice: none that starts a job or moves a label. And no streams: where gRPC's core sends the
+# messages of a stream again, it was seen to lose some (grpcio 1.85.1: of streams of 5, one in ten on busy cores).
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "braintumor.v1.ClassifierService", "method": "GetServiceInfo"},
+                {"service": "braintumor.v1.ClassifierService", "method": "Predict"},
+            ],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+            },
+        }
+    ],
+    # A client whose calls keep failing stops adding to the load of a service in trouble.
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
+    # A name with several addresses is several gateways.
+    "loadBalancingConfig": [{"round_robin": {}}],
+}
+
+
+def channel_options() -> list[tuple[str, Any]]:
+    """Options of every channel to the service.
+
+    Sizes are not limited here: the service limits images and says so with a reason, and an explained answer
+    may be larger than its image.
+    """
+    return [
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.per_rpc_retry_buffer_size", _RETRIED_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+    ]

@@ -1,0 +1,58 @@
+"""How commands reach the service, and what they say where they cannot."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from braintumor.client import Client
+from braintumor.errors import ServiceError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Unreached(click.ClickException):
+    """The service was not reached, or did not answer in time."""
+
+    exit_code = 3
+
+
+def service_options(command: _Command) -> _Command:
+    """Adds the options `address` and `timeout_s`."""
+    address = click.option(
+        "--address",
+        envvar="BRAINTUMOR_ADDRESS",
+        default=DEFAULT_ADDRESS,
+        show_default=True,
+        show_envvar=True,
+        help="Where the service listens.",
+    )
+    timeout = click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        default=DEFAULT_TIMEOUT_S,
+        show_default=True,
+        help="Longest wait for an answer, in seconds.",
+    )
+    return address(timeout(command))
+
+
+@contextmanager
+def connected(address: str, timeout_s: float) -> Iterator[Client]:
+    """Opens a client.
+
+    Raises:
+      Unreached: a call found no service.
+      click.ClickException: a call was refused.
+    """
+    try:
+        with Client(address, timeout_s=timeout_s) as client:
+            yield client
+    except ServiceError as err:
+        message = " ".join(str(err).split())
+        if err.unreached:
+            raise Unreached(f"no answer from the service at {address}: {message}") from err
+        raise click.ClickException(message) from err

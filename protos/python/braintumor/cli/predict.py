@@ -1,0 +1,96 @@
+"""`braintumor predict`: classifies image files."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from braintumor.cli.bulk import Bulk
+from braintumor.cli.connection import connected, service_options
+from braintumor.cli.explanation import ExplanationFolder
+from braintumor.cli.images import iter_images
+from braintumor.cli.printer import Printer
+from braintumor.cli.progress import ProgressBar
+from braintumor.cli.report import Answer
+from braintumor.client import Client
+from braintumor.errors import ServiceError
+from braintumor.requests import Question
+from braintumor.stream import Outcome
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per image.")
+@click.option(
+    "--explain",
+    "explain_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write heatmaps, and the slices with their heatmap laid over them, into this folder.",
+)
+@click.option("--version", type=click.IntRange(min=1), help="Number of the model version to ask.")
+@click.option("--version-label", help='Label of the model version to ask, instead of "stable".')
+@service_options
+def predict(
+    paths: Sequence[Path],
+    as_json: bool,
+    explain_dir: Path | None,
+    version: int | None,
+    version_label: str | None,
+    address: str,
+    timeout_s: float,
+) -> None:
+    """Classifies image files, and the images of whole folders.
+
+    Answers are printed as they come. Where an image fails, stderr says why; with --json, its line does.
+    """
+    single = len(paths) == 1 and paths[0].is_file()
+    with _usage_errors():
+        question = Question(version=version, version_label=version_label, explain=explain_dir is not None)
+        total = _count(paths)
+    explanations = ExplanationFolder(explain_dir, paths) if explain_dir else None
+    with connected(address, timeout_s) as client, _file_errors(), ProgressBar(total, shown=not single) as bar:
+        printer = Printer(bar, as_json=as_json, with_path=not single, explanations=explanations)
+        for answer in _one(client, paths[0], question) if single else Bulk(client, paths, question).answers():
+            printer.show(answer)
+    raise click.exceptions.Exit(1 if printer.failed else 0)
+
+
+def _one(client: Client, path: Path, question: Question) -> Iterator[Answer]:
+    begin_s = time.perf_counter()
+    try:
+        outcome: Outcome = client.predict(path, **asdict(question))
+    except ServiceError as err:
+        if err.unreached:
+            raise
+        outcome = err
+    except OSError as err:
+        outcome = err
+    yield Answer(path, outcome, time.perf_counter() - begin_s)
+
+
+def _count(paths: Sequence[Path]) -> int:
+    total = sum(1 for _ in iter_images(paths))
+    if total == 0:
+        raise ValueError(f"no images below {', '.join(map(click.format_filename, paths))}")
+    return total
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError) as err:
+        raise click.UsageError(str(err)) from err
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read stdout has left; click ends the process quietly
+    except OSError as err:
+        raise click.ClickException(str(err)) from err

@@ -1,0 +1,194 @@
+"""The client for threads and plain scripts."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from braintumor.errors import service_errors
+from braintumor.requests import Image, Question, read_image
+from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
+from braintumor.v1.classifier_service_pb2 import (
+    GetServiceInfoRequest,
+    GetServiceInfoResponse,
+    PredictResponse,
+    PredictStreamRequest,
+)
+from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class Client:
+    """Calls the service; safe to share between threads.
+
+    Calls that find the service away or busy are tried again, up to five times and within their deadline.
+
+    Args:
+      address: host:port, or any target that gRPC knows, such as "dns:///gateway:50051".
+      credentials: of the channel, for TLS; None is plain text.
+      metadata: sent with each call.
+      timeout_s: deadline of a call that sets none of its own.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        options = channel_options()
+        self._channel = (
+            grpc.secure_channel(address, credentials, options)
+            if credentials
+            else grpc.insecure_channel(address, options)
+        )
+        self._stub = ClassifierServiceStub(self._channel)
+        self._metadata = tuple(metadata)
+        self._timeout_s = timeout_s
+
+    def predict(
+        self,
+        image: Image,
+        *,
+        version: int | None = None,
+        version_label: str | None = None,
+        explain: bool = False,
+        timeout_s: float | None = None,
+    ) -> PredictResponse:
+        """Classifies one slice.
+
+        Args:
+          image: an encoded image file, as bytes or as its path.
+          version: number of the version to ask.
+          version_label: label of the version to ask; with neither, the one labelled "stable" answers.
+          explain: whether to explain the verdict with a heatmap.
+          timeout_s: deadline of the call, retries included.
+
+        Raises:
+          ServiceError: the service refused or was not reached.
+          OSError: the file cannot be read.
+          ValueError: both a version and a label were given.
+        """
+        question = Question(version=version, version_label=version_label, explain=explain)
+        return self._call(self._stub.Predict, question.about(read_image(image)), timeout_s)
+
+    def predict_stream(
+        self,
+        images: Iterable[tuple[str, Image]],
+        *,
+        version: int | None = None,
+        version_label: str | None = None,
+        explain: bool = False,
+        timeout_s: float | None = None,
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Classifies many slices over one call.
+
+        Args:
+          images: ids of the caller's choice, each with an image. Read as answers come in, in another thread.
+          version: as in `predict`, as are version_label and explain.
+          version_label: see version.
+          explain: see version.
+          timeout_s: longest wait for the next answer; the stream as a whole has no deadline.
+
+        Returns:
+          Pairs of id and outcome in the order of the answers: a PredictResponse, or the error of this one image.
+
+        Raises:
+          ServiceError: the service was not reached, or the stream broke; ids without an answer have none.
+          Exception: what `images` raised, once the images before it have their answers.
+          ValueError: both a version and a label were given.
+        """
+        question = Question(version=version, version_label=version_label, explain=explain)
+        return self._stream(images, question, self._timeout_s if timeout_s is None else timeout_s)
+
+    def info(self, *, timeout_s: float | None = None) -> GetServiceInfoResponse:
+        """Tells what the service is, which versions it answers from, and its limits.
+
+        Raises:
+          ServiceError: the service was not reached.
+        """
+        return self._call(self._stub.GetServiceInfo, GetServiceInfoRequest(), timeout_s)
+
+    def close(self) -> None:
+        """Ends all calls under way."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(
+        self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
+    ) -> _Response:
+        timeout = self._timeout_s if timeout_s is None else timeout_s
+        with service_errors():
+            return method(request, timeout=timeout, metadata=self._metadata)
+
+    def _stream(
+        self, images: Iterable[tuple[str, Image]], question: Question, timeout_s: float
+    ) -> Iterator[tuple[str, Outcome]]:
+        self.info(timeout_s=timeout_s)  # tried again where the service is away, as the stream itself is not
+        state, sender = StreamState(timeout_s), _Sender()
+        call = self._stub.PredictStream(sender.requests(images, question, state), metadata=self._metadata)
+        threading.Thread(target=sender.watch, args=(call, state), daemon=True).start()
+        try:
+            with state.errors():
+                state.waiting()
+                for answer in call:
+                    sender.room.release()
+                    yield from state.received(answer)
+                    state.waiting()
+            yield from state.ended()
+        finally:
+            call.cancel()
+            sender.end()
+
+
+class _Sender:
+    """The sending side of one stream, in the thread that gRPC reads requests from."""
+
+    def __init__(self) -> None:
+        self.room = threading.Semaphore(MAX_IN_FLIGHT - 1)
+        self._ended = threading.Event()
+
+    def requests(
+        self, images: Iterable[tuple[str, Image]], question: Question, state: StreamState
+    ) -> Iterator[PredictStreamRequest]:
+        """Yields requests as long as there is room for them."""
+        try:
+            for image_id, image in images:
+                try:
+                    request = question.about(read_image(image))
+                except OSError as err:
+                    state.unread(image_id, err)
+                    continue
+                state.sent()
+                yield PredictStreamRequest(id=image_id, request=request)
+                self.room.acquire()
+                if self._ended.is_set():
+                    return
+            state.source_ended()
+        except Exception as err:  # noqa: BLE001 - gRPC would only log it; the caller gets it from the stream
+            state.source_ended(err)
+
+    def watch(self, call: grpc.RpcContext, state: StreamState) -> None:
+        """Cancels the call when it stalls."""
+        while not self._ended.wait(state.poll_s):
+            if state.stalled():
+                call.cancel()
+
+    def end(self) -> None:
+        """Lets both threads go."""
+        self._ended.set()
+        self.room.release()

@@ -1,0 +1,103 @@
+"""What both clients know of a stream: what is owed, since when, and what an answer means."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import grpc
+
+from braintumor.errors import ServiceError, from_status, service_errors
+from braintumor.v1.classifier_service_pb2 import PredictResponse, PredictStreamResponse
+
+MAX_IN_FLIGHT = 128
+"""Images of one stream that wait for an answer: enough to keep the service's batches full, and no folder in memory."""
+
+Outcome: TypeAlias = PredictResponse | ServiceError | OSError
+"""What became of one image: the verdict, why the service gave none, or why its file could not be read."""
+
+
+class StreamState:
+    """Tells a stream that has stalled from one whose caller or source takes its time.
+
+    The sending side calls `sent`, `unread` and `source_ended`, the receiving side the rest. Each counter has one
+    writer, so that the threads of the two sides need no lock.
+
+    Args:
+      timeout_s: longest wait for the next answer while one is owed.
+      clock: monotonic seconds.
+    """
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.poll_s = timeout_s / 10
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._sent = 0
+        self._received = 0
+        self._owed_since = 0.0
+        self._is_waiting = False
+        self._source_ended = False
+        self._source_error: Exception | None = None
+        self._unread: deque[tuple[str, OSError]] = deque()
+
+    def sent(self) -> None:
+        """A request goes out."""
+        if self._sent == self._received:
+            self._owed_since = self._clock()
+        self._sent += 1
+
+    def unread(self, image_id: str, error: OSError) -> None:
+        """An image is not sent, because its file cannot be read."""
+        self._unread.append((image_id, error))
+
+    def source_ended(self, error: Exception | None = None) -> None:
+        """There are no more images, or the error keeps them from coming."""
+        self._source_error = error
+        self._source_ended = True
+
+    def waiting(self) -> None:
+        """The caller wants the next answer."""
+        self._owed_since = self._clock()
+        self._is_waiting = True
+
+    def received(self, answer: PredictStreamResponse) -> Iterator[tuple[str, Outcome]]:
+        """An answer came in. Yields what the caller gets: it, and what could not be read meanwhile."""
+        self._is_waiting = False
+        self._received += 1
+        failed = answer.WhichOneof("result") == "error"
+        yield answer.id, from_status(answer.error) if failed else answer.response
+        while self._unread:
+            yield self._unread.popleft()
+
+    def ended(self) -> Iterator[tuple[str, Outcome]]:
+        """The call has ended well. Yields what could not be read since the last answer.
+
+        Raises:
+          ServiceError: it ended before every image had an answer.
+          Exception: what the source of the images raised.
+        """
+        yield from self._unread
+        if self._source_error is not None:
+            raise self._source_error
+        if not self._source_ended or self._sent > self._received:
+            message = f"the stream ended with {self._received} answers to {self._sent} images"
+            raise ServiceError(grpc.StatusCode.INTERNAL, message)
+
+    def stalled(self) -> bool:
+        """Whether an answer is owed, and the caller has waited for it beyond the limit."""
+        owed = self._is_waiting and self._sent > self._received
+        return owed and self._clock() - self._owed_since > self._timeout_s
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raises errors of gRPC as ServiceError; a stream cancelled because it stalled is DEADLINE_EXCEEDED."""
+        try:
+            with service_errors():
+                yield
+        except (ServiceError, asyncio.CancelledError) as err:
+            if not self.stalled():
+                raise
+            message = f"no answer on the stream for {self._timeout_s:g} s"
+            raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, message) from err

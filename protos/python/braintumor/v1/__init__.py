@@ -1,0 +1,1 @@
+"""Messages and stubs of the contract `braintumor.v1`, made from the proto files by `protos/generate.py`."""

@@ -1,0 +1,1 @@
+"""Serving: the production configuration of TensorFlow Serving, and its embedded stand-in."""

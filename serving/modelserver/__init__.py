@@ -1,0 +1,16 @@
+"""The embedded stand-in for `tensorflow_model_server`, for machines without the official container.
+
+    python -m serving.modelserver --port=8500 --model_name=m --model_base_path=/models/m
+
+It speaks TensorFlow Serving's gRPC API, takes its flags and watches the same directories, so that no
+client can tell the two apart. It is for one machine and small enough to read in an hour; production is
+TensorFlow Serving.
+
+Left out on purpose: Classify, Regress, MultiInference and SessionRun answer UNIMPLEMENTED; REST serves
+status, metadata and metrics, no predictions; requests are not batched on the server (the gateway
+batches), so `--enable_batching` only warns; TensorFlow Lite, TLS and custom platforms are start-up errors.
+
+On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
+a broken or retrying version holds up no other; a version number that failed is tried again when its
+directory changes; the health status is live; it listens on 127.0.0.1 unless told otherwise.
+"""

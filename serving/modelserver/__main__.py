@@ -1,0 +1,29 @@
+"""`python -m serving.modelserver`: see the package's docstring."""
+
+import logging
+import signal
+import sys
+
+from serving.modelserver.errors import ServingError
+from serving.modelserver.flags import parse_flags
+from serving.modelserver.server import ModelServer
+
+_EXIT_FAILED = 255
+
+
+def main() -> int:
+    """Runs the server until SIGTERM or SIGINT; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+    try:
+        server = ModelServer(parse_flags(sys.argv[1:]))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        server.run()
+    except ServingError as err:
+        print(f"Failed to start server. Error: {err.status_string()}", flush=True)  # noqa: T201 - supervisors read it
+        return _EXIT_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Checks of a ModelServerConfig before it is put to use."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+
+from serving.modelserver.errors import InvalidArgumentError
+from tfserving_api.messages import ModelServerConfig, pool
+
+_log = logging.getLogger(__name__)
+
+TENSORFLOW = "tensorflow"
+
+_MODEL_TYPE_TENSORFLOW = 1
+
+
+def single_model_config(name: str, base_path: str) -> Any:
+    """The ModelServerConfig that `--model_name` and `--model_base_path` stand for."""
+    config = ModelServerConfig()
+    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=TENSORFLOW)
+    return config
+
+
+def parse_config_file(path: Path) -> Any:
+    """Reads a ModelServerConfig in text format.
+
+    Raises:
+      InvalidArgumentError: no such file, or not that message. The log tells line and column.
+    """
+    try:
+        return text_format.Parse(path.read_bytes(), ModelServerConfig(), descriptor_pool=pool)
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as err:
+        _log.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", err)
+        raise InvalidArgumentError(f"Invalid protobuf file: '{path}'") from err
+
+
+def platform(config: Any) -> str:
+    """The platform that a ModelConfig asks for.
+
+    Raises:
+      InvalidArgumentError: none, two, or one that is not TensorFlow.
+    """
+    if config.model_type and config.model_platform:
+        raise InvalidArgumentError(
+            "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform."
+        )
+    if config.model_type not in {0, _MODEL_TYPE_TENSORFLOW}:
+        raise InvalidArgumentError(f"ModelServerConfig::model_type choice {config.model_type} not supported.")
+    if not config.model_type and not config.model_platform:
+        raise InvalidArgumentError(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor ModelServerConfig::model_platform, "
+            f"model name is {config.name}"
+        )
+    return str(config.model_platform) or TENSORFLOW
+
+
+def validate(new: Iterable[Any], old: Iterable[Any]) -> None:
+    """Checks a list of ModelConfigs, also against the one that it replaces.
+
+    Raises:
+      InvalidArgumentError: with the first thing that is wrong.
+    """
+    old_platforms = {config.name: platform(config) for config in old}
+    seen: set[str] = set()
+    for config in new:
+        if config.name in seen:
+            raise InvalidArgumentError(f"Illegal to list model {config.name} multiple times in config list")
+        seen.add(config.name)
+    for config in new:
+        if not config.base_path.startswith("/") and "://" not in config.base_path:
+            raise InvalidArgumentError(
+                f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
+            )
+    for config in new:
+        old_platform, new_platform = old_platforms.get(config.name), platform(config)
+        if old_platform and new_platform != old_platform:
+            raise InvalidArgumentError(
+                f"Illegal to change a model's platform. For model {config.name} platform was {old_platform} "
+                f"and new platform requested is {new_platform}"
+            )
+        if new_platform != TENSORFLOW:
+            raise InvalidArgumentError(f"Model {config.name} requests unsupported platform {new_platform}")

@@ -1,0 +1,66 @@
+"""Holds an engine's answers against those that travel with the version."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from serving.modelserver.predict import DEFAULT_SIGNATURE, predict
+from serving.modelserver.saved_model import is_init_op
+from serving.modelserver.servable import Servable
+from serving.modelserver.tensors import from_proto
+
+
+def golden_records(records: Iterable[Any]) -> dict[str, list[Any]]:
+    """The PredictLogs that hold an answer, by signature."""
+    golden: dict[str, list[Any]] = {}
+    for record in records:
+        if record.WhichOneof("log_type") == "predict_log" and record.predict_log.response.outputs:
+            name = record.predict_log.request.model_spec.signature_name or DEFAULT_SIGNATURE
+            golden.setdefault(name, []).append(record.predict_log)
+    return golden
+
+
+def without_golden(signatures: Mapping[str, Any], records: Iterable[Any]) -> list[str]:
+    """The signatures of which no answer is stored."""
+    golden = golden_records(records)
+    return sorted(name for name, signature in signatures.items() if not is_init_op(signature) and name not in golden)
+
+
+def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -> str | None:
+    """Asks every stored question again.
+
+    Args:
+      servable: the version on the engine to be judged.
+      records: PredictionLogs.
+      tolerance: how far a real number may be off, relative to the larger of 1 and itself. Integers may not.
+
+    Returns:
+      What differs, or None where nothing does.
+    """
+    for name, logs in golden_records(records).items():
+        for log in logs:
+            response = predict(servable, log.request)
+            for alias, stored in log.response.outputs.items():
+                if alias not in response.outputs:
+                    return f"{name} has no output {alias}"
+                expected, actual = from_proto(stored).array, from_proto(response.outputs[alias]).array
+                if not _agree(expected, actual, tolerance):
+                    return f"{alias} of {name} differs from the stored answer{_by(expected, actual)}"
+    return None
+
+
+def _agree(expected: Any, actual: Any, tolerance: float) -> bool:
+    if expected.shape != actual.shape or expected.dtype != actual.dtype:
+        return False
+    if expected.dtype.kind not in "fc":
+        return bool(np.array_equal(expected, actual))
+    limit = tolerance * np.maximum(1.0, np.abs(expected))
+    same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
+    return bool(np.all(same | (np.abs(expected - actual) <= limit)))
+
+
+def _by(expected: Any, actual: Any) -> str:
+    if expected.shape != actual.shape or expected.dtype.kind not in "fc":
+        return ""
+    return f" by up to {np.nanmax(np.abs(expected - actual)):.2g}"

@@ -1,0 +1,79 @@
+"""The gRPC server: services, reflection, health, ports."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from serving.modelserver.errors import UnavailableError
+from serving.modelserver.flags import Flags
+from serving.modelserver.grpc_handlers import handler
+from serving.modelserver.health import Health
+from serving.modelserver.model_service import ModelService
+from serving.modelserver.prediction_service import PredictionService
+from tfserving_api.messages import pool
+
+_PREDICTION = "tensorflow.serving.PredictionService"
+_MODEL = "tensorflow.serving.ModelService"
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Two servers that share a port by accident would answer in turn.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class GrpcServer:
+    """Listening from `start` on."""
+
+    def __init__(self, flags: Flags, prediction_service: PredictionService, model_service: ModelService) -> None:
+        threads = flags.grpc_max_threads or 4 * (os.cpu_count() or 1)
+        self._flags = flags
+        self._server = grpc.server(ThreadPoolExecutor(threads, "grpc"), options=_OPTIONS)
+        self._server.add_generic_rpc_handlers(
+            (handler(_PREDICTION, prediction_service), handler(_MODEL, model_service))
+        )
+        names = [_PREDICTION, _MODEL, reflection.SERVICE_NAME]
+        self._health = Health(self._server) if flags.enable_grpc_healthcheck_service else None
+        # Reflection looks descriptors up in one pool: TensorFlow Serving's, joined by those of the others.
+        pool.AddSerializedFile(reflection_pb2.DESCRIPTOR.serialized_pb)
+        if self._health:
+            names.append("grpc.health.v1.Health")
+            pool.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)
+        reflection.enable_server_reflection(names, self._server, pool=pool)
+
+    def start(self) -> list[str]:
+        """Begins to serve.
+
+        Returns:
+          The addresses that it listens on.
+
+        Raises:
+          UnavailableError: a port is taken.
+        """
+        host = self._flags.bind_address
+        addresses = [f"{host}:{self._listen(f'{host}:{self._flags.port}')}"]
+        if self._flags.grpc_socket_path:
+            self._listen(f"unix:{self._flags.grpc_socket_path}")
+            addresses.append(f"UNIX socket {self._flags.grpc_socket_path}")
+        self._server.start()
+        return addresses
+
+    def _listen(self, address: str) -> int:
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError as err:
+            raise UnavailableError(f"Failed to listen on {address}") from err
+
+    def update_health(self, *, serving: bool) -> None:
+        """Tells health checks how things are."""
+        if self._health:
+            self._health.update(serving=serving)
+
+    def drain(self, grace_s: float) -> None:
+        """Takes no more calls, and returns when those in progress have finished or the time is over."""
+        if self._health:
+            self._health.drain()
+        self._server.stop(grace_s).wait()

@@ -1,0 +1,231 @@
+"""Loads and unloads versions, so that an available version is only given up for another one."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.modelserver.errors import CancelledError, InternalError, NotFoundError, ServingError
+from serving.modelserver.fingerprint import fingerprint
+from serving.modelserver.memory import release_memory
+from serving.modelserver.servable import Servable
+from serving.modelserver.states import ManagerState, ServableStateMonitor
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a failed load is tried again."""
+
+    max_num_load_retries: int
+    """Tries after the first."""
+    interval_s: float
+
+
+@dataclass(slots=True, eq=False)
+class _Harness:
+    """One life of a version, from START to END."""
+
+    name: str
+    version: int
+    path: Path
+    aspired: bool = True
+    state: ManagerState = ManagerState.START
+    failures: int = 0
+    retry_at: float = 0.0
+    seen: int = 0
+    """Fingerprint of the directory when the last try began."""
+    failed: bool = False
+    servable: Servable | None = None
+
+
+class AspiredVersionsManager:
+    """Brings the versions in memory to those that are aspired.
+
+    State changes happen in `step`, or in a load or unload that it started, always under one lock: who finds
+    a version AVAILABLE under that lock and holds it has it until he lets go.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str, int, Path], Servable],
+        monitor: ServableStateMonitor,
+        retries: RetryPolicy,
+        loading: Executor,
+        unloading: Executor,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Args: what loads a version; where states are told; where loads and unloads run; who steps sooner."""
+        self._load = load
+        self._monitor = monitor
+        self._retries = retries
+        self._loading = loading
+        self._unloading = unloading
+        self._on_change = on_change
+        self._lock = threading.RLock()
+        self._harnesses: dict[str, dict[int, _Harness]] = {}
+
+    @contextmanager
+    def servable(self, name: str, version: int | None = None) -> Iterator[Servable]:
+        """The version, or the largest available one, held alive for the length of the `with` block.
+
+        Raises:
+          NotFoundError: it is not available.
+        """
+        with self._lock:
+            available = [h for h in self._harnesses.get(name, {}).values() if h.state is ManagerState.AVAILABLE]
+            chosen = [h for h in available if version in {None, h.version}]
+            if not chosen:
+                request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                raise NotFoundError(f"Servable not found for request: {request}")
+            servable = max(chosen, key=_version).servable
+            assert servable is not None  # noqa: S101 - AVAILABLE and having a servable are one assignment
+            servable.acquire()
+        try:
+            yield servable
+        finally:
+            servable.release()
+
+    def is_available(self, name: str, version: int | None = None) -> bool:
+        """Whether requests to that version, or to any, are served now."""
+        with self._lock:
+            return any(
+                harness.state is ManagerState.AVAILABLE and version in {None, harness.version}
+                for harness in self._harnesses.get(name, {}).values()
+            )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no load, retry or unload is under way or due."""
+        resting = {ManagerState.AVAILABLE, ManagerState.END}
+        with self._lock:
+            return all(h.state in resting for versions in self._harnesses.values() for h in versions.values())
+
+    def set_aspired(self, aspired: Mapping[str, Mapping[int, Path]]) -> None:
+        """Says which versions of all models should be served from now on. `step` acts on it."""
+        with self._lock:
+            for name, versions in self._harnesses.items():
+                for version, harness in versions.items():
+                    harness.aspired = version in aspired.get(name, {})
+            for name, paths in aspired.items():
+                for version, path in paths.items():
+                    self._aspire(name, version, path)
+
+    def _aspire(self, name: str, version: int, path: Path) -> None:
+        versions = self._harnesses.setdefault(name, {})
+        harness = versions.get(version)
+        if harness is None:
+            versions[version] = _Harness(name, version, path)
+            self._monitor.publish(name, version, ManagerState.START)
+        elif harness.failures and harness.servable is None and harness.seen != fingerprint(path):
+            # The original retries blindly, then never again while the directory stays. Files that arrived or
+            # were repaired since are reason enough to try at once.
+            self._try_again(harness)
+
+    def _try_again(self, harness: _Harness) -> None:
+        harness.retry_at = 0.0
+        if harness.failed:
+            self._harnesses[harness.name][harness.version] = _Harness(harness.name, harness.version, harness.path)
+            self._monitor.publish(harness.name, harness.version, ManagerState.START)
+
+    def step(self) -> None:
+        """Starts what is due: loads, retries, unloads. Returns at once."""
+        with self._lock:
+            for versions in self._harnesses.values():
+                for harness in sorted(versions.values(), key=_version, reverse=True):
+                    if harness.state is ManagerState.END and not (harness.failed and harness.aspired):
+                        del versions[harness.version]
+                    elif harness.state is ManagerState.START:
+                        self._start(harness)
+                self._unload_unneeded(list(versions.values()))
+
+    def _start(self, harness: _Harness) -> None:
+        if not harness.aspired:
+            self._end(harness, None)
+        elif harness.retry_at <= time.monotonic():
+            harness.state = ManagerState.LOADING
+            if harness.failures == 0:
+                self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)
+            self._loading.submit(self._load_one, harness)
+
+    def _unload_unneeded(self, harnesses: list[_Harness]) -> None:
+        """The policy: an unwanted version goes once a wanted one is available, or if none is wanted."""
+        available = [harness for harness in harnesses if harness.state is ManagerState.AVAILABLE]
+        unwanted = sorted((h for h in available if not h.aspired), key=_version)
+        if any(h.aspired for h in harnesses) and not any(h.aspired for h in available):
+            unwanted = unwanted[:-1]  # the highest one bridges the gap
+        for harness in unwanted:
+            self._unload(harness)
+
+    def _load_one(self, harness: _Harness) -> None:
+        """One try, in a load thread."""
+        _log.info("Loading servable version {name: %s version: %d}", harness.name, harness.version)
+        servable, error = None, None
+        harness.seen = fingerprint(harness.path)
+        try:
+            servable = self._load(harness.name, harness.version, harness.path)
+        except ServingError as err:
+            error = err
+        except Exception as err:  # noqa: BLE001 - whatever a broken version does, it must reach END
+            _log.exception("Loading {name: %s version: %d} failed unexpectedly", harness.name, harness.version)
+            error = InternalError(f"{type(err).__name__} while loading")
+        with self._lock:
+            if servable is None:
+                self._failed(harness, error)
+            elif harness.aspired:
+                harness.servable = servable
+                harness.state = ManagerState.AVAILABLE
+                _log.info("Successfully loaded servable version {name: %s version: %d}", harness.name, harness.version)
+                self._monitor.publish(harness.name, harness.version, ManagerState.AVAILABLE)
+            else:
+                servable.engine.close()
+                self._end(harness, CancelledError("Loading of servable cancelled"))
+        self._on_change()
+
+    def _failed(self, harness: _Harness, error: ServingError | None) -> None:
+        harness.failures += 1
+        _log.error(
+            "Loading servable {name: %s version: %d} failed (try %d of %d): %s",
+            harness.name, harness.version, harness.failures, self._retries.max_num_load_retries + 1, error,
+        )  # fmt: skip
+        if not harness.aspired:
+            self._end(harness, CancelledError("Loading of servable cancelled"))
+        elif harness.failures > self._retries.max_num_load_retries:
+            harness.failed = True
+            self._end(harness, error)
+        else:
+            harness.state = ManagerState.START
+            harness.retry_at = time.monotonic() + self._retries.interval_s
+
+    def _unload(self, harness: _Harness) -> None:
+        servable = harness.servable
+        assert servable is not None  # noqa: S101 - only what is AVAILABLE is unloaded
+        self._monitor.publish(harness.name, harness.version, ManagerState.UNLOADING)
+        harness.state = ManagerState.UNLOADING
+        harness.servable = None
+
+        def close() -> None:
+            servable.engine.close()
+            release_memory()
+            _log.info("Unloaded servable version {name: %s version: %d}", harness.name, harness.version)
+            with self._lock:
+                self._end(harness, None)
+            self._on_change()
+
+        def unload() -> None:
+            self._unloading.submit(close)
+
+        servable.when_idle(unload)
+
+    def _end(self, harness: _Harness, error: ServingError | None) -> None:
+        harness.state = ManagerState.END
+        self._monitor.publish(harness.name, harness.version, ManagerState.END, error)
+
+
+def _version(harness: _Harness) -> int:
+    return harness.version

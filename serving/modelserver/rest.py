@@ -1,0 +1,127 @@
+"""HTTP for operations: status and metadata of models as JSON, metrics for Prometheus."""
+
+import json
+import logging
+import re
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+from google.protobuf import json_format
+from grpc import StatusCode
+
+from serving.modelserver.errors import InvalidArgumentError, ServingError, UnimplementedError
+from serving.modelserver.metadata import SIGNATURE_DEF, model_metadata
+from serving.modelserver.metrics import Metrics
+from serving.modelserver.model_service import model_status
+from serving.modelserver.server_core import ServerCore
+from tfserving_api.messages import ModelSpec, SignatureDefMap, pool
+
+_log = logging.getLogger(__name__)
+
+_VERSION_OR_LABEL = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_MODEL = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION_OR_LABEL}(?P<metadata>/metadata)?", re.IGNORECASE)
+_PREDICTION = re.compile(rf"/v1/models/[^/:]+{_VERSION_OR_LABEL}:(?:classify|regress|predict)", re.IGNORECASE)
+
+_HTTP_STATUS = {
+    StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
+    StatusCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    StatusCode.OUT_OF_RANGE: HTTPStatus.BAD_REQUEST,
+    StatusCode.UNIMPLEMENTED: HTTPStatus.NOT_IMPLEMENTED,
+    StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    StatusCode.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+class RestApi:
+    """What answers which path. Knows nothing of sockets."""
+
+    def __init__(self, core: ServerCore, metrics: Metrics, metrics_path: str | None) -> None:
+        """Args: metrics_path: None turns the metrics off."""
+        self._core = core
+        self._metrics = metrics
+        self._metrics_path = metrics_path
+
+    def answer(self, method: str, path: str) -> tuple[HTTPStatus, str, str]:
+        """Status, content type and body for a request."""
+        if method == "GET" and self._metrics_path and path == self._metrics_path:
+            return HTTPStatus.OK, "text/plain", self._metrics.exposition()
+        if not path.lower().startswith("/v1/"):
+            return HTTPStatus.NOT_FOUND, "text/plain", "Not found\n"
+        try:
+            return HTTPStatus.OK, "application/json", self._v1(method, path)
+        except ServingError as err:
+            status = _HTTP_STATUS.get(err.status_code, HTTPStatus.INTERNAL_SERVER_ERROR)
+            return status, "application/json", json.dumps({"error": err.message})
+
+    def _v1(self, method: str, path: str) -> str:
+        if method == "POST" and _PREDICTION.fullmatch(path):
+            raise UnimplementedError("Predictions over REST are left to TensorFlow Serving; use gRPC")
+        found = _MODEL.fullmatch(path)
+        if method != "GET" or not found:
+            raise InvalidArgumentError(f"Malformed request: {method} {path}")
+        if not found["name"]:
+            raise InvalidArgumentError("Missing model name in request.")
+        spec = ModelSpec(name=unquote(found["name"]))
+        if found["version"]:
+            spec.version.value = _int64(found["version"])
+        elif found["label"]:
+            spec.version_label = found["label"]
+        if found["metadata"]:
+            return self._metadata(spec)
+        return json.dumps(_jsonable(model_status(self._core, spec)), indent=1)
+
+    def _metadata(self, spec: Any) -> str:
+        with self._core.servable(spec) as servable:
+            response = model_metadata(servable, spec.name)
+        signatures = SignatureDefMap()
+        response.metadata[SIGNATURE_DEF].Unpack(signatures)
+        metadata = {"signature_def": _jsonable(signatures)}
+        return json.dumps({"model_spec": _jsonable(response.model_spec), "metadata": metadata}, indent=1)
+
+
+def _int64(digits: str) -> int:
+    if int(digits) >= 2**63:
+        raise InvalidArgumentError(f"Failed to convert version: {digits} to numeric.")
+    return int(digits)
+
+
+def _jsonable(message: Any) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, descriptor_pool=pool
+    )
+
+
+def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPServer:
+    """Serves an api in a thread of its own.
+
+    Raises:
+      OSError: the port is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        """One request."""
+
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, content_type, body = api.answer(self.command, self.path.partition("?")[0])
+            encoded = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(encoded)))
+            self.end_headers()
+            self.wfile.write(encoded)
+
+        do_GET = do_POST = _answer  # noqa: N815 - named by http.server
+
+        def log_message(self, *_: object) -> None:
+            """Status polls would fill the log."""
+
+    server = ThreadingHTTPServer((address, port), Handler)
+    threading.Thread(target=server.serve_forever, name="rest", daemon=True).start()
+    return server

@@ -1,0 +1,107 @@
+"""Reading of a SavedModel's signatures, without TensorFlow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from serving.modelserver.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
+from tfserving_api.messages import SavedModel, SignatureDef, pool
+
+_VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+
+
+@dataclass(frozen=True, slots=True)
+class MetaGraph:
+    """What serving needs of one MetaGraphDef: the signatures, by name; the graph itself is not kept.
+
+    `signatures` values are SignatureDef messages.
+    """
+
+    signatures: dict[str, Any]
+
+
+def read_meta_graph(path: Path, tags: frozenset[str]) -> MetaGraph:
+    """Reads the MetaGraphDef with exactly these tags, and checks that its variables are there.
+
+    The original would load a model whose variables have not been written yet, take the good old version out
+    of service, and fail every request; here it does not load.
+
+    Raises:
+      NotFoundError: no SavedModel, no such tags, or variables missing.
+      OutOfRangeError: saved_model.pb is cut off.
+    """
+    meta_graph = _find(_read(path), tags)
+    if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
+        raise NotFoundError(f"The variables of the SavedModel are missing: {path / 'variables' / 'variables.index'}")
+    return MetaGraph({name: _copy(signature) for name, signature in meta_graph.signature_def.items()})
+
+
+def write_single_signature(path: Path, tags: frozenset[str], name: str, new_name: str, directory: Path) -> None:
+    """Writes a SavedModel with one signature of another, under another name. Its variables are linked to.
+
+    Args:
+      path: the SavedModel to take it from.
+      tags: of the MetaGraph.
+      name: the signature to keep.
+      new_name: what it is called in the new one.
+      directory: where to write; it exists.
+    """
+    meta_graph = _find(_read(path), tags)
+    signature = _copy(meta_graph.signature_def[name])
+    meta_graph.signature_def.clear()
+    meta_graph.signature_def[new_name].CopyFrom(signature)
+    single = SavedModel(saved_model_schema_version=1, meta_graphs=[meta_graph])
+    (directory / "saved_model.pb").write_bytes(single.SerializeToString())
+    for part in ("variables", "assets"):
+        if (path / part).is_dir():
+            (directory / part).symlink_to((path / part).resolve())
+
+
+def is_init_op(signature: Any) -> bool:
+    """Whether a SignatureDef only names the operation that initializes the graph: it has no tensors."""
+    return not signature.inputs and all(info.dtype == 0 for info in signature.outputs.values())
+
+
+def missing_tensor(name: str) -> InvalidArgumentError:
+    """The error for a tensor that a signature names and the graph has not, as TensorFlow's sessions word it."""
+    return InvalidArgumentError(
+        f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
+    )
+
+
+def _find(saved_model: Any, tags: frozenset[str]) -> Any:
+    for meta_graph in saved_model.meta_graphs:
+        if frozenset(meta_graph.meta_info_def.tags) == tags:
+            return meta_graph
+    raise NotFoundError(
+        "Could not find meta graph def matching supplied tags: { " + " ".join(sorted(tags)) + " }. "
+        "To inspect available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+    )
+
+
+def _copy(signature: Any) -> Any:
+    """A copy does not keep the whole SavedModel with all constants of the graph in memory."""
+    return SignatureDef.FromString(signature.SerializeToString())
+
+
+def _read(path: Path) -> Any:
+    binary, text = path / "saved_model.pb", path / "saved_model.pbtxt"
+    try:
+        if binary.is_file():
+            return SavedModel.FromString(binary.read_bytes())
+        if text.is_file():
+            return text_format.Parse(text.read_text(), SavedModel(), descriptor_pool=pool)
+    except DecodeError as err:
+        raise OutOfRangeError(f"Read less bytes than requested: {binary} is cut off or no SavedModel") from err
+    except text_format.ParseError as err:
+        raise InvalidArgumentError(f"Can't parse {text} as text proto: {err}") from err
+    raise NotFoundError(f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}")
+
+
+def _has_variables(meta_graph: Any) -> bool:
+    return bool(meta_graph.saver_def.restore_op_name) and any(
+        node.op in _VARIABLE_OPS for node in meta_graph.graph_def.node
+    )

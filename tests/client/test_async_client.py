@@ -1,0 +1,83 @@
+"""The client for asyncio, where it differs from the other one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import braintumor
+import grpc
+import pytest
+
+
+def test_classifies_bytes_and_files(service, tmp_path):
+    path = tmp_path / "slice.jpg"
+    path.write_bytes(b"clean")
+
+    async def both() -> list[str]:
+        async with braintumor.AsyncClient(service.address, metadata=[("x-caller", "ward 7")]) as client:
+            responses = await asyncio.gather(client.predict(b"tumor", version=3), client.predict(path))
+        return [response.prediction.label for response in responses]
+
+    assert asyncio.run(both()) == ["Tumor", "No Tumor"]
+    assert {request.version for request in service.requests} == {3, 0}
+    assert service.metadata["x-caller"] == "ward 7"
+
+
+def test_tells_what_the_service_is(service):
+    async def info() -> str:
+        async with braintumor.AsyncClient(service.address) as client:
+            return (await client.info()).model_name
+
+    assert asyncio.run(info()) == "brain_tumor"
+
+
+def test_takes_images_as_they_arrive(service):
+    async def images() -> AsyncIterator[tuple[str, bytes]]:
+        for index in range(10):
+            await asyncio.sleep(0)
+            yield str(index), b"tumor"
+
+    async def ids() -> set[str]:
+        async with braintumor.AsyncClient(service.address) as client:
+            return {image_id async for image_id, _ in client.predict_stream(images())}
+
+    assert asyncio.run(ids()) == {str(index) for index in range(10)}
+
+
+def test_refuses_tries_again_and_keeps_deadlines_like_the_other_client(service):
+    service.failures.extend([grpc.StatusCode.UNAVAILABLE] * 2)
+
+    async def errors() -> list[braintumor.ServiceError]:
+        async with braintumor.AsyncClient(service.address) as client:
+            await client.predict(b"tumor")
+            assert service.calls == 3
+            with pytest.raises(braintumor.ServiceError) as refusal:
+                await client.predict(b"broken")
+            with pytest.raises(braintumor.ServiceError) as late:
+                await client.predict(b"hang", timeout_s=0.2)
+        return [refusal.value, late.value]
+
+    refusal, late = asyncio.run(errors())
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_AN_IMAGE")
+    assert late.code == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_cancelled_task_is_not_an_error_of_the_service(service):
+    async def cancelled() -> None:
+        async with braintumor.AsyncClient(service.address) as client:
+            outcomes = client.predict_stream([("a", b"hang")])
+            task = asyncio.ensure_future(anext(outcomes))
+            await asyncio.wait_for(asyncio.to_thread(service.stream_begun.wait), 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancelled())
+
+
+def test_takes_credentials(service):
+    async def label() -> str:
+        credentials = grpc.local_channel_credentials()
+        async with braintumor.AsyncClient(service.secure_address, credentials=credentials) as client:
+            return (await client.predict(b"tumor")).prediction.label
+
+    assert asyncio.run(label()) == "Tumor"

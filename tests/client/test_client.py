@@ -1,0 +1,119 @@
+"""The client for threads: calls, deadlines, retries and error details."""
+
+import socket
+from pathlib import Path
+
+import braintumor
+import grpc
+import pytest
+
+
+def test_classifies_the_bytes_of_a_file(service):
+    with braintumor.Client(service.address) as client:
+        response = client.predict(b"tumor")
+    assert (response.prediction.label, response.prediction.probability) == ("Tumor", 0.9731)
+    assert (response.model_name, response.model_version) == ("brain_tumor", 1)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_classifies_the_file_at_a_path(service, tmp_path, kind):
+    path = tmp_path / "slice.jpg"
+    path.write_bytes(b"clean")
+    with braintumor.Client(service.address) as client:
+        assert client.predict(kind(path)).prediction.label == "No Tumor"
+
+
+def test_asks_the_default_model_unless_told_otherwise(service):
+    with braintumor.Client(service.address) as client:
+        client.predict(b"tumor")
+        client.predict(b"tumor", version=3, explain=True)
+        client.predict(b"tumor", version_label="canary")
+    plain, by_number, by_label = service.requests
+    assert (plain.WhichOneof("model"), plain.explain) == (None, False)
+    assert (by_number.WhichOneof("model"), by_number.version, by_number.explain) == ("version", 3, True)
+    assert (by_label.WhichOneof("model"), by_label.version_label) == ("version_label", "canary")
+
+
+def test_a_version_and_a_label_exclude_each_other(service):
+    with braintumor.Client(service.address) as client, pytest.raises(ValueError, match="not both"):
+        client.predict(b"tumor", version=3, version_label="canary")
+
+
+def test_tells_what_the_service_is(service):
+    with braintumor.Client(service.address) as client:
+        assert client.info().served_versions[0].label == "stable"
+
+
+def test_sends_its_metadata_with_each_call(service):
+    with braintumor.Client(service.address, metadata=[("x-caller", "ward 7")]) as client:
+        client.predict(b"tumor")
+        assert service.metadata["x-caller"] == "ward 7"
+        list(client.predict_stream([]))
+        assert service.metadata["x-caller"] == "ward 7"
+
+
+def test_a_refusal_has_code_reason_message_and_the_time_to_wait(service):
+    with braintumor.Client(service.address) as client:
+        with pytest.raises(braintumor.ServiceError) as refusal:
+            client.predict(b"broken")
+        with pytest.raises(braintumor.ServiceError) as busy:
+            client.predict(b"busy")
+    broken = refusal.value
+    assert (broken.code, broken.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_AN_IMAGE")
+    assert (broken.message, broken.retry_after_s) == ("the bytes are no image;\nsend JPEG or PNG", None)
+    assert not broken.unreached
+    assert (busy.value.code, busy.value.retry_after_s) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 0.25)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+@pytest.mark.parametrize("size", [5, 16 * 2**20], ids=["small", "largest"])
+def test_tries_again_where_the_service_is_away_or_busy(service, code, size):
+    service.failures.extend([code, code])
+    with braintumor.Client(service.address) as client:
+        assert client.predict(b"tumor".ljust(size, b"\0")).prediction.label == "Tumor"
+    assert service.calls == 3
+
+
+def test_gives_up_after_five_attempts(service):
+    service.failures.extend([grpc.StatusCode.UNAVAILABLE] * 9)
+    with braintumor.Client(service.address) as client, pytest.raises(braintumor.ServiceError) as away:
+        client.predict(b"tumor")
+    assert (service.calls, away.value.code, away.value.reason) == (5, grpc.StatusCode.UNAVAILABLE, "")
+
+
+def test_does_not_repeat_what_would_fail_again(service):
+    with braintumor.Client(service.address) as client, pytest.raises(braintumor.ServiceError):
+        client.predict(b"broken")
+    assert service.calls == 1
+
+
+@pytest.mark.parametrize("of_client", [True, False], ids=["client's", "call's"])
+def test_ends_a_call_at_its_deadline(service, of_client):
+    with (
+        braintumor.Client(service.address, timeout_s=0.2 if of_client else 60) as client,
+        pytest.raises(braintumor.ServiceError) as late,
+    ):
+        client.predict(b"hang", timeout_s=None if of_client else 0.2)
+    assert late.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert late.value.unreached
+
+
+def test_says_that_nothing_listens():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        with braintumor.Client(address) as client, pytest.raises(braintumor.ServiceError) as absent:
+            client.info()
+    assert absent.value.code == grpc.StatusCode.UNAVAILABLE
+    assert absent.value.unreached
+
+
+def test_a_file_that_cannot_be_read_is_the_callers_error(service, tmp_path):
+    with braintumor.Client(service.address) as client, pytest.raises(FileNotFoundError):
+        client.predict(tmp_path / "absent.jpg")
+    assert service.calls == 0
+
+
+def test_takes_credentials(service):
+    with braintumor.Client(service.secure_address, credentials=grpc.local_channel_credentials()) as client:
+        assert client.predict(b"tumor").prediction.label == "Tumor"

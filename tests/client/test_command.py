@@ -1,0 +1,265 @@
+"""The `braintumor` command as a process: what it prints where, and how it exits."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("braintumor"))
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def environment(service) -> dict[str, str]:
+    return {**os.environ, "BRAINTUMOR_ADDRESS": service.address, "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def braintumor(environment, tmp_path) -> Run:
+    """Runs the command to its end, in a folder of its own."""
+
+    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def _write(folder: Path, **images: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, words in images.items():
+        (folder / f"{name}.jpg").write_bytes(words)
+
+
+def test_one_file_is_one_line(braintumor, tmp_path):
+    _write(tmp_path, slice=b"tumor")
+    done = braintumor("predict", "slice.jpg")
+    assert re.fullmatch(r"Tumor 0\.973  \(model brain_tumor, version 1, \d+ ms\)\n", done.stdout)
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [(b"unsure", "No Tumor 0.412  UNCERTAIN  (model "), (b"strange", "Tumor 0.900  OUT_OF_DOMAIN  (model ")],
+)
+def test_a_verdict_not_to_rely_on_says_so(braintumor, tmp_path, words, line):
+    _write(tmp_path, slice=words)
+    assert braintumor("predict", "slice.jpg").stdout.startswith(line)
+
+
+def test_several_files_have_their_paths_in_front(braintumor, tmp_path):
+    _write(tmp_path, a=b"tumor", b=b"clean")
+    done = braintumor("predict", "a.jpg", "b.jpg")
+    assert {line.partition("  (")[0] for line in done.stdout.splitlines()} == {
+        "a.jpg: Tumor 0.973",
+        "b.jpg: No Tumor 0.012",
+    }
+    assert done.returncode == 0
+
+
+def test_a_folder_is_a_line_of_json_per_image(braintumor, tmp_path, service):
+    _write(tmp_path / "slices", a=b"tumor")
+    _write(tmp_path / "slices" / "more", b=b"unsure")
+    (tmp_path / "slices" / "C.TIFF").write_bytes(b"clean")
+    (tmp_path / "slices" / "notes.txt").write_bytes(b"broken")
+    done = braintumor("predict", "slices", "--json")
+    records = {record.pop("path"): record for record in map(json.loads, done.stdout.splitlines())}
+    assert records.keys() == {"slices/a.jpg", "slices/more/b.jpg", "slices/C.TIFF"}
+    assert records["slices/more/b.jpg"] == {
+        "prediction": {"class": "No Tumor", "probability": 0.4118, "reliability": "UNCERTAIN", "ood_score": 0.6},
+        "model_name": "brain_tumor",
+        "model_version": 1,
+    }
+    assert re.fullmatch(r"\[#+\] 3/3 images, .*\n", done.stderr)
+    assert done.returncode == 0
+    assert len(service.requests) == 3
+
+
+def test_one_file_is_a_line_of_json(braintumor, tmp_path):
+    _write(tmp_path, slice=b"tumor")
+    done = braintumor("predict", "slice.jpg", "--json", "--version", "3")
+    assert json.loads(done.stdout)["model_version"] == 3
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
+def test_a_failed_image_is_one_line_on_stderr(braintumor, tmp_path):
+    _write(tmp_path, slice=b"broken")
+    done = braintumor("predict", "slice.jpg")
+    line = "slice.jpg: the bytes are no image; send JPEG or PNG (INVALID_ARGUMENT, NOT_AN_IMAGE)\n"
+    assert (done.stdout, done.stderr, done.returncode) == ("", line, 1)
+
+
+def test_a_failed_image_is_its_own_line_of_json(braintumor, tmp_path):
+    _write(tmp_path, a=b"tumor", b=b"broken")
+    (tmp_path / "c.jpg").mkdir()
+    done = braintumor("predict", "a.jpg", "b.jpg", "--json")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert records["a.jpg"]["prediction"]["class"] == "Tumor"
+    assert records["b.jpg"] == {
+        "path": "b.jpg",
+        "error": {
+            "code": "INVALID_ARGUMENT",
+            "reason": "NOT_AN_IMAGE",
+            "message": "the bytes are no image; send JPEG or PNG",
+        },
+    }
+    assert done.returncode == 1
+
+
+def test_a_file_that_cannot_be_read_fails_alone(braintumor, tmp_path):
+    _write(tmp_path / "slices", a=b"tumor")
+    (tmp_path / "slices" / "b.jpg").symlink_to("nowhere.jpg")
+    done = braintumor("predict", "slices", "--json")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert records["slices/a.jpg"]["prediction"]["class"] == "Tumor"
+    assert records["slices/b.jpg"]["error"]["reason"] == "UNREADABLE_FILE"
+    assert done.returncode == 1
+
+
+def test_every_image_has_a_line_when_the_stream_breaks(braintumor, tmp_path, service):
+    service.batch = 1
+    _write(tmp_path / "slices", a=b"tumor", b=b"drop", c=b"tumor", d=b"tumor")
+    done = braintumor("predict", "slices", "--json")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert "prediction" in records["slices/a.jpg"]
+    assert [records[f"slices/{name}.jpg"]["error"]["code"] for name in "bcd"] == ["UNAVAILABLE"] * 3
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 1
+
+
+def test_explanations_keep_the_places_of_their_slices(braintumor, tmp_path):
+    _write(tmp_path / "left", slice=b"tumor")
+    _write(tmp_path / "right", slice=b"clean")
+    done = braintumor("predict", "left", "right/slice.jpg", "--explain", "maps", "--json")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert records["left/slice.jpg"]["explanation"] == {
+        "heatmap": "maps/left/slice.jpg.heatmap.png",
+        "overlay": "maps/left/slice.jpg.overlay.png",
+    }
+    assert (tmp_path / "maps/right/slice.jpg.heatmap.png").read_bytes() == b"heatmap"
+    assert (tmp_path / "maps/left/slice.jpg.overlay.png").read_bytes() == b"overlay"
+
+
+def test_an_explanation_that_cannot_be_written_is_one_line(braintumor, tmp_path):
+    _write(tmp_path, slice=b"tumor")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "slice.jpg.heatmap.png").mkdir()
+    done = braintumor("predict", "slice.jpg", "--explain", "maps")
+    assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 1)
+    assert "Is a directory" in done.stderr
+
+
+def test_asks_for_versions_and_labels(braintumor, tmp_path, service):
+    _write(tmp_path, slice=b"tumor")
+    braintumor("predict", "slice.jpg", "--version-label", "canary")
+    assert service.requests[-1].version_label == "canary"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict"],
+        ["predict", "absent.jpg"],
+        ["predict", "empty"],
+        ["predict", "slice.jpg", "--version", "0"],
+        ["predict", "slice.jpg", "--version", "3", "--version-label", "canary"],
+        ["predict", "slice.jpg", "--timeout", "0"],
+        ["diagnose"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(braintumor, tmp_path, service, arguments):
+    _write(tmp_path, slice=b"tumor")
+    (tmp_path / "empty").mkdir()
+    done = braintumor(*arguments)
+    assert (done.stdout, done.returncode, service.calls) == ("", 2, 0)
+    assert "Error: " in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["predict", "slice.jpg"], ["predict", ".", "--json"]], ids=" ".join)
+def test_a_service_that_is_not_there_exits_with_3(braintumor, tmp_path, arguments):
+    _write(tmp_path, slice=b"tumor")
+    done = braintumor(*arguments, "--address", "127.0.0.1:1")
+    assert (done.stdout, done.returncode) == ("", 3)
+    assert re.fullmatch(r"Error: no answer from the service at 127\.0\.0\.1:1: .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("path", ["slice.jpg", "."])
+def test_a_service_that_does_not_answer_in_time_exits_with_3(braintumor, tmp_path, path):
+    _write(tmp_path, slice=b"hang")
+    done = braintumor("predict", path, "--timeout", "0.5")
+    assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 3)
+
+
+def test_tells_what_the_service_is(braintumor):
+    done = braintumor("info")
+    assert "Welcome to the scripted service." in done.stdout
+    assert "7 stable (128 x 96 x 1)" in done.stdout
+    assert "16 MiB, 40,000,000 pixels" in done.stdout
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_tells_what_the_service_is_as_json(braintumor):
+    assert json.loads(braintumor("info", "--json").stdout)["servedVersions"][0]["version"] == "7"
+
+
+def test_a_reader_that_leaves_is_no_traceback(environment, tmp_path):
+    _write(tmp_path, **{f"slice{index}": b"tumor" for index in range(400)})
+    with subprocess.Popen(
+        [COMMAND, "predict", str(tmp_path), "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        complaint = process.stderr.read()
+        process.wait(60)
+    assert "Traceback" not in complaint
+    assert "Exception" not in complaint
+
+
+def test_the_bar_is_redrawn_where_stderr_is_a_terminal(environment, tmp_path):
+    _write(tmp_path / "slices", **{f"slice{index}": b"tumor" for index in range(20)})
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [COMMAND, "predict", str(tmp_path / "slices"), "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        lines = process.stdout.read().splitlines()
+        drawn = _read_terminal(ours)
+        process.wait(60)
+    assert len(lines) == 20
+    assert drawn.startswith("\r[")
+    assert re.search(r"\r\[#+\] 20/20 images, .*\n$", drawn)
+
+
+def _read_terminal(terminal: int) -> str:
+    """Reads to the end, which a terminal reports as an error."""
+    drawn = b""
+    try:
+        while select.select([terminal], [], [], 60)[0] and (block := os.read(terminal, 65536)):
+            drawn += block
+    except OSError:
+        pass
+    finally:
+        os.close(terminal)
+    return drawn.decode()

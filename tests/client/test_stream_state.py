@@ -1,0 +1,67 @@
+"""When a stream has stalled, by a clock that the test turns."""
+
+import pytest
+from braintumor.stream import StreamState
+from braintumor.v1.classifier_service_pb2 import PredictStreamResponse
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def state(clock) -> StreamState:
+    return StreamState(10.0, clock)
+
+
+def _answer(state: StreamState) -> None:
+    list(state.received(PredictStreamResponse(id="a")))
+
+
+def test_an_answer_that_is_owed_and_awaited_too_long_is_a_stall(state, clock):
+    state.waiting()
+    state.sent()
+    clock.now_s += 10
+    assert not state.stalled()
+    clock.now_s += 0.1
+    assert state.stalled()
+
+
+def test_each_answer_starts_the_wait_anew(state, clock):
+    for _ in range(3):
+        state.sent()
+    for _ in range(3):
+        state.waiting()
+        clock.now_s += 9
+        assert not state.stalled()
+        _answer(state)
+
+
+def test_a_slow_source_is_no_stall(state, clock):
+    state.sent()
+    state.waiting()
+    _answer(state)
+    state.waiting()
+    clock.now_s += 60
+    assert not state.stalled()
+    state.sent()
+    clock.now_s += 9
+    assert not state.stalled()
+
+
+def test_a_slow_caller_is_no_stall(state, clock):
+    state.sent()
+    state.sent()
+    state.waiting()
+    _answer(state)
+    clock.now_s += 60
+    assert not state.stalled()

@@ -1,0 +1,155 @@
+"""Container files: what can be told without an engine.
+
+There is no YAML reader among the pinned packages; docker-compose.yml is plain enough for line patterns.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+
+from gateway.settings import Settings
+from serving.modelserver.flags import parse_flags
+from tfserving_api.messages import ModelServerConfig
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+DOCKERFILES = [ROOT / "gateway" / "Dockerfile", ROOT / "trainer" / "Dockerfile"]
+
+
+def service(name: str) -> str:
+    """The lines of one service."""
+    found = re.search(rf"^  {name}:\n((?:    .*\n|\n)+)", COMPOSE, re.MULTILINE)
+    assert found, name
+    return found[1]
+
+
+def mounts(name: str) -> dict[str, tuple[str, str]]:
+    """Where in the container each path of the repository is mounted, and how."""
+    found = re.findall(r"^ +- \./([\w./]+):([\w./]+)(?::(\w+))?$", service(name), re.MULTILINE)
+    return {source: (target, mode) for source, target, mode in found}
+
+
+def flags() -> dict[str, str]:
+    return dict(re.findall(r"^ +- --(\w+)=(\S+)$", service("serving"), re.MULTILINE))
+
+
+def monitoring_config_class() -> Any:
+    """tensorflow.serving.MonitoringConfig, which tensorflow-serving-api does not ship."""
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="monitoring_config.proto", package="tensorflow.serving", syntax="proto3"
+    )
+    prometheus = file.message_type.add(name="PrometheusConfig")
+    prometheus.field.add(name="enable", number=1, type=field.TYPE_BOOL, label=field.LABEL_OPTIONAL)
+    prometheus.field.add(name="path", number=2, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
+    monitoring = file.message_type.add(name="MonitoringConfig")
+    monitoring.field.add(
+        name="prometheus_config",
+        number=1,
+        type=field.TYPE_MESSAGE,
+        type_name=".tensorflow.serving.PrometheusConfig",
+        label=field.LABEL_OPTIONAL,
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.MonitoringConfig"))
+
+
+def test_the_served_model_is_the_one_that_the_gateway_asks_for_and_its_files_are_mounted():
+    config = text_format.Parse((ROOT / "serving" / "models.config").read_text(), ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert model.name == Settings().model_name
+    assert model.model_platform == "tensorflow"
+    assert model.model_version_policy.latest.num_versions == 2
+    assert model.base_path == f"{mounts('serving')['data/models'][0]}/{model.name}"
+
+
+def test_monitoring_is_on_a_path_of_its_own():
+    config = text_format.Parse((ROOT / "serving" / "monitoring.config").read_text(), monitoring_config_class()())
+    assert config.prometheus_config.enable
+    assert config.prometheus_config.path.startswith("/")
+
+
+def test_every_config_that_serving_is_told_of_is_mounted_read_only():
+    mounted = {target: (source, mode) for source, (target, mode) in mounts("serving").items()}
+    for flag in ("model_config_file", "monitoring_config_file"):
+        source, mode = mounted[flags()[flag]]
+        assert (ROOT / source).is_file()
+        assert mode == "ro"
+    assert mounted["/models"][1] == "ro"
+
+
+def test_serving_has_a_thread_for_every_call_that_the_gateway_may_have_in_flight():
+    assert int(flags()["grpc_max_threads"]) > Settings().max_calls_in_flight * Settings().workers
+
+
+def test_metrics_have_the_port_that_they_need():
+    assert flags()["rest_api_port"] != flags()["port"]
+
+
+def test_only_the_gateway_is_published_and_only_to_this_machine():
+    assert COMPOSE.count("ports:") == 1
+    assert re.search(r'ports: \["\$\{GATEWAY_PUBLISH:-127\.0\.0\.1:50051}:50051"]', service("gateway"))
+
+
+@pytest.mark.parametrize("name", ["gateway", "serving", "trainer"])
+def test_no_service_is_root_or_writes_where_it_need_not(name):
+    lines = service(name)
+    assert re.search(r'user: "(\$\{TRAINER_USER:-)?[1-9]\d*:[1-9]\d*}?"', lines)
+    assert "read_only: true" in lines
+    assert "cap_drop: [ALL]" in lines
+    assert "no-new-privileges:true" in lines
+
+
+def test_images_are_pinned():
+    images = re.findall(r"image: (\S+)", COMPOSE)
+    for dockerfile in DOCKERFILES:
+        stages = set(re.findall(r" AS (\w+)", dockerfile.read_text()))
+        images += [
+            image for image in re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE) if image not in stages
+        ]
+    assert len(images) == 3
+    assert all(re.search(r":\d+\.\d+\.\d+", image) for image in images)
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_what_is_copied_is_there_and_in_the_build_context(dockerfile):
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    allowed = tuple(line[1:].rstrip("/") for line in ignore if line.startswith("!"))
+    for source in re.findall(r"^COPY ([\w./]+) \S+$", dockerfile.read_text(), re.MULTILINE):
+        assert (ROOT / source).exists(), source
+        assert source.startswith(allowed), source
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_the_process_in_the_image_is_not_root(dockerfile):
+    last_stage = dockerfile.read_text().rsplit("FROM", 1)[1]
+    assert re.findall(r"^USER (.*)$", last_stage, re.MULTILINE) == ["10001:10001"]
+
+
+def test_the_gateway_image_holds_no_tensorflow():
+    requirements = (ROOT / "requirements" / "gateway.txt").read_text()
+    assert not re.search(r"^(tensorflow|keras|pandas)", requirements, re.MULTILINE)
+    last_stage = (ROOT / "gateway" / "Dockerfile").read_text().rsplit("FROM", 1)[1]
+    assert re.findall(r"--from=descriptors (\S+)", last_stage) == ["/src/tfserving_api/descriptors.binpb"]
+
+
+def test_compose_takes_the_file():
+    tool = shutil.which("docker-compose")
+    if tool is None:
+        pytest.skip("docker-compose is not installed")
+    done = subprocess.run(
+        [tool, "--file", ROOT / "docker-compose.yml", "config", "--quiet"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_stand_in_takes_every_flag_that_serving_is_given():
+    """It takes tensorflow_model_server's flags and no others, so a slip of the pen shows."""
+    command = re.findall(r"^ +- (--\S+)$", service("serving"), re.MULTILINE)
+    assert parse_flags(command).model_config_file == flags()["model_config_file"]

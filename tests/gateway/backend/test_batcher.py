@@ -1,0 +1,202 @@
+"""Micro-batching, on a model that adds up pixels."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from gateway.backend.batcher import Batcher, BatchKey
+from gateway.errors import ModelFailedError, ServingUnavailableError, VersionGoneError
+
+_KEY = BatchKey(1, "serving_default")
+
+
+class _Model:
+    """Adds up the pixels of each image; calls wait until the gate is open."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.calls = []
+        self.timeouts_s = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.cancelled = 0
+        self.failure = None
+        self.poison = None
+
+    async def predict(self, version, signature, images, timeout_s):
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.calls.append((version, signature, [int(image[0]) for image in images]))
+        self.timeouts_s.append(timeout_s)
+        try:
+            await asyncio.sleep(0)
+            await self.gate.wait()
+            if self.failure is not None:
+                raise self.failure
+            if any(image[0] == self.poison for image in images):
+                raise ModelFailedError("one of them is bad")
+            return {"sum": np.array([image.sum() for image in images])}
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.in_flight -= 1
+
+    def batch_sizes(self):
+        return [len(images) for _, _, images in self.calls]
+
+
+def _image(value):
+    return np.array([value, 1], np.uint8)
+
+
+def _far():
+    return asyncio.get_running_loop().time() + 60
+
+
+def _submit(batcher, value, key=_KEY, deadline=None):
+    return asyncio.ensure_future(batcher.submit(key, _image(value), deadline or _far()))
+
+
+async def _turns(count=5):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_lone_caller_goes_at_once():
+    model = _Model()
+    batcher = Batcher(model, 32, 2)
+    assert await batcher.submit(_KEY, _image(4), _far()) == {"sum": 5}
+    assert model.batch_sizes() == [1]
+
+
+async def test_callers_that_arrive_together_share_a_call():
+    model = _Model()
+    batcher = Batcher(model, 32, 2)
+    rows = await asyncio.gather(*(_submit(batcher, value) for value in range(20)))
+    assert [row["sum"] for row in rows] == [value + 1 for value in range(20)]
+    assert model.batch_sizes() == [20]
+
+
+async def test_callers_that_arrive_during_a_call_make_up_the_next_one():
+    model = _Model()
+    batcher = Batcher(model, 32, 1)
+    model.gate.clear()
+    first = _submit(batcher, 0)
+    await _turns()
+    others = [_submit(batcher, value) for value in range(1, 11)]
+    await _turns()
+    assert model.batch_sizes() == [1]
+    model.gate.set()
+    rows = await asyncio.gather(first, *others)
+    assert [row["sum"] for row in rows] == list(range(1, 12))
+    assert model.batch_sizes() == [1, 10]
+
+
+async def test_batches_and_calls_in_flight_are_bounded():
+    model = _Model()
+    batcher = Batcher(model, 8, 2)
+    rows = await asyncio.gather(*(_submit(batcher, value) for value in range(50)))
+    assert [row["sum"] for row in rows] == [value + 1 for value in range(50)]
+    assert max(model.batch_sizes()) == 8
+    assert model.most_in_flight == 2
+
+
+async def test_versions_and_signatures_never_share_a_call_and_go_in_order_of_arrival():
+    model = _Model()
+    batcher = Batcher(model, 32, 1)
+    model.gate.clear()
+    keys = [BatchKey(1, "serving_default"), BatchKey(2, "serving_default"), BatchKey(1, "explain")]
+    calls = [_submit(batcher, 9)]
+    await _turns()
+    calls += [_submit(batcher, value, keys[value % 3]) for value in range(6)]
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(*calls)
+    assert model.calls[1:] == [(*keys[0], [0, 3]), (*keys[1], [1, 4]), (*keys[2], [2, 5])]
+
+
+async def test_a_caller_that_leaves_is_not_sent():
+    model = _Model()
+    batcher = Batcher(model, 32, 1)
+    model.gate.clear()
+    first = _submit(batcher, 0)
+    await _turns()
+    stays, leaves = _submit(batcher, 1), _submit(batcher, 2)
+    await _turns()
+    leaves.cancel()
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(first, stays)
+    assert model.calls[1] == (*_KEY, [1])
+    assert leaves.cancelled()
+
+
+async def test_the_answer_to_a_caller_that_left_is_dropped():
+    model = _Model()
+    batcher = Batcher(model, 32, 1)
+    model.gate.clear()
+    leaves, stays = _submit(batcher, 1), _submit(batcher, 2)
+    await _turns()
+    leaves.cancel()
+    await _turns()
+    model.gate.set()
+    assert await stays == {"sum": 3}
+    assert leaves.cancelled()
+
+
+async def test_a_call_whose_callers_have_all_left_is_cancelled():
+    model = _Model()
+    batcher = Batcher(model, 32, 1)
+    model.gate.clear()
+    callers = [_submit(batcher, value) for value in range(3)]
+    await _turns()
+    for caller in callers:
+        caller.cancel()
+    await _turns()
+    assert model.cancelled == 1
+    model.gate.set()
+    assert await batcher.submit(_KEY, _image(4), _far()) == {"sum": 5}
+
+
+async def test_a_call_lasts_no_longer_than_its_most_patient_caller():
+    model = _Model()
+    batcher = Batcher(model, 32, 1)
+    now = asyncio.get_running_loop().time()
+    await asyncio.gather(*(_submit(batcher, value, deadline=now + 1 + value) for value in range(4)))
+    assert 3 < model.timeouts_s[0] <= 4
+
+
+async def test_one_bad_image_does_not_fail_its_neighbours():
+    model = _Model()
+    model.poison = 3
+    batcher = Batcher(model, 32, 2)
+    callers = [_submit(batcher, value) for value in range(6)]
+    outcomes = await asyncio.gather(*callers, return_exceptions=True)
+    assert [isinstance(outcome, ModelFailedError) for outcome in outcomes] == [value == 3 for value in range(6)]
+    assert [outcome["sum"] for value, outcome in enumerate(outcomes) if value != 3] == [1, 2, 3, 5, 6]
+
+
+@pytest.mark.parametrize("failure", [VersionGoneError("gone"), ServingUnavailableError("away")])
+async def test_a_failed_call_fails_all_its_callers_each_with_an_exception_of_its_own(failure):
+    model = _Model()
+    model.failure = failure
+    batcher = Batcher(model, 32, 2)
+    outcomes = await asyncio.gather(*(_submit(batcher, value) for value in range(4)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {type(failure)}
+    assert {str(outcome) for outcome in outcomes} == {str(failure)}
+    assert len({id(outcome) for outcome in outcomes}) == 4
+    assert model.batch_sizes() == [4]
+
+
+async def test_an_unforeseen_error_is_the_callers_answer_and_not_the_batchers_end(caplog):
+    model = _Model()
+    model.failure = ZeroDivisionError()
+    batcher = Batcher(model, 32, 2)
+    with pytest.raises(ModelFailedError):
+        await batcher.submit(_KEY, _image(1), _far())
+    assert "batch failed" in caplog.text
+    model.failure = None
+    assert await batcher.submit(_KEY, _image(4), _far()) == {"sum": 5}

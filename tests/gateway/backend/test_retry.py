@@ -1,0 +1,62 @@
+"""Retries of calls that serving could not take."""
+
+import asyncio
+import time
+
+import pytest
+
+from gateway.backend.retry import retrying
+from gateway.errors import ModelFailedError, ServingBusyError, ServingUnavailableError
+
+
+class _Attempts:
+    def __init__(self, *failures):
+        self.failures = list(failures)
+        self.made = 0
+
+    async def __call__(self):
+        self.made += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "answer"
+
+
+def _deadline(seconds):
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def test_a_call_that_succeeds_is_made_once():
+    attempts = _Attempts()
+    assert await retrying(attempts, _deadline(5)) == "answer"
+    assert attempts.made == 1
+
+
+async def test_an_absent_server_is_tried_again():
+    attempts = _Attempts(*[ServingUnavailableError("away")] * 3)
+    assert await retrying(attempts, _deadline(5)) == "answer"
+    assert attempts.made == 4
+
+
+async def test_an_absent_server_is_given_up_before_the_deadline():
+    attempts = _Attempts(*[ServingUnavailableError("away")] * 1000)
+    deadline = _deadline(0.5)
+    with pytest.raises(ServingUnavailableError):
+        await retrying(attempts, deadline)
+    assert _deadline(0) < deadline
+    assert attempts.made > 1
+
+
+async def test_a_busy_server_is_given_up_soon():
+    attempts = _Attempts(*[ServingBusyError("busy")] * 1000)
+    begun = time.monotonic()
+    with pytest.raises(ServingBusyError):
+        await retrying(attempts, _deadline(60))
+    assert time.monotonic() - begun < 5
+    assert attempts.made == 6
+
+
+async def test_other_errors_are_not_tried_again():
+    attempts = _Attempts(ModelFailedError("broken"))
+    with pytest.raises(ModelFailedError):
+        await retrying(attempts, _deadline(5))
+    assert attempts.made == 1

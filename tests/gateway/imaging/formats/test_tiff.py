@@ -1,0 +1,94 @@
+"""TIFF files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gateway.imaging import CorruptImageError, decode
+from gateway.imaging.formats.tiff_directory import data_end
+
+ORDERS = ["<", ">"]
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_lossless_compressions_keep_every_pixel(grey, colour, encode, compression):
+    assert np.array_equal(decode(encode(grey, "TIFF", compression=compression)), grey[..., np.newaxis])
+    assert np.array_equal(decode(encode(colour, "TIFF", compression=compression)), colour)
+
+
+def test_jpeg_compression(grey, encode):
+    found = decode(encode(grey, "TIFF", compression="jpeg", quality=95))
+    assert np.abs(found[..., 0].astype(int) - grey).mean() < 3  # what quality 95 costs
+
+
+def test_the_first_page_counts(grey, encode):
+    found = decode(encode(grey, "TIFF", save_all=True, append_images=[Image.fromarray(255 - grey)]))
+    assert np.array_equal(found[..., 0], grey)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+class TestBothByteOrders:
+    def test_8_bits(self, grey, write_tiff, order, deflate):
+        assert np.array_equal(decode(write_tiff(grey, order=order, deflate=deflate))[..., 0], grey)
+
+    def test_16_bits_are_scaled_not_cut(self, grey, write_tiff, order, deflate):
+        stored = grey.astype(np.uint16) * 257
+        assert np.array_equal(decode(write_tiff(stored, order=order, deflate=deflate))[..., 0], grey)
+
+    @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.float32])
+    def test_signed_and_float_are_scaled_by_their_own_range(self, grey, write_tiff, order, deflate, kind):
+        stored = (grey.astype(kind) if kind == np.float32 else grey.astype(int) - 128).astype(kind)
+        found = decode(write_tiff(stored, order=order, deflate=deflate))
+        assert np.array_equal(found[..., 0], grey)
+
+
+def test_unsigned_32_bits_beyond_the_signed_range(grey, write_tiff):
+    stored = grey.astype(np.uint32) * (0xFFFFFFFF // 255)
+    assert np.array_equal(decode(write_tiff(stored))[..., 0], grey)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_white_may_be_zero(grey, write_tiff, kind):
+    stored = grey.astype(kind) * (257 if kind == np.uint16 else 1)
+    assert np.array_equal(decode(write_tiff(stored, photometric=0))[..., 0], 255 - grey)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_not_finite_are_an_error(grey, write_tiff, value):
+    stored = grey.astype(np.float32)
+    stored[5, 5] = value
+    with pytest.raises(CorruptImageError, match="not finite"):
+        decode(write_tiff(stored))
+
+
+def test_the_whole_range_of_float_does_not_overflow(grey, write_tiff):
+    stored = (grey / np.float32(255) * 2 - 1).astype(np.float32) * np.finfo(np.float32).max
+    assert np.array_equal(decode(write_tiff(stored))[..., 0], grey)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "CMYK", "RGBA", "LA", "YCbCr"])
+def test_modes_become_what_they_show(colour, encode, mode):
+    image = Image.fromarray(colour).convert(mode)
+    shown = image.convert("L" if mode in {"1", "LA"} else "RGB")
+    expected = np.asarray(shown).reshape(48, 40, -1)
+    assert np.abs(decode(encode(image, "TIFF")).astype(int) - expected).max() <= 1
+
+
+def test_orientation_is_undone(grey, encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.ascontiguousarray(np.rot90(grey))
+    assert np.array_equal(decode(encode(stored, "TIFF", exif=exif))[..., 0], grey)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_the_directory_tells_how_long_the_file_is(grey, encode, compression):
+    data = encode(grey, "TIFF", compression=compression)
+    assert len(data) - 1 <= data_end(data) <= len(data)  # a pad byte may follow
+
+
+def test_big_tiff(grey, encode):
+    data = encode(grey, "TIFF", big_tiff=True)
+    assert np.array_equal(decode(data)[..., 0], grey)
+    assert len(data) - 1 <= data_end(data) <= len(data)

@@ -1,0 +1,114 @@
+"""The gateway as a process."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from braintumor.v1 import classifier_service_pb2 as pb2
+
+_MEGABYTE = 2**20
+
+
+async def test_it_is_small_and_loads_no_tensorflow(start_serving, spawn_gateway, png):
+    async with start_serving() as serving, spawn_gateway(serving) as gateway:
+        await gateway.classifier.Predict(pb2.PredictRequest(image=png(204), explain=True))
+        assert psutil.Process(gateway.process.pid).memory_info().rss < 120 * _MEGABYTE
+        mapped = Path(f"/proc/{gateway.process.pid}/maps").read_text()
+        assert "grpc" in mapped
+        assert "tensorflow" not in mapped
+        assert "pandas" not in mapped
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_it(start_serving, spawn_gateway, png, until, number):
+    async with start_serving() as serving, spawn_gateway(serving) as gateway:
+        serving.open.clear()
+        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        await until(lambda: serving.in_flight == 1)
+        gateway.process.send_signal(number)
+        await until(lambda: any(line["message"] == "gateway drains" for line in gateway.logs()))
+        serving.open.set()
+        assert (await call).prediction.label == "Tumor"
+        assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
+        assert gateway.logs()[-1]["message"] == "gateway stopped"
+
+
+async def test_its_log_is_json_with_the_request_id_and_no_image(start_serving, spawn_gateway, fake_version, png):
+    class _Broken(fake_version):
+        outputs = ("label",)
+
+    async with start_serving(versions={1: _Broken(outputs=("label",))}) as serving:
+        async with spawn_gateway(serving, GATEWAY_LOG_LEVEL="DEBUG") as gateway:
+            call = gateway.classifier.Predict(
+                pb2.PredictRequest(image=png(204)), metadata=[("x-request-id", "order-42")]
+            )
+            assert (await call.code()).name == "INTERNAL"
+            records = gateway.logs()
+            assert records[0]["message"] == "gateway listens"
+            assert records[0]["address"] == gateway.address
+            failure = next(record for record in records if record.get("request_id") == "order-42")
+            assert failure["reason"] == "MODEL_FAILED"
+            assert "KeyError" in failure["traceback"]
+            assert "PNG" not in gateway.log_file.read_text()
+
+
+async def test_a_long_stream_leaves_no_memory_behind(start_serving, spawn_gateway, png):
+    image = png(204)
+
+    async with start_serving() as serving, spawn_gateway(serving) as gateway:
+        process = psutil.Process(gateway.process.pid)
+
+        async def stream(count):
+            requests = (
+                pb2.PredictStreamRequest(id=str(index), request=pb2.PredictRequest(image=image))
+                for index in range(count)
+            )
+            answers = 0
+            async for _ in gateway.classifier.PredictStream(requests):
+                answers += 1
+            assert answers == count
+            return process.memory_info().rss
+
+        before = await stream(1500)
+        # 3000 images or answers that stayed would be seen: each is a kilobyte and more.
+        assert await stream(3000) < before + 3 * _MEGABYTE
+
+
+def test_wrong_settings_end_it_with_a_message():
+    run = subprocess.run(
+        [sys.executable, "-m", "gateway"],
+        env={**os.environ, "GATEWAY_WORKERS": "none"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "workers" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_it_listens_soon(record_property):
+    """Reported, not asserted: the bar is 1.5 s on a machine with nothing else to do."""
+    begun = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway"],
+        env={**os.environ, "GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": "127.0.0.1:1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("Gateway listening on 127.0.0.1:")
+            record_property("listening_after_s", time.monotonic() - begun)
+        finally:
+            process.terminate()
+    assert process.returncode == 0

@@ -1,0 +1,108 @@
+"""A gateway from start to drain, in this process."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from braintumor.v1 import classifier_service_pb2 as pb2
+from braintumor.v1 import classifier_service_pb2_grpc
+
+
+async def test_reflection_names_and_describes_all_services(start_serving, start_gateway):
+    async with start_serving() as serving, start_gateway(serving, ready=False) as gateway:
+        stub = reflection_pb2_grpc.ServerReflectionStub(gateway.channel)
+
+        async def ask(**question):
+            call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(**question)]))
+            return [answer async for answer in call][0]
+
+        listed = {service.name for service in (await ask(list_services="")).list_services_response.service}
+        assert listed == {
+            "braintumor.v1.ClassifierService",
+            "braintumor.v1.TrainerService",
+            "braintumor.v1.ModelService",
+            "google.longrunning.Operations",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1alpha.ServerReflection",
+        }
+        for name in listed:
+            assert (await ask(file_containing_symbol=name)).file_descriptor_response.file_descriptor_proto
+
+
+async def test_a_port_that_is_taken_is_an_error(start_serving, start_gateway):
+    async with start_serving() as serving:
+        with pytest.raises(RuntimeError, match=serving.address):
+            async with start_gateway(serving, address=serving.address):
+                pass
+
+
+async def test_calls_in_flight_finish_and_new_ones_are_refused(start_serving, start_gateway, png, until):
+    async with start_serving() as serving, _draining(start_gateway(serving, drain_grace_s=20.0)) as gateway:
+        serving.open.clear()
+        watcher = gateway.health.Watch(health_pb2.HealthCheckRequest())
+        assert (await watcher.read()).status == health_pb2.HealthCheckResponse.SERVING
+        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        await until(lambda: serving.in_flight == 1)
+        gateway.drain.set()
+        assert (await watcher.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        await until(lambda: _refuses(gateway.address))
+        assert not gateway.drained.done()
+        serving.open.set()
+        assert (await call).prediction.label == "Tumor"
+        begun = time.monotonic()
+        await gateway.drained
+        assert time.monotonic() - begun < 5  # Neither the watcher nor the grace period holds it up.
+
+
+async def test_calls_that_outlast_the_grace_period_are_cut_off(start_serving, start_gateway, png, until):
+    async with start_serving() as serving, _draining(start_gateway(serving, drain_grace_s=0.2)) as gateway:
+        serving.open.clear()
+        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        await until(lambda: serving.in_flight == 1)
+        gateway.drain.set()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+        await gateway.drained
+        await until(lambda: serving.in_flight == 0)
+
+
+@asynccontextmanager
+async def _draining(starting):
+    """Runs a gateway that drains when its `drain` is set, with a caller whose channel outlives it."""
+    started = asyncio.get_running_loop().create_future()
+    drain = asyncio.Event()
+
+    async def run():
+        async with starting as gateway:
+            started.set_result(gateway.address)
+            await drain.wait()
+
+    drained = asyncio.ensure_future(run())
+    address = await started
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield SimpleNamespace(
+            address=address,
+            classifier=classifier_service_pb2_grpc.ClassifierServiceStub(channel),
+            health=health_pb2_grpc.HealthStub(channel),
+            drain=drain,
+            drained=drained,
+        )
+        drain.set()
+        await drained
+
+
+async def _refuses(address):
+    async with grpc.aio.insecure_channel(address) as channel:
+        try:
+            await classifier_service_pb2_grpc.ClassifierServiceStub(channel).GetServiceInfo(
+                pb2.GetServiceInfoRequest(), timeout=5
+            )
+        except grpc.aio.AioRpcError as err:
+            return err.code() is grpc.StatusCode.UNAVAILABLE
+        return False

@@ -1,0 +1,54 @@
+"""Settings from the environment."""
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"GATEWAY_{name.upper()}", raising=False)
+    monkeypatch.delenv("SERVING_ADDRESS", raising=False)
+    monkeypatch.delenv("TRAINER_ADDRESS", raising=False)
+
+
+def test_the_defaults_are_those_of_the_contract():
+    settings = Settings()
+    assert settings.address == "127.0.0.1:50051"
+    assert settings.serving_address == "127.0.0.1:8500"
+    assert settings.trainer_address == "127.0.0.1:50052"
+    assert settings.max_image_bytes == 16 * 2**20
+    assert settings.max_image_pixels == 40_000_000
+
+
+def test_the_environment_sets_them(monkeypatch):
+    monkeypatch.setenv("GATEWAY_ADDRESS", "0.0.0.0:1234")
+    monkeypatch.setenv("GATEWAY_WORKERS", "3")
+    monkeypatch.setenv("SERVING_ADDRESS", "dns:///serving:8500")
+    settings = Settings()
+    assert (settings.address, settings.workers) == ("0.0.0.0:1234", 3)
+    assert settings.serving_address == "dns:///serving:8500"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"workers": 0}, {"address": "nowhere"}, {"max_batch_size": 0}, {"log_level": "LOUD"}, {"typo": 1}]
+)
+def test_nonsense_is_refused(fields):
+    with pytest.raises(ValidationError):
+        Settings(**fields)
+
+
+def test_they_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        Settings().workers = 2
+
+
+def test_every_field_is_described():
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_they_survive_the_way_to_a_worker():
+    settings = Settings(address="127.0.0.1:1", serving_address="a:2", trainer_address="b:3", max_batch_size=7)
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings

@@ -1,0 +1,44 @@
+"""What callers are told."""
+
+import grpc
+import pytest
+
+from gateway import request_id
+from gateway.errors import ServingBusyError, VersionLabelNotFoundError
+from gateway.imaging import ImageLimits, InvalidImageError, decode
+from gateway.status import to_status
+
+
+def test_an_error_names_its_reason(told):
+    found = told(to_status(VersionLabelNotFoundError("No version is labelled 'x'.")))
+    assert found.code is grpc.StatusCode.NOT_FOUND
+    assert (found.message, found.reason) == ("No version is labelled 'x'.", "VERSION_LABEL_NOT_FOUND")
+    assert found.field is None
+    assert found.retry_after_s is None
+
+
+def test_an_error_that_passes_says_when(told):
+    found = told(to_status(ServingBusyError("busy")))
+    assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert found.retry_after_s == 0.5
+
+
+def test_a_bad_image_is_the_fields_error(told):
+    with pytest.raises(InvalidImageError) as caught:
+        decode(b"no image", ImageLimits())
+    found = told(to_status(caught.value))
+    assert (found.code, found.field) == (grpc.StatusCode.INVALID_ARGUMENT, "image")
+    assert found.reason == caught.value.reason
+    assert found.message == str(caught.value)
+
+
+def test_an_unforeseen_error_tells_the_request_id_and_nothing_else(told, caplog):
+    token = request_id.current.set("abc")
+    try:
+        found = told(to_status(RuntimeError("/secret/path")))
+    finally:
+        request_id.current.reset(token)
+    assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "abc" in found.message
+    assert "secret" not in found.message
+    assert "/secret/path" in caplog.text

@@ -1,0 +1,50 @@
+"""Verdicts from the model's outputs."""
+
+import numpy as np
+import pytest
+
+from gateway.errors import ModelFailedError
+from gateway.verdict import Reliability, Verdict, read_verdict
+
+_ROW = {
+    "probabilities": np.array([0.75, 0.25], np.float32),
+    "ood_score": np.float32(3.5),
+    "label": np.int64(1),
+    "reliability": np.int64(3),
+}
+
+
+def test_all_outputs_are_read():
+    assert read_verdict(_ROW) == Verdict(True, 0.25, Reliability.OUT_OF_DOMAIN, 3.5)
+
+
+def test_the_label_is_the_versions_own_whatever_the_probability():
+    assert read_verdict(_ROW).tumor
+    assert not read_verdict({**_ROW, "label": np.int64(0)}).tumor
+
+
+@pytest.mark.parametrize(("probability", "tumor"), [(0.5, True), (0.49, False)])
+def test_a_version_without_label_is_read_at_one_half(probability, tumor):
+    verdict = read_verdict({"probabilities": np.array([1 - probability, probability])})
+    assert verdict == Verdict(tumor, probability, Reliability.UNCERTAIN, 0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"probabilities": np.array([0.5])},
+        {"probabilities": np.array([np.nan, np.nan])},
+        {"probabilities": np.array([-1.0, 2.0])},
+        {"reliability": np.int64(9)},
+        {"label": np.array([1, 0])},
+    ],
+    ids=["one class", "not a number", "no probability", "unknown reliability", "two labels"],
+)
+def test_outputs_of_something_else_are_the_models_failure(change):
+    with pytest.raises(ModelFailedError):
+        read_verdict({**_ROW, **change})
+
+
+def test_probabilities_are_required():
+    with pytest.raises(ModelFailedError):
+        read_verdict({"label": np.int64(1)})

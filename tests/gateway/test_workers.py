@@ -1,0 +1,90 @@
+"""Several gateway processes on one port."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+
+import grpc
+import psutil
+import pytest
+
+from braintumor.v1 import classifier_service_pb2 as pb2
+from braintumor.v1 import classifier_service_pb2_grpc
+
+
+def _workers_of(gateway):
+    return {child.pid: child for child in psutil.Process(gateway.process.pid).children()}
+
+
+async def _predict(address, image):
+    # A channel of its own, so that the kernel chooses the worker anew.
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(address, options) as channel:
+        stub = classifier_service_pb2_grpc.ClassifierServiceStub(channel)
+        return await stub.Predict(pb2.PredictRequest(image=image), timeout=15, wait_for_ready=True)
+
+
+async def test_workers_share_a_port_and_a_dead_one_is_replaced(start_serving, spawn_gateway, png, until):
+    async with start_serving() as serving, spawn_gateway(serving, GATEWAY_WORKERS="2") as gateway:
+        workers = _workers_of(gateway)
+        assert len(workers) == 2
+        assert not any("grpc" in row.path for row in psutil.Process(gateway.process.pid).memory_maps())
+        await asyncio.gather(*(_predict(gateway.address, png(204)) for _ in range(16)))
+        listening = [
+            pid
+            for pid, worker in workers.items()
+            if any(connection.status == psutil.CONN_LISTEN for connection in worker.net_connections())
+        ]
+        assert len(listening) == 2
+
+        victim = next(iter(workers.values()))
+        victim.kill()
+        await until(lambda: len(_workers_of(gateway)) == 2 and victim.pid not in _workers_of(gateway))
+        died = [record for record in gateway.logs() if record["message"] == "worker died"]
+        assert [(record["pid"], record["status"]) for record in died] == [(victim.pid, -signal.SIGKILL)]
+        await asyncio.gather(*(_predict(gateway.address, png(204)) for _ in range(8)))
+
+
+async def test_a_signal_drains_all_workers(start_serving, spawn_gateway, png, until):
+    async with start_serving() as serving, spawn_gateway(serving, GATEWAY_WORKERS="2") as gateway:
+        workers = _workers_of(gateway)
+        serving.open.clear()
+        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        await until(lambda: serving.in_flight == 1)
+        gateway.process.terminate()
+        await until(lambda: any(record["message"] == "gateway drains" for record in gateway.logs()))
+        serving.open.set()
+        assert (await call).prediction.label == "Tumor"
+        assert await asyncio.wait_for(gateway.process.wait(), 15) == 0
+        assert not any(worker.is_running() for worker in workers.values())
+
+
+async def test_workers_do_not_outlive_their_parent(start_serving, spawn_gateway, until):
+    async with start_serving() as serving, spawn_gateway(serving, GATEWAY_WORKERS="2") as gateway:
+        workers = _workers_of(gateway)
+        gateway.process.kill()
+        await until(lambda: not any(worker.is_running() for worker in workers.values()))
+
+
+async def test_workers_that_cannot_start_end_it(start_serving):
+    async with start_serving() as serving:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "gateway",
+                env={
+                    **os.environ,
+                    "GATEWAY_WORKERS": "2",
+                    "GATEWAY_ADDRESS": f"127.0.0.1:{taken.getsockname()[1]}",
+                    "SERVING_ADDRESS": serving.address,
+                },
+                stdout=PIPE,
+                stderr=DEVNULL,
+            )
+            output, _ = await asyncio.wait_for(process.communicate(), 20)
+        assert output == b""
+        assert process.returncode == 1

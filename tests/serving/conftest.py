@@ -1,0 +1,225 @@
+"""Real model servers on free ports, and the SavedModels that they serve."""
+
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf import message_factory
+
+from serving.modelserver.tensors import Tensor, to_proto
+from serving.modelserver.tfrecord import masked_crc32c
+from tfserving_api.messages import (
+    GetModelMetadataRequest,
+    GetModelStatusRequest,
+    ModelServerConfig,
+    PredictRequest,
+    TensorProto,
+    pool,
+)
+
+DEADLINE_S = 30.0
+ALLOW_LABELS = "--allow_version_labels_for_unavailable_models"
+DTYPES = {"float32": 1, "uint8": 4, "int64": 9, "object": 7}
+
+
+class Client:
+    """Calls a server's two services, by method name."""
+
+    def __init__(self, address: str) -> None:
+        unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        self.channel = grpc.insecure_channel(address, options=unlimited)
+
+    def call(self, method: str, request: Any, timeout_s: float = DEADLINE_S) -> Any:
+        service = "ModelService" if method in {"GetModelStatus", "HandleReloadConfigRequest"} else "PredictionService"
+        descriptor = pool.FindServiceByName(f"tensorflow.serving.{service}").FindMethodByName(method)
+        response_class = message_factory.GetMessageClass(descriptor.output_type)
+        stub = self.channel.unary_unary(
+            f"/tensorflow.serving.{service}/{method}",
+            message_factory.GetMessageClass(descriptor.input_type).SerializeToString,
+            response_class.FromString,
+        )
+        return stub(request, timeout=timeout_s, wait_for_ready=True)
+
+    def predict(
+        self,
+        spec: dict[str, Any] | None,
+        inputs: dict[str, Any],
+        output_filter: tuple[str, ...] = (),
+        timeout_s: float = DEADLINE_S,
+    ) -> Any:
+        request = PredictRequest(model_spec=spec, output_filter=output_filter)
+        for alias, value in inputs.items():
+            request.inputs[alias].CopyFrom(tensor_proto(value))
+        return self.call("Predict", request, timeout_s)
+
+    def half(self, spec: dict[str, Any] | None = None) -> float:
+        """Asks a half-plus model for x=2."""
+        response = self.predict(spec or {"name": "m"}, {"x": np.array([2.0], np.float32)})
+        return float(response.outputs["y"].float_val[0])
+
+    def states(self, name: str = "m") -> dict[int, int]:
+        """State numbers by version; empty for a model never seen."""
+        try:
+            response = self.call("GetModelStatus", GetModelStatusRequest(model_spec={"name": name}))
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return {}
+            raise
+        return {status.version: status.state for status in response.model_version_status}
+
+    def metadata(self, spec: dict[str, Any]) -> Any:
+        request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+        return self.call("GetModelMetadata", request)
+
+
+def tensor_proto(value: Any) -> Any:
+    """A NumPy array as TensorProto; a TensorProto as it is."""
+    if isinstance(value, np.ndarray):
+        proto = TensorProto()
+        to_proto(Tensor(DTYPES[value.dtype.name], value), proto, as_content=value.dtype.name != "float32")
+        return proto
+    return value
+
+
+class Server:
+    """A process of `python -m serving.modelserver`."""
+
+    def __init__(self, log: Path, *flags: str) -> None:
+        self.log = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "serving.modelserver", "--port=0", *flags],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+
+    def ready(self) -> Client:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.fullmatch(r"Running gRPC ModelServer at (127\.0\.0\.1:\d+) \.\.\.\n", line):
+                return Client(found[1])
+        raise AssertionError(f"the server ended with {self.process.wait()}: {self.log.read_text()}")
+
+    def stop(self) -> int:
+        self.process.terminate()
+        status = self.process.wait(DEADLINE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Waits until a condition holds, and returns what it returned."""
+
+    def wait(condition: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (result := condition()):
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+        return result
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of the SavedModels that `saved_models.py` writes."""
+    root = tmp_path_factory.mktemp("saved_models")
+    script = Path(__file__).with_name("saved_models.py")
+    subprocess.run([sys.executable, str(script), str(root)], check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers, and ends them after the test."""
+    servers: list[Server] = []
+
+    def start(*flags: str) -> Server:
+        servers.append(Server(tmp_path / f"server-{len(servers)}.log", *flags))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers that several tests share, and ends them after the module."""
+    servers: list[Server] = []
+
+    def start(root: Path, *flags: str) -> Server:
+        servers.append(Server(root / "server.log", *flags))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def base_path(tmp_path: Path) -> Path:
+    """An empty model directory."""
+    path = tmp_path / "models" / "m"
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
+def publish(saved_models: Path, base_path: Path) -> Callable[..., Path]:
+    """Puts a copy of a SavedModel in place as a version, the safe way: written elsewhere, then renamed."""
+
+    def place(model: str, version: str, base: Path = base_path) -> Path:
+        base.mkdir(parents=True, exist_ok=True)
+        unfinished = base / f"{version}.tmp"
+        shutil.copytree(saved_models / model, unfinished)
+        return unfinished.rename(base / version)
+
+    return place
+
+
+@pytest.fixture
+def write_warmup() -> Callable[[Path, list[Any]], None]:
+    """Writes messages as the warm-up requests of a version."""
+
+    def write(version: Path, messages: list[Any]) -> None:
+        path = version / "assets.extra" / "tf_serving_warmup_requests"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("wb") as file:
+            for message in messages:
+                record = message if isinstance(message, bytes) else message.SerializeToString()
+                header = struct.pack("<Q", len(record))
+                file.write(header + struct.pack("<I", masked_crc32c(header)))
+                file.write(record + struct.pack("<I", masked_crc32c(record)))
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def zoo(saved_models: Path, tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., Server]) -> Client:
+    """A server of every SavedModel, as version 3 of a model of its name, for tests that change nothing."""
+    root = tmp_path_factory.mktemp("zoo")
+    config = ModelServerConfig()
+    for model in sorted(saved_models.iterdir()):
+        if model.name not in {"no_variables", "images_heavy"}:
+            shutil.copytree(model, root / model.name / "3")
+            config.model_config_list.config.add(
+                name=model.name,
+                base_path=str(root / model.name),
+                model_platform="tensorflow",
+                version_labels={"stable": 3},
+            )
+    (root / "models.config").write_text(str(config))
+    return serve(root, f"--model_config_file={root / 'models.config'}", "--engine=tensorflow", ALLOW_LABELS).ready()
