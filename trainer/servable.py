@@ -48,16 +48,18 @@ def _explained_verdict(network: Any, calibration: Calibration) -> Callable[[Any]
     import keras
     import tensorflow as tf
 
-    trunk = keras.Model(network.input, network.get_layer(FEATURES).output)
-    head = keras.Model(network.get_layer(FEATURES).output, [network.get_layer(EMBEDDING).output, network.output])
+    features_layer, last_layer = network.get_layer(FEATURES), network.layers[-1]
+    trunk = keras.Model(network.input, features_layer.output)
+    head = keras.Model(features_layer.output, [network.get_layer(EMBEDDING).output, last_layer.input, network.output])
+    towards_tumor = last_layer.kernel[:, 1:] - last_layer.kernel[:, :1]
 
     def explain(images: Any) -> dict[str, Any]:
         features = trunk(_scaled(images), training=False)
         with tf.GradientTape() as tape:
             tape.watch(features)
-            embedding, probabilities = head(features, training=False)
-            evidence = _log_odds(probabilities)
-        heatmap = _class_activation(features, tape.gradient(evidence, features))
+            embedding, hidden, probabilities = head(features, training=False)
+            log_odds = tf.matmul(hidden, towards_tumor)  # but for the bias, which has no gradient
+        heatmap = _class_activation(features, tape.gradient(log_odds, features))
         return _outputs(embedding, probabilities, calibration) | {"heatmap": heatmap}
 
     return explain

@@ -4,8 +4,9 @@ import click
 
 from braintumor.cli.info import info
 from braintumor.cli.predict import predict
+from braintumor.cli.wait import wait
 
-COMMANDS = (predict, info)
+COMMANDS = (predict, info, wait)
 """All commands: a new one is a file and its place here."""
 
 

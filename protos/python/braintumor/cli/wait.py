@@ -1,0 +1,38 @@
+"""`braintumor wait`: waits until the service answers from a version of the model."""
+
+import time
+
+import click
+
+from braintumor.cli.connection import Unreached, service_options
+from braintumor.client import Client
+from braintumor.errors import ServiceError
+
+_PAUSE_S = 0.2
+_GREETING = """\
+ready at {address}, version {version} of {model}; in a second terminal:
+    braintumor predict slice.jpg
+    braintumor --help
+"""
+
+
+@click.command()
+@service_options
+def wait(address: str, timeout_s: float) -> None:
+    """Waits until the service is ready, and says how to call it."""
+    until = time.monotonic() + timeout_s
+    with Client(address, timeout_s=1) as client:
+        while True:
+            try:
+                answer = client.info()
+            except ServiceError as err:
+                if not err.unreached:
+                    raise click.ClickException(str(err)) from err
+            else:
+                if answer.served_versions:
+                    break
+            if time.monotonic() > until:
+                raise Unreached(f"the service at {address} is not ready after {timeout_s:g} s")
+            time.sleep(_PAUSE_S)
+    version = answer.served_versions[0].version
+    click.echo(_GREETING.format(address=address, version=version, model=answer.model_name), nl=False)
