@@ -18,6 +18,9 @@ from bench.rounds import Bench, run_round
 from bench.slices import write_slices
 from bench.ways import MODEL_NAME
 
+_QUIET_LOAD = 0.7
+"""Load average above which something else runs."""
+
 
 def main() -> int:
     """Runs the rounds and prints the tables; returns the exit status."""
@@ -26,6 +29,9 @@ def main() -> int:
     if not versions:
         print(f"{arguments.model_base_path} holds no version of the model", file=sys.stderr)
         return 2
+    busy = os.getloadavg()[0]
+    if busy > _QUIET_LOAD:
+        print(f"load average {busy:.1f}: others use this machine, and the figures will show it", file=sys.stderr)
     version = max(versions, key=lambda path: int(path.name))
     with _running(arguments, version) as bench:
         print(f"version {version.name} on {bench.engines[0]}; gateway, idle: {bench.gateway.resident_mb():.0f} MB")
@@ -85,7 +91,8 @@ def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
             version=version,
             slices=slices,
             engines=_engines(serving),
-            timing=(f"--seconds={arguments.seconds}", f"--warm-up-s={arguments.warm_up_s}"),
+            seconds=f"--seconds={arguments.seconds}",
+            warm_up=f"--warm-up-s={arguments.warm_up_s}",
             stream_count=arguments.stream_count,
         )
 

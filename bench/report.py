@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -52,11 +53,15 @@ def figures(engine: str) -> list[Figure]:
 
 
 def _throughput_ratio(way: str, other: str) -> Callable[[Round], float]:
-    return lambda ways: ways[way].measurement.images_per_s / ways[other].measurement.images_per_s
+    return lambda ways: _ratio(ways[way].measurement.images_per_s, ways[other].measurement.images_per_s)
 
 
 def _p50_ratio(way: str, other: str) -> Callable[[Round], float]:
-    return lambda ways: ways[way].measurement.p50_ms / ways[other].measurement.p50_ms
+    return lambda ways: _ratio(ways[way].measurement.p50_ms, ways[other].measurement.p50_ms)
+
+
+def _ratio(value: float, other: float) -> float:
+    return value / other if other else math.nan
 
 
 def _memory_growth(ways: Round) -> float:
@@ -99,7 +104,12 @@ def write_json(rounds: Sequence[Sequence[Result]], engine: str, path: Path) -> N
     """Writes all results of all rounds, and the medians of the figures that have a bar."""
     by_way = _by_way(rounds)
     content = {
-        "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "cpus": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "load": os.getloadavg()[0],
+        },
         "engine": engine,
         "rounds": [[dataclasses.asdict(result) for result in results] for results in rounds],
         "figures": {figure.name: median(map(figure.of, by_way)) for figure in figures(engine)},

@@ -20,7 +20,8 @@ class Bench:
       version: directory of the SavedModel that is served.
       slices: directory of the encoded slices.
       engines: runtimes for which the in-process limit is taken, the one that serving uses first.
-      timing: flags for the measured time and the warm-up of each way.
+      seconds: flag for the measured time of each way.
+      warm_up: flag for the time before it.
       stream_count: slices in the stream.
     """
 
@@ -30,7 +31,8 @@ class Bench:
     version: Path
     slices: Path
     engines: tuple[str, ...]
-    timing: tuple[str, ...]
+    seconds: str
+    warm_up: str
     stream_count: int
 
 
@@ -75,7 +77,7 @@ def _ways(bench: Bench) -> dict[str, Callable[[str], Result]]:
 
 def _calls(bench: Bench, target: str, server: Server, callers: int, way: str) -> Result:
     cpu_before = server.cpu_s()
-    arguments = (target, server.address, str(bench.slices), f"--callers={callers}", *bench.timing)
+    arguments = (target, server.address, str(bench.slices), f"--callers={callers}", bench.seconds, bench.warm_up)
     measurement = measure("bench.callers", *arguments)
     return Result(way, measurement, server_cpu_ms=1e3 * (server.cpu_s() - cpu_before) / measurement.calls)
 
@@ -92,5 +94,5 @@ def _stream(bench: Bench, way: str) -> Result:
 
 
 def _limit(bench: Bench, engine: str, way: str) -> Result:
-    arguments = (str(bench.version), str(bench.slices), f"--engine={engine}", *bench.timing)
+    arguments = (str(bench.version), str(bench.slices), f"--engine={engine}", bench.seconds)
     return Result(way, measure("bench.limit", *arguments))

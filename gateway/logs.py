@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import time
 
@@ -31,7 +32,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Sends all records of the process from `level` upwards to stderr."""
+    """Sends all records of the process from `level` upwards to stderr. To be called before gRPC is imported."""
+    # Its core writes plain lines of its own to stderr, one for every connection that ends.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -17,4 +17,4 @@ def accept(offered: str | bytes | None) -> str:
     """Returns the caller's id, or a fresh one where there is none or it does not suit a log."""
     if isinstance(offered, str) and _ACCEPTABLE.fullmatch(offered):
         return offered
-    return f"{random.getrandbits(64):016x}"  # noqa: S311 a name, no secret; the system's generator costs a call to it
+    return f"{random.getrandbits(64):016x}"

@@ -87,10 +87,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             client = ServingClient(channel, settings.model_name)
             versions = Versions(client)
             health = HealthService([CLASSIFIER_SERVICE])
-            server = grpc.aio.server(
-                interceptors=[interceptor() for interceptor in INTERCEPTORS], options=_options(settings, share_port)
-            )
-            _register(server, health, _classifier_service(settings, client, versions, threads))
+            server = _server(settings, share_port, health, _classifier_service(settings, client, versions, threads))
             port = server.add_insecure_port(settings.address)
             await server.start()
             looking = asyncio.create_task(_keep_looking(versions, health))
@@ -105,15 +102,6 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 await asyncio.wait([looking])
 
 
-def _options(settings: Settings, share_port: bool) -> list[tuple[str, int]]:
-    return [
-        # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
-        ("grpc.max_receive_message_length", 2 * settings.max_image_bytes + 2**20),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", int(share_port)),
-    ]
-
-
 def _classifier_service(
     settings: Settings, client: ServingClient, versions: Versions, threads: ThreadPoolExecutor
 ) -> ClassifierService:
@@ -123,13 +111,23 @@ def _classifier_service(
     return ClassifierService(classifier, versions, settings)
 
 
-def _register(server: grpc.aio.Server, health: HealthService, classifier: ClassifierService) -> None:
+def _server(
+    settings: Settings, share_port: bool, health: HealthService, classifier: ClassifierService
+) -> grpc.aio.Server:
+    options = [
+        # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
+        ("grpc.max_receive_message_length", 2 * settings.max_image_bytes + 2**20),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", int(share_port)),
+    ]
+    server = grpc.aio.server(interceptors=[interceptor() for interceptor in INTERCEPTORS], options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
     trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(TrainerService(), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(OperationsService(), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(_REFLECTED, server)
+    return server
 
 
 async def _keep_looking(versions: Versions, health: HealthService) -> None:

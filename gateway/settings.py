@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     model_name: str = Field(default="brain_tumor", min_length=1)
     """Name of the model in serving."""
 
-    max_image_bytes: int = Field(default=16 * 2**20, ge=1, le=2**30)
+    max_image_bytes: int = Field(default=16 * 2**20, ge=1, le=2**29)
     """Size of an encoded image, in bytes."""
 
     max_image_pixels: int = Field(default=40_000_000, ge=1)

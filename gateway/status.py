@@ -6,7 +6,7 @@ from typing import NamedTuple
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # it has stubs and no py.typed
+from google.rpc import error_details_pb2, status_pb2
 
 from gateway import request_id
 from gateway.errors import GatewayError

@@ -29,17 +29,12 @@ async def supervise(settings: Settings) -> int:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     host, _, port = settings.address.rpartition(":")
-    with _reserve(host, int(port)) as reservation:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reservation:
+        # Bound and not listening, it holds the port for the workers, also when port 0 picked it.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reservation.bind((host.strip("[]"), int(port)))
         address = f"{host}:{reservation.getsockname()[1]}"
         return await _Supervisor(settings.model_copy(update={"address": address}), stop).run()
-
-
-def _reserve(host: str, port: int) -> socket.socket:
-    """Returns a socket that holds a port, without listening, for those that share it; port 0 is a free one."""
-    reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    reservation.bind((host.strip("[]"), port))
-    return reservation
 
 
 class _Supervisor:

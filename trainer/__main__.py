@@ -1,19 +1,24 @@
-"""The trainer's commands: python -m trainer build-dataset | train | evaluate | publish."""
+"""The trainer's commands: python -m trainer build-dataset | train | evaluate | publish, and serve, the daemon."""
 
+import asyncio
 import dataclasses
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
 from trainer.errors import TrainerError
-from trainer.ingest import Progress
+from trainer.orders import DEFAULT_ORDER
 from trainer.settings import TrainerSettings
 
-_DEFAULT_SEED = 1
+if TYPE_CHECKING:
+    from trainer.ingest import Progress  # with it comes pandas, and the daemon does without
+
+_DEFAULT_SEED = DEFAULT_ORDER.seed
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,13 +36,16 @@ def main(context: click.Context) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Archive of images and labels, instead of the three options below.",
 )
-@click.option("--image-dir", default="raw/images", show_default=True, help="Directory of the images.")
-@click.option("--target-dir", default="raw", show_default=True, help="Directory of the label file.")
+@click.option("--image-dir", default=DEFAULT_ORDER.image_dir, show_default=True, help="Directory of the images.")
+@click.option("--target-dir", default=DEFAULT_ORDER.target_dir, show_default=True, help="Directory of the label file.")
 @click.option(
-    "--target-file", default="BrainTumor.csv", show_default=True, help="Label file: CSV with columns Image and Class."
+    "--target-file",
+    default=DEFAULT_ORDER.target_file,
+    show_default=True,
+    help="Label file: CSV with columns Image and Class.",
 )
-@click.option("--data-dir", default="processed", show_default=True, help="Directory of the data set.")
-@click.option("--npz-filename", default="data.npz", show_default=True, help="File of the data set.")
+@click.option("--data-dir", default=DEFAULT_ORDER.data_dir, show_default=True, help="Directory of the data set.")
+@click.option("--npz-filename", default=DEFAULT_ORDER.npz_filename, show_default=True, help="File of the data set.")
 @click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of the split.")
 @click.pass_obj
 def build_dataset(
@@ -76,6 +84,7 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
     from trainer import train as fitting
     from trainer.architectures import architecture_named
     from trainer.dataset import load_split
+    from trainer.figures import EpochMetrics
     from trainer.record import write_record
 
     chosen = architecture_named(architecture)
@@ -83,13 +92,14 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
     total = epochs or chosen.recipe.epochs
     with tqdm(total=total, unit="epoch", disable=None) as bar:
 
-        def on_epoch(epoch: int, metrics: fitting.EpochMetrics) -> None:
+        def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
             bar.update()
             figures = "  ".join(f"{name} {value:.4f}" for name, value in dataclasses.asdict(metrics).items())
             bar.write(f"epoch {epoch}/{total}  {figures}", file=sys.stdout)
 
         training = fitting.train(load_split(settings.train_npz), chosen, epochs, seed, settings.run_dir, on_epoch)
     write_record(settings.run_dir / "training.json", training)
+    shutil.rmtree(settings.run_dir / "checkpoint")
     click.echo(f"kept epoch {training.kept_epoch + 1}, temperature {training.temperature:.3f}")
 
 
@@ -122,19 +132,54 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
 def publish(settings: TrainerSettings, data_source: str, data_licence: str) -> None:
     """Makes what was trained and evaluated last the next version."""
     from trainer import publish as publication
-    from trainer.evaluate import Evaluation
+    from trainer.figures import Evaluation
     from trainer.model_card import DataSource
     from trainer.record import read_record
     from trainer.train import Training
+    from trainer.versions import versions_on_disk
 
     training = read_record(settings.run_dir / "training.json", Training)
     evaluation = read_record(settings.run_dir / "evaluation.json", Evaluation)
-    parent = max(publication.versions(settings.model_dir), default=0)
+    parent = max(versions_on_disk(settings.model_dir), default=0)
     source = DataSource(data_source, data_licence)
     version = publication.publish(
         settings.run_dir / "candidate", settings.model_dir, training, evaluation, source, parent
     )
-    click.echo(f"published {settings.model_name} version {version}")
+    click.echo(f"published {settings.model_name} version {version}; make it stable with: braintumor promote {version}")
+
+
+@main.command()
+@click.pass_obj
+def serve(settings: TrainerSettings) -> None:
+    """Runs the daemon: retraining jobs and versions over gRPC, until SIGTERM or Ctrl-C."""
+    from trainer import logs, server
+
+    logs.configure(settings.log_level)
+    asyncio.run(server.serve(settings))
+
+
+@main.command()
+@click.pass_obj
+def write_config(settings: TrainerSettings) -> None:
+    """Makes models.config for serving to start with, unless it is there already."""
+    from trainer.rollout_files import RolloutFiles
+
+    RolloutFiles(settings).ensure()
+    click.echo(f"serving may start with --model_config_file={settings.models_config}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="The same seed draws the same slice.")
+@click.option("--lesion", is_flag=True, help="With a bright lesion.")
+def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
+    """Draws a made-up slice, to try the service with."""
+    from PIL import Image
+
+    from trainer import synthetic
+
+    Image.fromarray(synthetic.synthetic_slice(seed, lesion)[..., 0]).save(path)
+    click.echo(f"drew {path}")
 
 
 class _bar:  # noqa: N801  a context manager, used like a function
@@ -143,7 +188,7 @@ class _bar:  # noqa: N801  a context manager, used like a function
     def __init__(self, unit: str) -> None:
         self._bar = tqdm(unit=unit, disable=None)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> "Progress":
         return self._advance
 
     def _advance(self, done: int, total: int) -> None:

@@ -83,15 +83,25 @@ def load_split(path: Path) -> Split:
     return Split(arrays["X"], np.array(arrays["Y"]), np.array(arrays["group"]), str(arrays["fingerprint"]))
 
 
-def build_dataset(source: SliceSource, paths: DatasetPaths, seed: int, progress: Progress) -> DatasetSummary:
+def build_dataset(
+    source: SliceSource, paths: DatasetPaths, seed: int, progress: Progress, staging_dir: Path | None = None
+) -> DatasetSummary:
     """Writes npz files (`X` uint8 [N, 240, 240, C], `Y` int64 [N]) and the manifest.
 
     The files appear together at the end; where anything fails, none does.
 
+    Args:
+      source: images and labels.
+      paths: of what is written.
+      seed: of the split.
+      progress: of the reading.
+      staging_dir: where the files lie until then, of the same file system; by default that of `paths.all_npz`.
+
     Raises:
       DatasetError: the slices cannot become a data set.
     """
-    with _staging(paths.all_npz.parent) as staging:
+    paths.all_npz.parent.mkdir(parents=True, exist_ok=True)
+    with _staging(staging_dir or paths.all_npz.parent) as staging:
         ingested = ingest(source, staging / "pixels.npy", progress)
         _assign(ingested, seed)
         manifest = ingested.manifest

@@ -7,16 +7,41 @@ TrainerError
 │   └── TooFewSlicesError     what is left cannot be split into train and test
 ├── NpzError                  a file is no data set of ours
 ├── UnknownArchitectureError  no such line in ARCHITECTURES
-└── PublicationError          a version cannot be written
+├── PublicationError          a version cannot be written
+├── RolloutError              a version does not become what was asked for; the one before stays
+│   └── NoPreviousVersionError  there is none to go back to
+├── ModelVersionNotFoundError  no such version on disk
+├── ServingUnavailableError   serving cannot be reached now, or is busy; a retry may help
+├── ServingRefusedError       serving says no
+├── TrainingDivergedError     the loss is no longer a number
+├── InvalidFieldError         a field of a request is wrong
+├── RequestIdReusedError      the id of another request
+├── OperationNotFoundError    no such operation
+├── OperationUnfinishedError  it has not ended yet
+├── QueueFullError            too many jobs wait
+├── StoreError                operations cannot be read or written now
+├── StoppingError             the trainer is about to end
+├── DiskFullError             no space is left
+├── OutOfMemoryError          no memory is left, or a process was killed for want of it
+└── ChildError                a child process ended with an error of its own, or crashed
 """
 
 from typing import ClassVar
+
+import grpc
 
 
 class TrainerError(Exception):
     """Base of all. Its message is fit for a caller: what was wrong, the limit and the remedy."""
 
+    status_code: ClassVar[grpc.StatusCode] = grpc.StatusCode.FAILED_PRECONDITION
+    """gRPC status of the answer."""
     reason: ClassVar[str] = "TRAINER_ERROR"
+    """Stable UPPER_SNAKE name, sent as ErrorInfo.reason."""
+    field: str | None = None
+    """Path of the field of the request that is to blame, sent as BadRequest."""
+    retry_after_s: ClassVar[float | None] = None
+    """After how long a retry may help, sent as RetryInfo."""
 
 
 class DatasetError(TrainerError):
@@ -52,6 +77,8 @@ class NpzError(TrainerError):
 class UnknownArchitectureError(TrainerError):
     """No such line in ARCHITECTURES."""
 
+    status_code = grpc.StatusCode.INVALID_ARGUMENT
+    field = "architecture"
     reason = "UNKNOWN_ARCHITECTURE"
 
 
@@ -59,3 +86,123 @@ class PublicationError(TrainerError):
     """A version cannot be written."""
 
     reason = "PUBLICATION_FAILED"
+
+
+class RolloutError(TrainerError):
+    """A version does not load, or does not answer as in training. What was stable before still is."""
+
+    reason = "ROLLOUT_FAILED"
+
+
+class NoPreviousVersionError(RolloutError):
+    """No version was stable before the present one, or it is no longer on disk."""
+
+    reason = "NO_PREVIOUS_VERSION"
+
+
+class ModelVersionNotFoundError(TrainerError):
+    """There is no such version on disk."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "MODEL_VERSION_NOT_FOUND"
+
+
+class ServingUnavailableError(TrainerError):
+    """Serving cannot be reached at the moment, or has no thread left."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "SERVING_UNAVAILABLE"
+    retry_after_s = 1.0
+
+
+class ServingRefusedError(TrainerError):
+    """Serving answered with an error that a retry will not change."""
+
+    reason = "SERVING_REFUSED"
+
+
+class TrainingDivergedError(TrainerError):
+    """The loss is no longer a number."""
+
+    reason = "TRAINING_DIVERGED"
+
+
+class InvalidFieldError(TrainerError):
+    """A field of a request is missing, out of range or leads outside the data root."""
+
+    status_code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RequestIdReusedError(TrainerError):
+    """The id belongs to a job that was asked for with other fields."""
+
+    status_code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "REQUEST_ID_REUSED"
+    field = "request_id"
+
+
+class OperationNotFoundError(TrainerError):
+    """There is no such operation, or it was deleted."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "OPERATION_NOT_FOUND"
+
+
+class OperationUnfinishedError(TrainerError):
+    """The operation has not ended yet."""
+
+    reason = "OPERATION_UNFINISHED"
+
+
+class QueueFullError(TrainerError):
+    """As many jobs wait as are allowed to."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+    retry_after_s = 60.0
+
+
+class StoreError(TrainerError):
+    """The database of the operations cannot be read or written at the moment."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "STORE_UNAVAILABLE"
+    retry_after_s = 5.0
+
+
+class StoppingError(TrainerError):
+    """The trainer is about to end; its jobs go on when it is back."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "TRAINER_STOPPING"
+    retry_after_s = 5.0
+
+
+class DiskFullError(TrainerError):
+    """No space is left under the data root."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "DISK_FULL"
+
+
+class OutOfMemoryError(TrainerError):
+    """No memory is left, or a process was killed, which is how a machine without memory helps itself."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "OUT_OF_MEMORY"
+
+
+class ChildError(TrainerError):
+    """A child process ended with an error of its own, which this carries on, or crashed."""
+
+    def __init__(
+        self, message: str, status_code: grpc.StatusCode = grpc.StatusCode.INTERNAL, reason: str = "CHILD_CRASHED"
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code  # type: ignore[misc]  # of one child, not of the class
+        self.reason = reason  # type: ignore[misc]  # the same

@@ -1,6 +1,5 @@
 """Figures of a SavedModel on a labelled split."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,10 @@ from scipy.stats import rankdata
 
 from gateway.imaging import InputSpec, preprocess
 from trainer.dataset import Split
+from trainer.figures import Evaluation
 from trainer.ingest import Progress
 
 _BATCH = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Figures at the version's own threshold; positive is tumor."""
-
-    examples: int
-    accuracy: float
-    auc: float
-    sensitivity: float
-    specificity: float
-    true_positives: int
-    false_positives: int
-    true_negatives: int
-    false_negatives: int
 
 
 class Candidate:

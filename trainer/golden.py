@@ -2,7 +2,7 @@
 
 Each record of `tf_serving_warmup_requests` is a PredictionLog whose request is a batch of
 synthetic slices and whose response is the exported model's own answer. TensorFlow Serving
-plays the requests before a version answers callers; gate and rollout compare the answers.
+plays the requests before a version answers callers; `trainer.replay` compares the answers.
 """
 
 from pathlib import Path
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.imaging import InputSpec, preprocess
-from tfserving_api import messages
+from tfserving_api.messages import PredictionLog
+from tfserving_api.tensors import write_array
+from tfserving_api.tfrecord import write_records
 from trainer.evaluate import Candidate
 from trainer.synthetic import synthetic_slice
 
@@ -27,29 +29,17 @@ def golden_images(count: int, spec: InputSpec) -> NDArray[np.uint8]:
 
 def write_golden_requests(candidate: Candidate, model_name: str, path: Path) -> None:
     """Writes one record for each of the batches that callers will use."""
-    import tensorflow as tf
-
     images = golden_images(max(size for _, size in _BATCHES), candidate.input_spec)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, size in _BATCHES:
-            writer.write(_record(candidate, model_name, signature, images[:size]).SerializeToString())
+    records = (_record(candidate, model_name, signature, images[:size]) for signature, size in _BATCHES)
+    write_records(path, (record.SerializeToString() for record in records))
 
 
 def _record(candidate: Candidate, model_name: str, signature: str, images: NDArray[np.uint8]) -> Any:
-    log = messages.PredictionLog()
+    log = PredictionLog()
     request, response = log.predict_log.request, log.predict_log.response
     request.model_spec.name = model_name
     request.model_spec.signature_name = signature
-    _fill(request.inputs["images"], images)
+    write_array(images, request.inputs["images"])
     for name, array in candidate.predict(images, signature).items():
-        _fill(response.outputs[name], array)
+        write_array(array, response.outputs[name])
     return log
-
-
-def _fill(tensor: Any, array: NDArray[Any]) -> None:
-    import tensorflow as tf
-
-    tensor.dtype = tf.as_dtype(array.dtype).as_datatype_enum
-    for size in array.shape:
-        tensor.tensor_shape.dim.add(size=size)
-    tensor.tensor_content = array.tobytes()

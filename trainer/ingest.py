@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray, InputSpec, InvalidImageError, decode, preprocess
-from trainer.errors import LabelFileError
+from trainer.errors import LabelFileError, SourceError
 from trainer.grouping import HASH_BITS, perceptual_hash
+from trainer.npz import allocate_pixels
 from trainer.sources import SliceSource
 
 SIDE = 240
@@ -49,7 +50,7 @@ def ingest(source: SliceSource, pixel_file: Path, progress: Progress) -> Ingeste
     """
     locations = source.images()
     manifest = _join(source.labels(), locations)
-    pixels = np.lib.format.open_memmap(pixel_file, "w+", np.uint8, (len(manifest), SIDE, SIDE, 3))
+    pixels = allocate_pixels(pixel_file, (len(manifest), SIDE, SIDE, 3))
     hashes = np.zeros((len(manifest), HASH_BITS), np.bool_)
     digests, excluded = [""] * len(manifest), manifest["excluded"].tolist()
     is_grey = True
@@ -58,6 +59,8 @@ def ingest(source: SliceSource, pixel_file: Path, progress: Progress) -> Ingeste
             try:
                 content = source.read(locations[name])
                 image = decode(content)
+            except FileNotFoundError as err:  # it was there when the images were listed
+                raise SourceError(f"{locations[name]} vanished while the images were read; try again") from err
             except (OSError, InvalidImageError) as err:
                 excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
             else:

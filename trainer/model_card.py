@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trainer.calibration import COVERAGE, IN_DOMAIN_SHARE
-from trainer.evaluate import Evaluation
+from trainer.figures import Evaluation
 from trainer.train import VALIDATION_SHARE, Training
 
 INTENDED_USE = "Research and engineering on skull-stripped, axial, FLAIR-like brain MRI slices. Not a medical device."
@@ -36,12 +36,32 @@ class DataSource:
     licence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """How a job came to publish a version.
+
+    Attributes:
+      operation_id: of the job.
+      blessed: whether the gate let it pass; where not, the job was told to publish in any case.
+      reasons: why the gate refused.
+    """
+
+    operation_id: str
+    blessed: bool
+    reasons: tuple[str, ...]
+
+
 def model_card(
-    version: int, parent_version: int, training: Training, evaluation: Evaluation, source: DataSource
+    version: int,
+    parent_version: int,
+    training: Training,
+    evaluation: Evaluation,
+    source: DataSource,
+    approval: Approval | None = None,
 ) -> dict[str, Any]:
     """Returns the content of model_card.json; every value is JSON."""
     kept = training.history[training.kept_epoch]
-    return {
+    card = {
         "model_version": version,
         "parent_version": parent_version,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -68,6 +88,10 @@ def model_card(
         "limits": list(LIMITS),
         "packages": _installed(),
     }
+    if approval is not None:
+        card["operation_id"] = approval.operation_id
+        card["gate"] = {"blessed": approval.blessed, "forced": not approval.blessed, "reasons": list(approval.reasons)}
+    return card
 
 
 def _installed() -> dict[str, str]:

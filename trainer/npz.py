@@ -4,6 +4,7 @@ An npz is a zip of npy arrays. Stored without compression, an array lies in the 
 in memory, so it can be mapped; NumPy's own `load` would read it whole.
 """
 
+import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,18 @@ class Streamed:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     blocks: Iterable[NDArray[Any]]
+
+
+def allocate_pixels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Maps a new npy file of zeros, uint8 of any shape.
+
+    Its space is taken at once: a full disk is an OSError here, and not a SIGBUS at some later write.
+    """
+    mapped = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return mapped
 
 
 def write_npz(path: Path, arrays: Mapping[str, Streamed | NDArray[Any]]) -> None:

@@ -3,16 +3,19 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter
 
 from trainer.errors import TrainerError
-from trainer.evaluate import Evaluation
-from trainer.train import EpochMetrics, Training
 
-Record = TypeVar("Record", Training, Evaluation)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record")
 
 
-def write_record(path: Path, record: Training | Evaluation) -> None:
+def write_record(path: Path, record: "DataclassInstance") -> None:
     """Writes a record whole or not at all."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n")
@@ -22,9 +25,6 @@ def write_record(path: Path, record: Training | Evaluation) -> None:
 def read_record(path: Path, kind: type[Record]) -> Record:
     """Reads what write_record wrote; raises TrainerError where it is missing or another kind."""
     try:
-        fields: dict[str, Any] = json.loads(path.read_text())
-        if "history" in fields:
-            fields["history"] = [EpochMetrics(**entry) for entry in fields["history"]]
-        return kind(**fields)
-    except (OSError, ValueError, TypeError) as err:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except (OSError, ValueError) as err:  # pydantic's errors are ValueErrors
         raise TrainerError(f"{path.name} is missing or damaged; run the step before this one") from err

@@ -35,11 +35,11 @@ def export(network: Any, calibration: Calibration, spec: InputSpec, directory: P
 def _verdict(network: Any, calibration: Calibration) -> Callable[[Any], dict[str, Any]]:
     import keras
 
-    whole = keras.Model(network.input, [network.get_layer(EMBEDDING).output, network.output])
+    body, last_layer = keras.Model(network.inputs[0], network.get_layer(EMBEDDING).output), network.layers[-1]
 
     def serving_default(images: Any) -> dict[str, Any]:
-        embedding, probabilities = whole(_scaled(images), training=False)
-        return _outputs(embedding, probabilities, calibration)
+        embedding = body(_scaled(images), training=False)
+        return _outputs(embedding, last_layer(embedding), calibration)
 
     return serving_default
 
@@ -49,18 +49,18 @@ def _explained_verdict(network: Any, calibration: Calibration) -> Callable[[Any]
     import tensorflow as tf
 
     features_layer, last_layer = network.get_layer(FEATURES), network.layers[-1]
-    trunk = keras.Model(network.input, features_layer.output)
-    head = keras.Model(features_layer.output, [network.get_layer(EMBEDDING).output, last_layer.input, network.output])
+    trunk = keras.Model(network.inputs[0], features_layer.output)
+    neck = keras.Model(features_layer.output, network.get_layer(EMBEDDING).output)
     towards_tumor = last_layer.kernel[:, 1:] - last_layer.kernel[:, :1]
 
     def explain(images: Any) -> dict[str, Any]:
         features = trunk(_scaled(images), training=False)
         with tf.GradientTape() as tape:
             tape.watch(features)
-            embedding, hidden, probabilities = head(features, training=False)
-            log_odds = tf.matmul(hidden, towards_tumor)  # but for the bias, which has no gradient
+            embedding = neck(features, training=False)
+            log_odds = tf.matmul(embedding, towards_tumor)  # but for the bias, which has no gradient
         heatmap = _class_activation(features, tape.gradient(log_odds, features))
-        return _outputs(embedding, probabilities, calibration) | {"heatmap": heatmap}
+        return _outputs(embedding, last_layer(embedding), calibration) | {"heatmap": heatmap}
 
     return explain
 

@@ -1,6 +1,7 @@
 """Settings of the trainer, from the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,16 +15,78 @@ class TrainerSettings(BaseSettings):
     data_root: Path = Field(default=Path("data"), validation_alias="DATA_ROOT")
     """Directory under which everything that the trainer reads and writes lies."""
 
-    address: str = "127.0.0.1:50052"
-    """Where the daemon listens."""
+    address: str = Field(default="127.0.0.1:50052", pattern=r"^.+:\d+$")
+    """Host and port that the daemon listens on; port 0 takes a free one."""
 
     model_name: str = "brain_tumor"
     """Name of the model in serving, and of its directory under `models/`."""
+
+    serving_address: str = Field(default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS")
+    """Where TensorFlow Serving listens, as a gRPC target."""
+
+    serving_base_path: str = ""
+    """The model's directory as serving sees it; empty where both see the same file system."""
+
+    rollout_timeout_s: float = Field(default=120.0, gt=0)
+    """Time for serving to load a version, or to come back, before a rollout is given up."""
+
+    retained_versions: int = Field(default=5, ge=1)
+    """Versions kept on disk. Those that are stable, canary, newest, or stable before are kept in any case."""
+
+    min_accuracy: float = Field(default=0.9, ge=0, le=1)
+    """Accuracy on the test split below which the gate refuses a version."""
+
+    min_auc: float = Field(default=0.95, ge=0, le=1)
+    """Area under the ROC curve on the test split below which the gate refuses a version."""
+
+    min_sensitivity: float = Field(default=0.9, ge=0, le=1)
+    """Sensitivity on the test split below which the gate refuses a version."""
+
+    tolerated_accuracy_drop: float = Field(default=0.01, ge=0, le=1)
+    """Loss of accuracy against the stable version beyond which, if it is certain, the gate refuses."""
+
+    tolerated_auc_drop: float = Field(default=0.005, ge=0, le=1)
+    """The same for the area under the ROC curve."""
+
+    tolerated_sensitivity_drop: float = Field(default=0.02, ge=0, le=1)
+    """The same for sensitivity."""
+
+    max_queued_jobs: int = Field(default=8, ge=0)
+    """Retraining jobs that may wait while one runs; beyond it Retrain is refused."""
+
+    job_threads: int = Field(default=1, ge=1)
+    """Threads that compute in a job's process. With one of two cores left over, Predict keeps its latency."""
+
+    job_niceness: int = Field(default=10, ge=0, le=19)
+    """By how much a job's process gives way to others, as `nice` counts."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that the daemon logs."""
+
+    @property
+    def runs_dir(self) -> Path:
+        """Directory of the jobs: one directory each."""
+        return self.data_root / "runs"
+
+    @property
+    def database(self) -> Path:
+        """The operations."""
+        return self.data_root / "trainer.db"
 
     @property
     def model_dir(self) -> Path:
         """Directory of the versions: serving's base_path."""
         return self.data_root / "models" / self.model_name
+
+    @property
+    def models_config(self) -> Path:
+        """The ModelServerConfig that serving re-reads each second."""
+        return self.data_root / "models" / "models.config"
+
+    @property
+    def rollout_state(self) -> Path:
+        """Which versions are stable, previous and canary."""
+        return self.data_root / "models" / "rollout.json"
 
     @property
     def train_npz(self) -> Path:

@@ -1,6 +1,6 @@
 """Fitting of an architecture on the training split, up to a calibrated SavedModel."""
 
-from collections.abc import Callable
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,14 @@ from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
 from trainer.calibration import Outputs, calibrate
 from trainer.dataset import Split
+from trainer.figures import EpochMetrics
+from trainer.fitting import Material, OnEpoch, fit
+from trainer.npz import allocate_pixels
 from trainer.servable import export
 from trainer.split import held_out_rows
 
 VALIDATION_SHARE = 0.12
 """Of the training split's groups; they steer early stopping and calibration."""
-
-
-@dataclass(frozen=True, slots=True)
-class EpochMetrics:
-    """Figures of one epoch."""
-
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +45,21 @@ class Training:
     threshold: float
 
 
-OnEpoch = Callable[[int, EpochMetrics], None]
-"""Called after each epoch with its number, from 1, and its figures."""
-
-
 def train(
     split: Split, architecture: Architecture, epochs: int, seed: int, run_dir: Path, on_epoch: OnEpoch
 ) -> Training:
-    """Fits, calibrates and exports.
+    """Fits, calibrates and exports; goes on where a training of the same run directory was broken off.
 
     Args:
       split: the training split; VALIDATION_SHARE of its groups is held out of the fitting.
       architecture: what to fit.
       epochs: at most; 0 is the recipe's own.
       seed: of validation split, initial weights and augmentation.
-      run_dir: gets candidate/ (a SavedModel) and tensorboard/.
+      run_dir: gets candidate/ (a SavedModel) and tensorboard/; while fitting also checkpoint/.
       on_epoch: progress.
+
+    Raises:
+      TrainingDivergedError: the loss is no longer a number.
     """
     import keras
 
@@ -75,21 +67,21 @@ def train(
     run_dir.mkdir(parents=True, exist_ok=True)
     images = _preprocessed(split.images, architecture.input_spec, run_dir / "pixels.npy")
     held_out = held_out_rows(split.groups, split.labels, VALIDATION_SHARE, seed)
-    train_rows, validation_rows = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    material = Material(images, split.labels, np.flatnonzero(~held_out), np.flatnonzero(held_out))
     network = architecture.build(architecture.input_spec)
-    history, kept_epoch = _fit(
-        network, architecture, images, split.labels, (train_rows, validation_rows), epochs, run_dir, on_epoch
-    )
+    recipe = architecture.recipe
+    history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
     calibration = calibrate(
-        _outputs(network, images, split.labels, train_rows), _outputs(network, images, split.labels, validation_rows)
+        _outputs(network, material, material.train_rows), _outputs(network, material, material.validation_rows)
     )
+    shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here
     export(network, calibration, architecture.input_spec, run_dir / "candidate")
     training = Training(
         architecture=architecture.name,
         seed=seed,
         fingerprint=split.fingerprint,
-        train_slices=len(train_rows),
-        validation_slices=len(validation_rows),
+        train_slices=len(material.train_rows),
+        validation_slices=len(material.validation_rows),
         parameters=network.count_params(),
         history=history,
         kept_epoch=kept_epoch,
@@ -103,81 +95,21 @@ def train(
 def _preprocessed(images: NDArray[np.uint8], spec: InputSpec, path: Path) -> NDArray[np.uint8]:
     """Makes of stored slices what the gateway makes of a caller's; mapped from disk."""
     shape = (len(images), spec.height, spec.width, spec.channels)
-    made = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    made = allocate_pixels(path, shape)
     for row, image in enumerate(images):
         made[row] = preprocess(np.asarray(image), spec)
     return made
 
 
-def _fit(
-    network: Any,
-    architecture: Architecture,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    rows: tuple[NDArray[np.intp], NDArray[np.intp]],
-    epochs: int,
-    run_dir: Path,
-    on_epoch: OnEpoch,
-) -> tuple[list[EpochMetrics], int]:
-    import keras
-
-    recipe = architecture.recipe
-    epochs = epochs or recipe.epochs
-    batches = [
-        _batches(images, labels, side, recipe, shuffled) for side, shuffled in zip(rows, (True, False), strict=True)
-    ]
-    network.compile(
-        optimizer=recipe.optimizer(epochs * -(-len(rows[0]) // recipe.batch_size)),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
-    )
-    history: list[EpochMetrics] = []
-
-    def record(epoch: int, logs: dict[str, float]) -> None:
-        history.append(EpochMetrics(**{name: float(logs[name]) for name in EpochMetrics.__slots__}))
-        on_epoch(epoch + 1, history[-1])
-
-    callbacks: list[Any] = [
-        keras.callbacks.LambdaCallback(on_epoch_end=record),
-        keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False),
-        keras.callbacks.TerminateOnNaN(),
-    ]
-    if recipe.patience is not None:
-        callbacks.append(keras.callbacks.EarlyStopping(patience=recipe.patience, restore_best_weights=True))
-    network.fit(batches[0], validation_data=batches[1], epochs=epochs, callbacks=callbacks, verbose=0, shuffle=False)
-    losses = [metrics.val_loss for metrics in history]
-    return history, int(np.argmin(losses)) if recipe.patience is not None else len(history) - 1
-
-
-def _batches(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], rows: NDArray[np.intp], recipe: Any, shuffled: bool
-) -> Any:
-    import tensorflow as tf
-
-    from trainer.augmentation import augmented
-
-    def gathered(index: Any) -> Any:
-        pixels = tf.numpy_function(lambda at: images[at], [index], tf.uint8, stateful=False)
-        scaled = tf.cast(tf.ensure_shape(pixels, (None, *images.shape[1:])), tf.float32) / 255.0
-        return scaled, tf.one_hot(tf.gather(labels, index), 2)
-
-    data = tf.data.Dataset.from_tensor_slices(rows)
-    if shuffled:
-        data = data.shuffle(len(rows))
-    data = data.batch(recipe.batch_size).map(gathered, num_parallel_calls=tf.data.AUTOTUNE)
-    if shuffled and recipe.augmented:
-        data = data.map(lambda pixels, truth: (augmented(pixels), truth), num_parallel_calls=tf.data.AUTOTUNE)
-    return data.prefetch(tf.data.AUTOTUNE)
-
-
-def _outputs(network: Any, images: NDArray[np.uint8], labels: NDArray[np.int64], rows: NDArray[np.intp]) -> Outputs:
+def _outputs(network: Any, material: Material, rows: NDArray[np.intp]) -> Outputs:
     import keras
 
     from trainer.architectures.architecture import EMBEDDING
 
-    both = keras.Model(network.input, [network.get_layer(EMBEDDING).output, network.output])
+    both = keras.Model(network.inputs[0], [network.get_layer(EMBEDDING).output, network.outputs[0]])
     parts = [
-        both(images[rows[at : at + 64]].astype(np.float32) / 255.0, training=False) for at in range(0, len(rows), 64)
+        both(material.images[rows[at : at + 64]].astype(np.float32) / 255.0, training=False)
+        for at in range(0, len(rows), 64)
     ]
     embeddings, probabilities = (np.concatenate([np.asarray(part[side]) for part in parts]) for side in (0, 1))
-    return Outputs(probabilities, embeddings, labels[rows])
+    return Outputs(probabilities, embeddings, material.labels[rows])

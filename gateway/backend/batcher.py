@@ -42,7 +42,7 @@ class _Caller:
     deadline: float
     row: asyncio.Future[Row]
     call: asyncio.Task[None] | None = None
-    neighbours: Sequence["_Caller"] = ()
+    rows_of_call: Sequence[asyncio.Future[Row]] = ()
 
 
 class Batcher:
@@ -96,8 +96,9 @@ class Batcher:
         while self._waiting and len(self._under_way) < self._max_calls_in_flight:
             callers = self._next_callers()
             call = self._loop.create_task(self._run(callers))
+            rows = [caller.row for caller in callers]
             for caller in callers:
-                caller.call, caller.neighbours = call, callers
+                caller.call, caller.rows_of_call = call, rows
             self._under_way.add(call)
             call.add_done_callback(self._returned)
 
@@ -115,7 +116,7 @@ class Batcher:
     def _leave(self, caller: _Caller) -> None:
         if caller.call is None:
             self._waiting.remove(caller)
-        elif all(neighbour.row.done() for neighbour in caller.neighbours):
+        elif all(row.done() for row in caller.rows_of_call):
             caller.call.cancel()
 
     async def _run(self, callers: Sequence[_Caller]) -> None:

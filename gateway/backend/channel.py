@@ -9,7 +9,7 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", _UNLIMITED),
     # gRPC waits up to two minutes between tries to connect; serving is back sooner.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
 

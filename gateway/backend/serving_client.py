@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
+import numpy as np
 from numpy.typing import NDArray
 
 from gateway.backend.served_version import INPUT, Selector, ServedVersion, read_signatures
-from gateway.backend.tensors import to_array, write_images
 from gateway.errors import (
     DeadlineExceededError,
     GatewayError,
@@ -29,6 +29,7 @@ from tfserving_api.messages import (
     PredictResponse,
     SignatureDefMap,
 )
+from tfserving_api.tensors import to_array, write_array
 
 _SERVICE = "/tensorflow.serving.PredictionService"
 _FIELD = "signature_def"
@@ -64,12 +65,15 @@ class ServingClient:
         """
         request = PredictRequest(model_spec=self._spec(version))
         request.model_spec.signature_name = signature
-        write_images(images, request.inputs[INPUT])
+        write_array(np.stack(images), request.inputs[INPUT])
         try:
             response = await self._predict(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as err:
             raise _predict_error(err, version) from err
-        outputs = {name: to_array(tensor) for name, tensor in response.outputs.items()}
+        try:
+            outputs = {name: to_array(tensor) for name, tensor in response.outputs.items()}
+        except ValueError as err:
+            raise ModelFailedError("The model answered with a tensor that cannot be read.") from err
         if any(output.shape[:1] != (len(images),) for output in outputs.values()):
             raise ModelFailedError("The model did not answer with one row for each image.")
         return outputs

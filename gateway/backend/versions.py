@@ -25,6 +25,7 @@ LATEST = ""
 
 _MAX_REMEMBERED = 32
 _LABEL_AGE_S = 1.0
+_MAX_LABEL_LENGTH = 128
 
 _logger = logging.getLogger(__name__)
 
@@ -91,6 +92,9 @@ class Versions:
         match selector:
             case None | "stable":
                 return self._resolve_default()
+            case str() if len(selector) > _MAX_LABEL_LENGTH:
+                # Answers repeat the label in headers, whose size is limited.
+                raise VersionLabelNotFoundError(f"No label of a version has over {_MAX_LABEL_LENGTH} characters.")
             case str():
                 seen_at, version = self._labels.get(selector, (0.0, None))
                 fresh = time.monotonic() - seen_at < _LABEL_AGE_S

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import grpc
 
@@ -18,10 +18,10 @@ async def answer_all(
 ) -> None:
     """Answers every request, in the order in which answers are ready.
 
-    Each of `window` workers reads a request, answers it and writes the answer before it reads again. So at most
-    `window` requests are held at a time, and a caller that sends too fast, or does not take its answers, is not
-    read from: its own flow control stops it. Returns when the requests have ended and all are answered. When this
-    task is cancelled, all work is dropped.
+    Each of up to `window` workers reads a request, answers it and writes the answer before it reads again. So at
+    most `window` requests are held at a time, and a caller that sends too fast, or does not take its answers, is
+    not read from: its own flow control stops it. Returns when the requests have ended and all are answered. When
+    this task is cancelled, all work is dropped.
 
     Args:
       requests: read by one worker at a time.
@@ -29,21 +29,45 @@ async def answer_all(
       write: called by one worker at a time.
       window: requests held at a time, at least 1.
     """
-    reading, writing = asyncio.Lock(), asyncio.Lock()
-
-    async def work() -> None:
-        while True:
-            async with reading:
-                request = await anext(requests, None)
-            if request is None:
-                return
-            response = await answer(request)
-            async with writing:
-                await write(response)
-
     try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(window):
-                workers.create_task(work())
+        async with asyncio.TaskGroup() as tasks:
+            _Workers(tasks, requests, answer, write, window).start_one()
     except* grpc.aio.BaseError:
         pass  # The call has ended: nobody is left to answer.
+
+
+class _Workers(Generic[_Request, _Response]):
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        requests: AsyncIterator[_Request],
+        answer: Callable[[_Request], Awaitable[_Response]],
+        write: Callable[[_Response], Awaitable[None]],
+        window: int,
+    ) -> None:
+        self._tasks = tasks
+        self._requests = requests
+        self._answer = answer
+        self._write = write
+        self._not_started = window
+        self._free = 0
+        self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
+
+    def start_one(self) -> None:
+        self._not_started -= 1
+        self._free += 1
+        self._tasks.create_task(self._work())
+
+    async def _work(self) -> None:
+        while (request := await self._read()) is not None:
+            self._free -= 1
+            if self._free == 0 and self._not_started > 0:
+                self.start_one()  # Only now that it is needed: a thousand idle streams are a thousand workers.
+            response = await self._answer(request)
+            async with self._writing:
+                await self._write(response)
+            self._free += 1
+
+    async def _read(self) -> _Request | None:
+        async with self._reading:
+            return await anext(self._requests, None)

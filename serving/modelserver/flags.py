@@ -11,6 +11,8 @@ from serving.modelserver.errors import InvalidArgumentError
 
 _log = logging.getLogger(__name__)
 
+_STAND_IN_FOR = "2.20"
+
 ENGINES = ("auto", "tensorflow", "openvino")
 
 
@@ -35,7 +37,7 @@ class Flags:
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these tries")
     num_load_threads: int = _flag(0, "loads at once; 0 is 2")
     num_unload_threads: int = _flag(0, "unloads at once; 0 is 2")
-    grpc_max_threads: int = _flag(0, "calls in progress at once; 0 is 4 per processor")
+    grpc_max_threads: int = _flag(0, "calls in progress at once, more wait; 0 is 4 per processor, at least 16")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the MetaGraph to load")
     enable_model_warmup: bool = _flag(True, "replay assets.extra/tf_serving_warmup_requests before serving")
     num_request_iterations_for_warmup: int = _flag(1, "how often each of these requests is replayed")
@@ -73,6 +75,7 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
       InvalidArgumentError: flags that contradict each other or ask for what is left out.
     """
     parser = argparse.ArgumentParser("python -m serving.modelserver", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"TensorFlow ModelServer: {_STAND_IN_FOR} (stand-in)")
     for flag in dataclasses.fields(Flags):
         help_text = flag.metadata["help"]
         if isinstance(flag.default, bool):

@@ -17,6 +17,8 @@ from tfserving_api.messages import pool
 
 _PREDICTION = "tensorflow.serving.PredictionService"
 _MODEL = "tensorflow.serving.ModelService"
+_MIN_THREADS = 16
+"""A few callers may wait for a reload, or for ever; the others still need threads."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -29,7 +31,7 @@ class GrpcServer:
     """Listening from `start` on."""
 
     def __init__(self, flags: Flags, prediction_service: PredictionService, model_service: ModelService) -> None:
-        threads = flags.grpc_max_threads or 4 * (os.cpu_count() or 1)
+        threads = flags.grpc_max_threads or max(_MIN_THREADS, 4 * (os.cpu_count() or 1))
         self._flags = flags
         self._server = grpc.server(ThreadPoolExecutor(threads, "grpc"), options=_OPTIONS)
         self._server.add_generic_rpc_handlers(

@@ -18,10 +18,14 @@ class Health:
 
     def __init__(self, server: grpc.Server) -> None:
         self._servicer = health.HealthServicer()
+        self._serving: bool | None = None
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     def update(self, *, serving: bool) -> None:
         """Tells watchers, if it is news."""
+        if serving == self._serving:
+            return
+        self._serving = serving
         statuses = health_pb2.HealthCheckResponse
         for name in _NAMES:
             self._servicer.set(name, statuses.SERVING if serving else statuses.NOT_SERVING)

@@ -58,20 +58,20 @@ class ServableStateMonitor:
             return self._clock
 
     def settled(self, name: str, since: int) -> tuple[int, ServableState] | None:
-        """The newest version that became available or failed after a point in time; None while there is none."""
+        """The newest version that is available, or failed after a point in time; None while there is none."""
         with self._changed:
             states = self._states.get(name, {})
             for version in sorted(states, reverse=True):
                 clock, state = states[version]
-                failed = state.state is ManagerState.END and state.error is not None
-                if clock > since and (state.state is ManagerState.AVAILABLE or failed):
+                failed = clock > since and state.error is not None
+                if failed or state.state is ManagerState.AVAILABLE:
                     return version, state
         return None
 
     def wait_until_settled(
         self, names: Iterable[str], since: int, timeout_s: float
     ) -> dict[str, tuple[int, ServableState]] | None:
-        """Waits until each model has a version that became available or failed.
+        """Waits until each model has a version that is available or failed since then.
 
         Returns:
           For each model that version and its state, or None if the time ran out.

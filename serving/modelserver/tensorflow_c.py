@@ -108,7 +108,10 @@ def library() -> Any:
     if spec is None or not spec.submodule_search_locations:
         raise UnavailableError("the TensorFlow engine needs the package tensorflow, which is not installed")
     name = "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensorflow_cc.so.2"
-    loaded = ctypes.CDLL(str(Path(spec.submodule_search_locations[0]) / name))
+    path = str(Path(spec.submodule_search_locations[0]) / name)
+    # ctypes holds the interpreter lock while it opens a library, and predictions with it; a call does not.
+    ctypes.CDLL(None).dlopen(path.encode(), os.RTLD_NOW)
+    loaded = ctypes.CDLL(path)
     for function, (result, *arguments) in _SIGNATURES.items():
         getattr(loaded, function).restype = result
         getattr(loaded, function).argtypes = arguments

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from serving.modelserver.crc32c import crc32c
 from serving.modelserver.errors import DataLossError
 
 _LENGTH = struct.Struct("<QI")
@@ -36,22 +37,6 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli), rotated and offset, as TFRecord stores it."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    """CRC-32C, rotated and offset, as TFRecord stores it."""
+    crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-_TABLE = _table()

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
 from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1 import classifier_service_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 
 async def test_reflection_names_and_describes_all_services(start_serving, start_gateway):
@@ -20,7 +19,8 @@ async def test_reflection_names_and_describes_all_services(start_serving, start_
 
         async def ask(**question):
             call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(**question)]))
-            return [answer async for answer in call][0]
+            (answer,) = [answer async for answer in call]
+            return answer
 
         listed = {service.name for service in (await ask(list_services="")).list_services_response.service}
         assert listed == {

@@ -49,6 +49,9 @@ def test_every_field_is_described():
     assert all(field.description for field in Settings.model_fields.values())
 
 
-def test_they_survive_the_way_to_a_worker():
+def test_they_survive_the_way_to_a_worker_whatever_its_environment(monkeypatch):
     settings = Settings(address="127.0.0.1:1", serving_address="a:2", trainer_address="b:3", max_batch_size=7)
-    assert Settings.model_validate_json(settings.model_dump_json()) == settings
+    written = settings.model_dump_json()
+    monkeypatch.setenv("GATEWAY_ADDRESS", "other:1")
+    monkeypatch.setenv("SERVING_ADDRESS", "other:2")
+    assert Settings.model_validate_json(written) == settings

@@ -1,18 +1,17 @@
 """Several gateway processes on one port."""
 
 import asyncio
-import os
 import signal
 import socket
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
 
 import grpc
 import psutil
 import pytest
-
 from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1 import classifier_service_pb2_grpc
+
+from gateway.settings import Settings
+from gateway.workers import supervise
 
 
 def _workers_of(gateway):
@@ -69,22 +68,15 @@ async def test_workers_do_not_outlive_their_parent(start_serving, spawn_gateway,
         await until(lambda: not any(worker.is_running() for worker in workers.values()))
 
 
-async def test_workers_that_cannot_start_end_it(start_serving):
-    async with start_serving() as serving:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "gateway",
-                env={
-                    **os.environ,
-                    "GATEWAY_WORKERS": "2",
-                    "GATEWAY_ADDRESS": f"127.0.0.1:{taken.getsockname()[1]}",
-                    "SERVING_ADDRESS": serving.address,
-                },
-                stdout=PIPE,
-                stderr=DEVNULL,
-            )
-            output, _ = await asyncio.wait_for(process.communicate(), 20)
-        assert output == b""
-        assert process.returncode == 1
+async def test_workers_that_cannot_start_end_it(monkeypatch, capsys):
+    monkeypatch.setattr("gateway.workers.sys.executable", "/bin/false")
+    settings = Settings(address="127.0.0.1:0", workers=2)
+    assert await asyncio.wait_for(supervise(settings), 20) == 1
+    assert capsys.readouterr().out == ""
+
+
+async def test_a_port_that_is_taken_is_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(address=f"127.0.0.1:{taken.getsockname()[1]}", workers=2)
+        with pytest.raises(OSError, match="in use"):
+            await supervise(settings)

@@ -1,12 +1,17 @@
 """Every architecture keeps the contract; seed_cnn is the original."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from gateway.imaging import InputSpec
 from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture_named
 from trainer.architectures.architecture import EMBEDDING, FEATURES
+from trainer.calibration import Calibration
 from trainer.errors import UnknownArchitectureError
+from trainer.evaluate import Candidate
+from trainer.servable import export
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -21,6 +26,30 @@ def test_every_architecture_gives_probabilities_maps_and_embeddings(name: str) -
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert len(network.get_layer(FEATURES).output.shape) == 4
     assert len(network.get_layer(EMBEDDING).output.shape) == 2
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_can_be_exported_and_explained(name: str, tmp_path: Path) -> None:
+    architecture = architecture_named(name)
+    spec = InputSpec(32, 32, architecture.input_spec.channels)
+    network = architecture.build(spec)
+    size = network.get_layer(EMBEDDING).output.shape[-1]
+    open_sets, means, precision = (
+        np.ones(2, np.float32),
+        np.zeros((2, size), np.float32),
+        np.eye(size, dtype=np.float32),
+    )
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, spec.channels), np.uint8)
+
+    export(network, Calibration(1.0, 0.5, open_sets, means, precision), spec, tmp_path / "version")
+    candidate = Candidate(tmp_path / "version")
+
+    expected = network(images.astype(np.float32) / 255.0).numpy()
+    np.testing.assert_allclose(candidate.predict(images)["probabilities"], expected, atol=1e-5)
+    explained = candidate.predict(images, "explain")
+    np.testing.assert_allclose(explained["probabilities"], expected, atol=1e-5)
+    assert explained["heatmap"].shape[0] == 3
+    assert 0 <= explained["heatmap"].min() <= explained["heatmap"].max() <= 1
 
 
 def test_the_empty_name_is_the_default_and_others_are_refused() -> None:

@@ -34,7 +34,7 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
     assert "sensitivity" in evaluated.stdout
     published = _trainer(root, "publish", "--data-source", "made up")
     assert published.returncode == 0, published.stderr
-    assert published.stdout == "published brain_tumor version 1\n"
+    assert published.stdout.startswith("published brain_tumor version 1;")
     assert (root / "models/brain_tumor/1/saved_model.pb").exists()
 
 

@@ -14,10 +14,12 @@ from trainer.architectures import Architecture
 from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.dataset import Split
 from trainer.errors import PublicationError
-from trainer.evaluate import Candidate, Evaluation, area_under_roc, evaluate, predict_split
+from trainer.evaluate import Candidate, area_under_roc, evaluate, predict_split
+from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import DataSource
-from trainer.publish import publish, versions
-from trainer.train import EpochMetrics, Training, train
+from trainer.publish import publish
+from trainer.train import Training, train
+from trainer.versions import versions_on_disk
 
 _SPEC = InputSpec(32, 32, 1)
 _SOURCE = DataSource("made up", "none")
@@ -121,7 +123,7 @@ def test_a_version_is_published_with_golden_requests_and_card(
     model_dir = tmp_path / "brain_tumor"
     numbers = [publish(directory / "candidate", model_dir, training, evaluation, _SOURCE, parent) for parent in (0, 1)]
 
-    assert numbers == [1, 2] == versions(model_dir)
+    assert numbers == [1, 2] == versions_on_disk(model_dir)
     assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
     card = json.loads((model_dir / "2/assets.extra/model_card.json").read_text())
     assert (card["model_version"], card["parent_version"]) == (2, 1)

@@ -42,7 +42,8 @@ class Architecture:
       name: its key in ARCHITECTURES.
       input_spec: of one slice.
       build: makes a keras.Model from float32 [N, H, W, C] in [0, 1] to probabilities float32 [N, 2]
-        (no tumor, tumor), with layers named FEATURES and EMBEDDING, and a Dense layer with softmax at its end.
+        (no tumor, tumor), with layers named FEATURES and EMBEDDING. Its last layer is a Dense one with
+        softmax, and reads the embedding with nothing but dropout between.
       recipe: how it is fitted.
     """
 

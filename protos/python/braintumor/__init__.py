@@ -4,6 +4,9 @@
 
     with braintumor.Client() as client:
         print(client.predict("slice.jpg").prediction)
+        job = client.retrain(image_dir="raw/images", epochs=20)
+        for job in client.watch(job.operation):
+            print(job.metadata.progress)
 
 The messages and the stubs themselves are in `braintumor.v1`.
 """
@@ -15,12 +18,14 @@ if TYPE_CHECKING:
     from braintumor.async_client import AsyncClient
     from braintumor.client import Client
     from braintumor.errors import ServiceError
+    from braintumor.jobs import Job
 
-__all__ = ["AsyncClient", "Client", "ServiceError"]
+__all__ = ["AsyncClient", "Client", "Job", "ServiceError"]
 
 _MODULES = {
     "AsyncClient": "braintumor.async_client",
     "Client": "braintumor.client",
+    "Job": "braintumor.jobs",
     "ServiceError": "braintumor.errors",
 }
 

@@ -1,15 +1,13 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import TypeAlias
 
-import grpc
 import grpc.aio
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
-from braintumor.errors import service_errors
+from braintumor.async_job_calls import AsyncJobCalls
+from braintumor.async_version_calls import AsyncVersionCalls
 from braintumor.requests import Image, Question, read_image
 from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
 from braintumor.v1.classifier_service_pb2 import (
@@ -19,14 +17,11 @@ from braintumor.v1.classifier_service_pb2 import (
     PredictStreamRequest,
     PredictStreamResponse,
 )
-from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
 _Images: TypeAlias = Iterable[tuple[str, Image]] | AsyncIterable[tuple[str, Image]]
 
 
-class AsyncClient:
+class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
     """Calls the service from coroutines. Make it inside a running event loop; arguments are those of `Client`.
 
     Args:
@@ -35,24 +30,6 @@ class AsyncClient:
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
     """
-
-    def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        *,
-        credentials: grpc.ChannelCredentials | None = None,
-        metadata: Sequence[tuple[str, str]] = (),
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        options = channel_options()
-        self._channel = (
-            grpc.aio.secure_channel(address, credentials, options)
-            if credentials
-            else grpc.aio.insecure_channel(address, options)
-        )
-        self._stub = ClassifierServiceStub(self._channel)
-        self._metadata = tuple(metadata)
-        self._timeout_s = timeout_s
 
     async def predict(
         self,
@@ -65,7 +42,7 @@ class AsyncClient:
     ) -> PredictResponse:
         """Classifies one slice, as `Client.predict` does; a file is read in a thread."""
         question = Question(version=version, version_label=version_label, explain=explain)
-        return await self._call(self._stub.Predict, question.about(await _read(image)), timeout_s)
+        return await self._call(self._classifier.Predict, question.about(await _read(image)), timeout_s)
 
     def predict_stream(
         self,
@@ -82,36 +59,14 @@ class AsyncClient:
 
     async def info(self, *, timeout_s: float | None = None) -> GetServiceInfoResponse:
         """Tells what the service is, as `Client.info` does."""
-        return await self._call(self._stub.GetServiceInfo, GetServiceInfoRequest(), timeout_s)
-
-    async def close(self) -> None:
-        """Ends all calls under way."""
-        await self._channel.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def _call(
-        self,
-        method: "grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]",
-        request: _Request,
-        timeout_s: float | None,
-    ) -> _Response:
-        timeout = self._timeout_s if timeout_s is None else timeout_s
-        with service_errors():
-            return await method(request, timeout=timeout, metadata=self._metadata)
+        return await self._call(self._classifier.GetServiceInfo, GetServiceInfoRequest(), timeout_s)
 
     async def _stream(
         self, images: _Images, question: Question, timeout_s: float
     ) -> AsyncIterator[tuple[str, Outcome]]:
         await self.info(timeout_s=timeout_s)  # tried again where the service is away, as the stream itself is not
         state, room = StreamState(timeout_s), asyncio.Semaphore(MAX_IN_FLIGHT - 1)
-        call = self._stub.PredictStream(_requests(images, question, state, room), metadata=self._metadata)
+        call = self._classifier.PredictStream(_requests(images, question, state, room), metadata=self._metadata)
         watch = asyncio.create_task(_watch(call, state))
         try:
             with state.errors():

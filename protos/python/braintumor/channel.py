@@ -12,8 +12,11 @@ DEFAULT_TIMEOUT_S = 10.0
 _RETRIED_MESSAGE_BYTES = 16 * 2**20 + 64 * 2**10
 """A request with the largest image that the service takes. What is larger is sent once."""
 
-# Only calls that may run twice: none that starts a job or moves a label. And no streams: where gRPC's core sends the
-# messages of a stream again, it was seen to lose some (grpcio 1.85.1: of streams of 5, one in ten on busy cores).
+_PAUSES = {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s", "backoffMultiplier": 2}
+
+# Only calls that may run twice: none that moves a label or deletes. Retrain may, as the client gives each a request id.
+# And no streams: where gRPC's core sends the messages of a stream again, it was seen to lose some (grpcio 1.85.1: of
+# streams of 5, one in ten on busy cores).
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -21,14 +24,21 @@ _SERVICE_CONFIG = {
                 {"service": "braintumor.v1.ClassifierService", "method": "GetServiceInfo"},
                 {"service": "braintumor.v1.ClassifierService", "method": "Predict"},
             ],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-            },
-        }
+            "retryPolicy": {**_PAUSES, "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]},
+        },
+        {
+            "name": [
+                {"service": "braintumor.v1.TrainerService", "method": "Retrain"},
+                {"service": "braintumor.v1.TrainerService", "method": "Evaluate"},
+                {"service": "braintumor.v1.ModelService", "method": "ListModelVersions"},
+                {"service": "braintumor.v1.ModelService", "method": "GetModelVersion"},
+                {"service": "google.longrunning.Operations", "method": "ListOperations"},
+                {"service": "google.longrunning.Operations", "method": "GetOperation"},
+                {"service": "google.longrunning.Operations", "method": "CancelOperation"},
+            ],
+            # A full queue or disk is none the emptier two seconds later.
+            "retryPolicy": {**_PAUSES, "retryableStatusCodes": ["UNAVAILABLE"]},
+        },
     ],
     # A client whose calls keep failing stops adding to the load of a service in trouble.
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},

@@ -1,14 +1,11 @@
 """The client for threads and plain scripts."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Self, TypeVar
+from collections.abc import Iterable, Iterator
 
 import grpc
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
-from braintumor.errors import service_errors
+from braintumor.job_calls import JobCalls
 from braintumor.requests import Image, Question, read_image
 from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
 from braintumor.v1.classifier_service_pb2 import (
@@ -17,16 +14,14 @@ from braintumor.v1.classifier_service_pb2 import (
     PredictResponse,
     PredictStreamRequest,
 )
-from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
-
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
+from braintumor.version_calls import VersionCalls
 
 
-class Client:
+class Client(JobCalls, VersionCalls):
     """Calls the service; safe to share between threads.
 
-    Calls that find the service away or busy are tried again, up to five times and within their deadline.
+    Calls that find the service away or busy are tried again, up to five times and within their deadline, unless
+    they would then happen twice: those that move a label or delete a job.
 
     Args:
       address: host:port, or any target that gRPC knows, such as "dns:///gateway:50051".
@@ -34,24 +29,6 @@ class Client:
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
     """
-
-    def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        *,
-        credentials: grpc.ChannelCredentials | None = None,
-        metadata: Sequence[tuple[str, str]] = (),
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        options = channel_options()
-        self._channel = (
-            grpc.secure_channel(address, credentials, options)
-            if credentials
-            else grpc.insecure_channel(address, options)
-        )
-        self._stub = ClassifierServiceStub(self._channel)
-        self._metadata = tuple(metadata)
-        self._timeout_s = timeout_s
 
     def predict(
         self,
@@ -77,7 +54,7 @@ class Client:
           ValueError: both a version and a label were given.
         """
         question = Question(version=version, version_label=version_label, explain=explain)
-        return self._call(self._stub.Predict, question.about(read_image(image)), timeout_s)
+        return self._call(self._classifier.Predict, question.about(read_image(image)), timeout_s)
 
     def predict_stream(
         self,
@@ -114,33 +91,14 @@ class Client:
         Raises:
           ServiceError: the service was not reached.
         """
-        return self._call(self._stub.GetServiceInfo, GetServiceInfoRequest(), timeout_s)
-
-    def close(self) -> None:
-        """Ends all calls under way."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _call(
-        self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
-    ) -> _Response:
-        timeout = self._timeout_s if timeout_s is None else timeout_s
-        with service_errors():
-            return method(request, timeout=timeout, metadata=self._metadata)
+        return self._call(self._classifier.GetServiceInfo, GetServiceInfoRequest(), timeout_s)
 
     def _stream(
         self, images: Iterable[tuple[str, Image]], question: Question, timeout_s: float
     ) -> Iterator[tuple[str, Outcome]]:
         self.info(timeout_s=timeout_s)  # tried again where the service is away, as the stream itself is not
         state, sender = StreamState(timeout_s), _Sender()
-        call = self._stub.PredictStream(sender.requests(images, question, state), metadata=self._metadata)
+        call = self._classifier.PredictStream(sender.requests(images, question, state), metadata=self._metadata)
         threading.Thread(target=sender.watch, args=(call, state), daemon=True).start()
         try:
             with state.errors():

@@ -86,6 +86,17 @@ async def test_an_answer_with_other_rows_than_images_is_the_models_failure(start
             await client.predict(1, "serving_default", _IMAGES, 5)
 
 
+async def test_an_output_that_is_no_tensor_is_the_models_failure(start_serving, fake_version):
+    class _Short(fake_version):
+        def run(self, images, signature, response):
+            super().run(images, signature, response)
+            response.outputs["probabilities"].tensor_content = b"short"
+
+    async with start_serving(versions={1: _Short()}) as serving, _client_of(serving) as client:
+        with pytest.raises(ModelFailedError, match="cannot be read"):
+            await client.predict(1, "serving_default", _IMAGES, 5)
+
+
 async def test_versions_are_looked_up_by_label_by_number_and_without_either(start_serving, fake_version):
     versions = {1: fake_version(), 4: fake_version(240, 240, 3), 5: fake_version(explains=False)}
     async with start_serving(versions=versions, labels={"stable": 4}) as serving, _client_of(serving) as client:

@@ -93,6 +93,19 @@ async def test_no_more_than_a_window_is_read_while_answers_are_not_taken():
     assert len(stream.written) == 100
 
 
+async def test_a_stream_that_sends_little_needs_few_workers():
+    stream = _Stream(10)
+    before = len(asyncio.all_tasks())
+    seen = []
+
+    async def write(response):
+        seen.append(len(asyncio.all_tasks()) - before)
+        await stream.write(response)
+
+    await answer_all(stream, _double, write, 64)
+    assert max(seen) <= 3
+
+
 async def test_cancelling_drops_all_work():
     stream = _Stream(100)
     dropped = []

@@ -19,8 +19,8 @@ class Unreached(click.ClickException):
     exit_code = 3
 
 
-def service_options(command: _Command) -> _Command:
-    """Adds the options `address` and `timeout_s`."""
+def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> _Command:
+    """Adds the options `address` and `timeout_s`, the latter with a default of its own where the command is slow."""
     address = click.option(
         "--address",
         envvar="BRAINTUMOR_ADDRESS",
@@ -33,7 +33,7 @@ def service_options(command: _Command) -> _Command:
         "--timeout",
         "timeout_s",
         type=click.FloatRange(min=0, min_open=True),
-        default=DEFAULT_TIMEOUT_S,
+        default=timeout_s,
         show_default=True,
         help="Longest wait for an answer, in seconds.",
     )

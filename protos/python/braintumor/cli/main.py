@@ -2,11 +2,26 @@
 
 import click
 
+from braintumor.cli.canary import canary
+from braintumor.cli.cancel import cancel
+from braintumor.cli.delete import delete
+from braintumor.cli.evaluate import evaluate
 from braintumor.cli.info import info
+from braintumor.cli.jobs import jobs
 from braintumor.cli.predict import predict
+from braintumor.cli.promote import promote
+from braintumor.cli.retrain import retrain
+from braintumor.cli.rollback import rollback
+from braintumor.cli.version import version
+from braintumor.cli.versions import versions
 from braintumor.cli.wait import wait
+from braintumor.cli.watch import watch
 
-COMMANDS = (predict, info, wait)
+COMMANDS = (
+    *(predict, info, wait),
+    *(retrain, watch, jobs, cancel, delete),
+    *(versions, version, evaluate, promote, rollback, canary),
+)
 """All commands: a new one is a file and its place here."""
 
 
@@ -15,8 +30,9 @@ COMMANDS = (predict, info, wait)
 def main() -> None:
     """Classifies brain MRI slices with a running service. Not a medical device.
 
-    Exit status: 0 all went well, 1 a call or an image failed, 2 wrong usage, 3 the service was not
-    reached or did not answer in time.
+    Exit status: 0 all went well, 1 a call, an image or a job failed, 2 wrong usage, 3 the service was not
+    reached or did not answer in time, 4 a job ended well and the gate refused its version, 130 the user
+    left a job that goes on.
     """
 
 

@@ -1,12 +1,12 @@
-"""A progress bar on stderr that shares the terminal with what is printed on stdout."""
+"""A progress bar on stderr for many images."""
 
-import shutil
-import sys
 import time
 from types import TracebackType
 from typing import Self
 
 import click
+
+from braintumor.cli.status_line import StatusLine
 
 _REDRAW_S = 0.1
 _BAR_COLUMNS = 30
@@ -25,8 +25,7 @@ class ProgressBar:
     def __init__(self, total: int, *, shown: bool = True) -> None:
         self._total = total
         self._shown = shown
-        self._live = shown and sys.stderr.isatty()
-        self._shares_terminal = self._live and sys.stdout.isatty()
+        self._status_line = StatusLine(shown=shown)
         self._done = 0
         self._begin_s = time.monotonic()
         self._drawn_s = 0.0
@@ -35,15 +34,13 @@ class ProgressBar:
         """Counts one more image."""
         self._done += 1
         now_s = time.monotonic()
-        if self._live and (self._shares_terminal or now_s - self._drawn_s >= _REDRAW_S):
+        if self._status_line.shares_terminal or now_s - self._drawn_s >= _REDRAW_S:
             self._drawn_s = now_s
-            self._draw(self._line())
+            self._status_line.draw(self._line())
 
     def echo(self, line: str, *, err: bool = False) -> None:
         """Prints a line above the bar."""
-        if self._shares_terminal or (self._live and err):
-            self._draw("")
-        click.echo(line, err=err)
+        self._status_line.echo(line, err=err)
 
     def __enter__(self) -> Self:
         return self
@@ -52,14 +49,9 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leaves the final state on a line of its own."""
-        if self._live:
-            self._draw("")
+        self._status_line.draw("")
         if self._shown and self._done:
             click.echo(self._line(), err=True)
-
-    def _draw(self, line: str) -> None:
-        columns = max(shutil.get_terminal_size().columns - 1, 1)
-        click.echo(f"\r{line[:columns]:<{columns}}\r", err=True, nl=False)
 
     def _line(self) -> str:
         elapsed_s = max(time.monotonic() - self._begin_s, 1e-9)

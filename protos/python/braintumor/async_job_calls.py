@@ -1,0 +1,67 @@
+"""Retraining jobs, for asyncio: a part of `AsyncClient`. Each method is as its namesake of `JobCalls`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Unpack
+
+from google.longrunning import operations_pb2
+
+from braintumor.async_connection import AsyncConnection
+from braintumor.errors import ServiceError, service_errors
+from braintumor.jobs import Job, Order, job_from, retrain_request
+from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
+from braintumor.watching import STREAM_S, WATCH_TIMEOUT_S, WatchState
+
+
+class AsyncJobCalls(AsyncConnection):
+    """Starts, follows and ends retraining jobs. Every method raises ServiceError."""
+
+    async def retrain(self, *, timeout_s: float | None = None, **order: Unpack[Order]) -> Job:
+        """Starts a job and returns at once."""
+        return job_from(await self._call(self._trainer.Retrain, retrain_request(order), timeout_s))
+
+    async def watch(self, operation: str, *, timeout_s: float = WATCH_TIMEOUT_S) -> AsyncIterator[Job]:
+        """Yields a job as it is now, and whenever it has changed, until it has ended."""
+        state = WatchState(timeout_s)
+        while True:
+            error = None
+            request = WatchRetrainRequest(operation=operation)
+            stream = self._trainer.WatchRetrain(request, timeout=STREAM_S, metadata=self._metadata)
+            try:
+                with service_errors():
+                    async for report in stream:
+                        if (job := state.received(report.operation)) is not None:
+                            yield job
+                        if report.operation.done:
+                            return
+            except ServiceError as err:
+                error = err
+            finally:
+                stream.cancel()
+            await asyncio.sleep(state.pause_s(error))
+
+    async def jobs(self, *, done: bool | None = None, timeout_s: float | None = None) -> list[Job]:
+        """Lists jobs, newest first."""
+        request = operations_pb2.ListOperationsRequest(filter="" if done is None else f"done={done}".lower())
+        found: list[Job] = []
+        while True:
+            page = await self._call(self._operations.ListOperations, request, timeout_s)
+            found.extend(map(job_from, page.operations))
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found
+
+    async def job(self, operation: str, *, timeout_s: float | None = None) -> Job:
+        """Returns a job as it is now."""
+        request = operations_pb2.GetOperationRequest(name=operation)
+        return job_from(await self._call(self._operations.GetOperation, request, timeout_s))
+
+    async def cancel(self, operation: str, *, timeout_s: float | None = None) -> None:
+        """Ends a job, and returns when it has ended."""
+        request = operations_pb2.CancelOperationRequest(name=operation)
+        await self._call(self._operations.CancelOperation, request, timeout_s)
+
+    async def delete(self, operation: str, *, timeout_s: float | None = None) -> None:
+        """Makes the service forget a job that has ended."""
+        request = operations_pb2.DeleteOperationRequest(name=operation)
+        await self._call(self._operations.DeleteOperation, request, timeout_s)

@@ -1,0 +1,52 @@
+"""Versions of the model, for asyncio: a part of `AsyncClient`. Each method is as its namesake of `VersionCalls`."""
+
+from braintumor.async_connection import AsyncConnection
+from braintumor.v1.model_service_pb2 import (
+    GetModelVersionRequest,
+    ListModelVersionsRequest,
+    ModelVersion,
+    PromoteModelVersionRequest,
+    RollbackModelRequest,
+    SetCanaryRequest,
+)
+from braintumor.v1.trainer_service_pb2 import EvaluateRequest, EvaluateResponse
+from braintumor.version_calls import EVALUATION_TIMEOUT_S, ROLLOUT_TIMEOUT_S
+
+
+class AsyncVersionCalls(AsyncConnection):
+    """Lists versions, and says which of them answer. Every method raises ServiceError."""
+
+    async def versions(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
+        """Lists the versions on disk, newest first, without their model cards."""
+        request = ListModelVersionsRequest()
+        found: list[ModelVersion] = []
+        while True:
+            page = await self._call(self._models.ListModelVersions, request, timeout_s)
+            found.extend(page.model_versions)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found
+
+    async def version(self, number: int = 0, *, timeout_s: float | None = None) -> ModelVersion:
+        """Describes one version, with its model card; 0 is the stable one."""
+        request = GetModelVersionRequest(version=number)
+        return (await self._call(self._models.GetModelVersion, request, timeout_s)).model_version
+
+    async def promote(self, number: int, *, timeout_s: float = ROLLOUT_TIMEOUT_S) -> ModelVersion:
+        """Makes a version the stable one; returns it."""
+        request = PromoteModelVersionRequest(version=number)
+        return (await self._call(self._models.PromoteModelVersion, request, timeout_s)).model_version
+
+    async def rollback(self, *, timeout_s: float = ROLLOUT_TIMEOUT_S) -> ModelVersion:
+        """Makes the version before the stable one stable again; returns it."""
+        return (await self._call(self._models.RollbackModel, RollbackModelRequest(), timeout_s)).model_version
+
+    async def canary(self, number: int, percent: float, *, timeout_s: float = ROLLOUT_TIMEOUT_S) -> ModelVersion | None:
+        """Sends a share of the calls that name no version to a version; returns it."""
+        request = SetCanaryRequest(version=number, percent=percent)
+        answer = await self._call(self._models.SetCanary, request, timeout_s)
+        return answer.model_version if answer.HasField("model_version") else None
+
+    async def evaluate(self, number: int = 0, *, timeout_s: float = EVALUATION_TIMEOUT_S) -> EvaluateResponse:
+        """Measures a version on the stored test split; 0 is the stable one."""
+        return await self._call(self._trainer.Evaluate, EvaluateRequest(version=number), timeout_s)

@@ -1,0 +1,28 @@
+"""`braintumor evaluate`: measures a version on the stored test split."""
+
+from functools import partial
+
+import click
+
+from braintumor.cli.connection import connected, service_options
+from braintumor.cli.job_text import figures_text
+from braintumor.cli.record import message_line
+from braintumor.version_calls import EVALUATION_TIMEOUT_S
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False, metavar="[VERSION]")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@partial(service_options, timeout_s=EVALUATION_TIMEOUT_S)
+def evaluate(number: int | None, as_json: bool, address: str, timeout_s: float) -> None:
+    """Measures a version on the test split.
+
+    By default that is the stable version. The split is the one that was stored when a data set was last built.
+    """
+    with connected(address, timeout_s) as client:
+        answer = client.evaluate(number or 0, timeout_s=timeout_s)
+    if as_json:
+        click.echo(message_line(answer))
+    else:
+        click.echo(f"version {answer.model_version}: {figures_text(answer.evaluation)}")
+        click.echo(answer.classification_report.rstrip())

@@ -1,0 +1,77 @@
+"""A job from now to its end, on the terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from click.core import ParameterSource
+
+from braintumor.cli.job_text import response_text
+from braintumor.cli.record import job_line
+from braintumor.cli.training_bar import TrainingBar
+from braintumor.client import Client
+from braintumor.errors import ServiceError
+from braintumor.jobs import Job
+
+REFUSED_STATUS = 4
+"""Exit status where a job ended well, and the gate refused its version."""
+
+LEFT_STATUS = 130
+"""Exit status where the user left with Ctrl-C and the job goes on; what shells make of that signal."""
+
+FOLLOW_TIMEOUT_S = 60.0
+"""For how long the service may be away."""
+
+
+def follow(client: Client, operation: str, *, as_json: bool, timeout_s: float) -> None:
+    """Shows how a job goes on and what it comes to.
+
+    Args:
+      client: watches.
+      operation: name of the job.
+      as_json: whether to print each report as a line of JSON on stdout, instead of the outcome.
+      timeout_s: for how long the service may be away.
+
+    Raises:
+      click.ClickException: the job failed.
+      click.exceptions.Exit: the gate refused its version, or the user left.
+      ServiceError: the service refused, or was away for too long.
+    """
+    with _way_back(operation), TrainingBar() as bar:
+        for job in client.watch(operation, timeout_s=timeout_s):
+            bar.show(job)
+            if as_json:
+                bar.echo(job_line(job))
+    _conclude(job, as_json=as_json)
+
+
+def way_back(operation: str) -> str:
+    """Returns the command that leads to a job from here."""
+    context = click.get_current_context()
+    given = context.get_parameter_source("address") is ParameterSource.COMMANDLINE
+    return f"braintumor watch {operation}" + (f" --address {context.params['address']}" if given else "")
+
+
+@contextmanager
+def _way_back(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"the job goes on; come back with: {way_back(operation)}", err=True)
+        raise click.exceptions.Exit(LEFT_STATUS) from None
+    except ServiceError as err:
+        if err.unreached or err.retry_after_s is not None:
+            click.echo(f"the job may go on; come back with: {way_back(operation)}", err=True)
+        raise
+
+
+def _conclude(job: Job, *, as_json: bool) -> None:
+    if job.error is not None:
+        raise click.ClickException(" ".join(str(job.error).split()))
+    if job.response is None:
+        raise click.ClickException("the job ended without an outcome")
+    refused = not job.response.model_version
+    if not as_json:
+        click.echo(response_text(job.response), err=refused)
+    if refused:
+        raise click.exceptions.Exit(REFUSED_STATUS)

@@ -1,0 +1,40 @@
+"""`braintumor retrain`: starts a retraining job."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from braintumor.cli.connection import connected, service_options
+from braintumor.cli.follow import FOLLOW_TIMEOUT_S, follow, way_back
+from braintumor.cli.record import job_line
+
+
+@click.command()
+@click.option("--image-dir", metavar="DIR", help="Directory of the images.")
+@click.option("--target-dir", metavar="DIR", help="Directory of the label file.")
+@click.option("--target-file", metavar="NAME", help="Label file: CSV with columns Image and Class.")
+@click.option("--data-dir", metavar="DIR", help="Directory to which the data set is written.")
+@click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training split.")
+@click.option("--npz-filename", metavar="NAME", help='File of the data set, ending in ".npz".')
+@click.option("--architecture", metavar="NAME", help="Network to train.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of split, initial weights and augmentation.")
+@click.option("--force", is_flag=True, help="Publish the version although the gate refuses it.")
+@click.option("--request-id", metavar="ID", help="The same id with the same options is the same job.")
+@click.option("--watch", "watched", is_flag=True, help="Stay until the job has ended, and show how it goes on.")
+@click.option("--json", "as_json", is_flag=True, help="Print the job as JSON; with --watch, a line per change.")
+@partial(service_options, timeout_s=FOLLOW_TIMEOUT_S)
+def retrain(watched: bool, as_json: bool, address: str, timeout_s: float, **order: Any) -> None:
+    """Retrains the model on labelled slices.
+
+    What passes the gate becomes the stable version, and callers notice nothing. Paths are relative to the service's
+    data root; what is left out is the service's to choose. Ctrl-C leaves a job that is watched running.
+    """
+    given = {name: value for name, value in order.items() if value is not None}
+    with connected(address, timeout_s) as client:
+        job = client.retrain(**given)
+        if watched:
+            follow(client, job.operation, as_json=as_json, timeout_s=timeout_s)
+        else:
+            click.echo(job_line(job) if as_json else job.operation)
+            click.echo(f"follow it with: {way_back(job.operation)}", err=True)

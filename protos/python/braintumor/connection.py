@@ -1,0 +1,61 @@
+"""A channel to the service, for threads: what all parts of `Client` share."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+from google.longrunning.operations_pb2_grpc import OperationsStub
+
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from braintumor.errors import service_errors
+from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
+from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
+from braintumor.v1.trainer_service_pb2_grpc import TrainerServiceStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class Connection:
+    """Opens a channel; calls on it have a deadline and raise ServiceError. Arguments are those of `Client`."""
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        options = channel_options()
+        self._channel = (
+            grpc.secure_channel(address, credentials, options)
+            if credentials
+            else grpc.insecure_channel(address, options)
+        )
+        self._classifier = ClassifierServiceStub(self._channel)
+        self._trainer = TrainerServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
+        self._operations = OperationsStub(self._channel)
+        self._metadata = tuple(metadata)
+        self._timeout_s = timeout_s
+
+    def close(self) -> None:
+        """Ends all calls under way."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(
+        self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
+    ) -> _Response:
+        timeout = self._timeout_s if timeout_s is None else timeout_s
+        with service_errors():
+            return method(request, timeout=timeout, metadata=self._metadata)

@@ -1,0 +1,74 @@
+"""What both clients know of watching a job: what is news, and when to open a broken stream again."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from braintumor.errors import ServiceError
+from braintumor.jobs import Job, job_from
+
+WATCH_TIMEOUT_S = 60.0
+"""For how long the service may be away while a job is watched."""
+
+STREAM_S = 60.0
+"""Deadline of one stream. The next one takes over; so one that died without a word is not waited for."""
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+
+# What a job's stream ends with when the service, or the way to it, goes away.
+_BROKEN = {
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+}
+
+
+class WatchState:
+    """Keeps a watcher at its job over any number of streams.
+
+    Args:
+      timeout_s: longest time from the end of a stream to the next report.
+      clock: monotonic seconds.
+    """
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._last: Any = None
+        self._heard = True
+        self._tries = 0
+        self._away_since = 0.0
+
+    def received(self, operation: Any) -> Job | None:
+        """Reads a report; None where it tells nothing new, as the first one of each later stream may."""
+        self._heard = True
+        if operation == self._last:
+            return None
+        self._last = operation
+        return job_from(operation)
+
+    def pause_s(self, error: ServiceError | None) -> float:
+        """Returns how long to wait before the next stream.
+
+        Args:
+          error: what the last one ended with; None where it just ended, though the job has not.
+
+        Raises:
+          ServiceError: the error, where the next stream would fare no better or the service is away for too long.
+        """
+        now = self._clock()
+        if self._heard:
+            self._heard, self._tries, self._away_since = False, 0, now
+        if error is not None and (not _is_passing(error) or now - self._away_since >= self._timeout_s):
+            raise error
+        self._tries += 1
+        return min(_FIRST_PAUSE_S * 2.0**self._tries, _LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)  # noqa: S311 no secret
+
+
+def _is_passing(error: ServiceError) -> bool:
+    return error.retry_after_s is not None or (not error.reason and error.code in _BROKEN)

@@ -1,0 +1,226 @@
+"""`braintumor retrain` and `braintumor watch` as processes: what they print where, and how they exit."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from braintumor.v1 import trainer_service_pb2 as pb
+
+COMMAND = str(Path(sys.executable).with_name("braintumor"))
+METRICS = pb.Metrics(loss=0.1234, accuracy=0.95, val_loss=0.14, val_accuracy=0.957)
+EVALUATION = pb.Evaluation(examples=489, accuracy=0.982, auc=0.996, sensitivity=0.988, specificity=0.975)
+BLESSED = pb.RetrainResponse(status="Model retraining complete", evaluation=EVALUATION, model_version=8, blessed=True)
+REASON = "accuracy is 0.7000, below the least of 0.9000"
+REFUSED = pb.RetrainResponse(status="Model retraining complete", evaluation=EVALUATION, reasons=[REASON])
+FORCED = pb.RetrainResponse(evaluation=EVALUATION, model_version=8, reasons=[REASON])
+
+
+def _script(trainer, **end):
+    """A job of two epochs and its end."""
+    trainer.streams.append(
+        [
+            trainer.job(state="RETRAIN_STATE_QUEUED"),
+            trainer.job(state="RETRAIN_STATE_RUNNING", step="RETRAIN_STEP_BUILD_DATASET", progress=0.05),
+            *(
+                trainer.job(
+                    state="RETRAIN_STATE_RUNNING",
+                    step="RETRAIN_STEP_TRAIN",
+                    epoch=epoch,
+                    epochs=2,
+                    progress=0.1 + epoch * 0.375,
+                    metrics=METRICS if epoch else None,
+                )
+                for epoch in range(3)
+            ),
+            trainer.job(
+                state="RETRAIN_STATE_SUCCEEDED" if "response" in end else "RETRAIN_STATE_FAILED",
+                step="RETRAIN_STEP_PUBLISH",
+                progress=1.0,
+                metrics=METRICS,
+                **end,
+            ),
+        ]
+    )
+
+
+def test_a_job_is_started_and_named(braintumor, trainer):
+    options = "--image-dir raw/images --target-dir raw --target-file BrainTumor.csv --data-dir processed --epochs 20"
+    done = braintumor("retrain", *options.split(), "--npz-filename", "data.npz", "--request-id", "mine")
+    assert (done.stdout, done.returncode) == ("operations/mine\n", 0)
+    assert done.stderr == "follow it with: braintumor watch operations/mine\n"
+    assert trainer.requests == [
+        pb.RetrainRequest(
+            image_dir="raw/images",
+            target_dir="raw",
+            target_file="BrainTumor.csv",
+            data_dir="processed",
+            epochs=20,
+            npz_filename="data.npz",
+            request_id="mine",
+        )
+    ]
+
+
+def test_the_way_back_names_an_address_that_was_given(braintumor, trainer):
+    done = braintumor("retrain", "--request-id", "mine", "--address", trainer.address)
+    assert done.stderr.endswith(f"braintumor watch operations/mine --address {trainer.address}\n")
+
+
+def test_a_job_that_is_watched_tells_each_change_and_its_outcome(braintumor, trainer):
+    _script(trainer, response=BLESSED)
+    done = braintumor("retrain", "--request-id", "1", "--watch")
+    assert done.stdout == (
+        "version 8 is the stable one now\n"
+        "  on the test split: accuracy 0.982, AUC 0.996, sensitivity 0.988, specificity 0.975, 489 slices\n"
+    )
+    figures = "loss 0.123 val_loss 0.140 val_accuracy 0.957"
+    assert done.stderr.splitlines() == [
+        "waits for the job before it",
+        "5 % build dataset",
+        "10 % epoch 0/2",
+        f"48 % epoch 1/2 {figures}",
+        f"85 % epoch 2/2 {figures}",
+        f"100 % publish {figures}",
+    ]
+    assert done.returncode == 0
+
+
+def test_json_is_a_line_per_change(braintumor, trainer):
+    _script(trainer, response=BLESSED)
+    done = braintumor("watch", "1", "--json")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["state"] for record in records[:2]] == ["RETRAIN_STATE_QUEUED", "RETRAIN_STATE_RUNNING"]
+    assert records[3]["metrics"]["val_accuracy"] == 0.957
+    assert (records[3]["operation"], records[3]["epoch"], records[3]["epochs"]) == ("operations/1", 1, 2)
+    assert "response" not in records[-2]
+    assert (records[-1]["response"]["model_version"], records[-1]["done"]) == (8, True)
+    assert done.returncode == 0
+
+
+def test_a_version_that_the_gate_refuses_exits_with_4(braintumor, trainer):
+    _script(trainer, response=REFUSED)
+    done = braintumor("watch", "operations/1")
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-3] == "no new version: the gate refuses it"
+    assert done.stderr.splitlines()[-1] == f"  gate: {REASON}"
+    assert done.returncode == 4
+
+
+def test_a_refusal_as_json_exits_with_4_too(braintumor, trainer):
+    _script(trainer, response=REFUSED)
+    done = braintumor("watch", "operations/1", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["response"]["reasons"] == [REASON]
+    assert done.returncode == 4
+
+
+def test_a_version_that_was_forced_is_no_failure(braintumor, trainer):
+    _script(trainer, response=FORCED)
+    done = braintumor("watch", "operations/1")
+    assert done.stdout.startswith("version 8 is the stable one now, although the gate refuses it\n")
+    assert done.stdout.endswith(f"  gate: {REASON}\n")
+    assert done.returncode == 0
+
+
+def test_a_job_that_failed_exits_with_1_and_its_reason(braintumor, trainer):
+    _script(trainer, error=(8, "DISK_FULL", "no space is left;\nfree some"))
+    done = braintumor("watch", "operations/1")
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == "Error: no space is left; free some (RESOURCE_EXHAUSTED, DISK_FULL)"
+    assert done.returncode == 1
+
+
+def test_a_job_that_is_not_there_exits_with_1(braintumor):
+    done = braintumor("watch", "operations/9")
+    assert done.stderr == "Error: there is no operations/9 (NOT_FOUND, OPERATION_NOT_FOUND)\n"
+    assert done.returncode == 1
+
+
+def test_a_stream_that_breaks_goes_unnoticed(braintumor, trainer):
+    trainer.streams.append([trainer.job(epoch=1), grpc.StatusCode.UNAVAILABLE])
+    _script(trainer, response=BLESSED)
+    done = braintumor("watch", "operations/1")
+    assert done.stdout.startswith("version 8 is the stable one now\n")
+    assert done.returncode == 0
+
+
+def test_a_service_that_goes_away_for_long_exits_with_3_and_the_way_back(braintumor, trainer):
+    trainer.streams.append([trainer.job()])
+    trainer.streams.extend([[grpc.StatusCode.UNAVAILABLE]] * 50)
+    done = braintumor("watch", "operations/1", "--timeout", "0.5")
+    assert "the job may go on; come back with: braintumor watch operations/1" in done.stderr.splitlines()
+    assert done.returncode == 3
+
+
+def test_ctrl_c_leaves_the_job_running(environment, trainer):
+    trainer.streams.append([trainer.job(epoch=1, progress=0.3), None])
+    arguments = [COMMAND, "retrain", "--request-id", "1", "--watch"]
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline() == "30 %\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "the job goes on; come back with: braintumor watch operations/1\n"
+        assert process.wait(60) == 130
+    assert trainer.left.wait(10)
+    assert trainer.calls == ["Retrain", "WatchRetrain"]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_bar_is_redrawn_where_stderr_is_a_terminal(environment, trainer, columns):
+    _script(trainer, response=BLESSED)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [COMMAND, "watch", "operations/1"],
+        env={**environment, "COLUMNS": str(columns)},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        outcome = process.stdout.read().decode()
+        drawn = _read_terminal(ours)
+        assert process.wait(60) == 0
+    frames = drawn.replace("\n", "").split("\r")
+    assert all(len(frame) < columns for frame in frames)
+    trained = next(frame for frame in frames if "epoch 2/2" in frame)
+    assert trained.startswith("[###")
+    assert "-] 85 % epoch 2/2 loss 0.123 val_loss 0.140 val_accuracy 0.957" in trained
+    assert frames[-2].startswith("[#####") or frames[-1].startswith("[#####")
+    assert outcome.startswith("version 8 is the stable one now\n")
+
+
+def _read_terminal(terminal: int) -> str:
+    """Reads to the end, which a terminal reports as an error."""
+    drawn = b""
+    try:
+        while select.select([terminal], [], [], 60)[0] and (block := os.read(terminal, 65536)):
+            drawn += block
+    except OSError:
+        pass
+    finally:
+        os.close(terminal)
+    return drawn.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["retrain", "--epochs", "0"],
+        ["retrain", "raw/images"],
+        ["watch"],
+        ["promote", "0"],
+        ["canary", "8"],
+        ["canary", "--percent", "10"],
+        ["canary", "8", "--percent", "101"],
+        ["version", "stable"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(braintumor, trainer, arguments):
+    done = braintumor(*arguments)
+    assert (done.stdout, done.returncode, trainer.calls) == ("", 2, [])
+    assert "Error: " in done.stderr

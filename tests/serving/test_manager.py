@@ -1,0 +1,216 @@
+"""The manager's policy, stepped by hand with loads that do nothing."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.modelserver.errors import NotFoundError, UnavailableError
+from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
+from serving.modelserver.servable import Servable
+from serving.modelserver.states import ManagerState, ServableStateMonitor
+
+
+class NoEngine:
+    """Remembers whether it was closed."""
+
+    name = "none"
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def run(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Queue(Executor):
+    """Runs what was submitted when the test says so."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.work.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def run(self) -> int:
+        work, self.work = self.work, []
+        for call in work:
+            call()
+        return len(work)
+
+
+class Stage:
+    """A manager of model m, whose loads fail for versions in `broken`."""
+
+    def __init__(self, path: Path, retries: int) -> None:
+        self.path = path
+        self.broken: set[int] = set()
+        self.loads: list[int] = []
+        self.engines: dict[int, NoEngine] = {}
+        self.monitor = ServableStateMonitor()
+        self.loading, self.unloading = Queue(), Queue()
+        self.manager = AspiredVersionsManager(
+            self.load, self.monitor, RetryPolicy(retries, 0.0), self.loading, self.unloading
+        )
+
+    def load(self, name: str, version: int, _: Path) -> Servable:
+        self.loads.append(version)
+        if version in self.broken:
+            raise UnavailableError("broken")
+        self.engines[version] = NoEngine()
+        return Servable(name, version, {}, self.engines[version])
+
+    def aspire(self, *versions: int) -> None:
+        self.manager.set_aspired({"m": {version: self.path / str(version) for version in versions}})
+        self.manager.step()
+
+    def settle(self) -> None:
+        self.manager.step()
+        while self.loading.run() + self.unloading.run():
+            self.manager.step()
+
+    def states(self) -> dict[int, str]:
+        return {version: state.state.name for version, state in self.monitor.versions("m").items()}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    for version in range(1, 5):
+        (tmp_path / str(version)).mkdir()
+    return Stage(tmp_path, retries=2)
+
+
+def test_the_old_version_goes_only_when_the_new_one_is_available(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.settle()
+    stage.aspire(2)
+    assert stage.states() == {2: "LOADING", 1: "AVAILABLE"}
+    stage.loading.run()
+    assert stage.states() == {2: "AVAILABLE", 1: "AVAILABLE"}
+    stage.manager.step()
+    assert stage.states() == {2: "AVAILABLE", 1: "UNLOADING"}
+    stage.unloading.run()
+    assert stage.states() == {2: "AVAILABLE", 1: "END"}
+    assert stage.engines[1].closed
+
+
+def test_the_highest_version_is_loaded_first(stage: Stage) -> None:
+    stage.aspire(1, 3, 2)
+    stage.settle()
+    assert stage.loads == [3, 2, 1]
+
+
+def test_of_several_unwanted_versions_one_bridges_the_gap(stage: Stage) -> None:
+    stage.aspire(1, 2)
+    stage.settle()
+    stage.aspire(3)
+    assert stage.states() == {3: "LOADING", 2: "AVAILABLE", 1: "UNLOADING"}
+
+
+def test_with_nothing_wanted_everything_goes(stage: Stage) -> None:
+    stage.aspire(1, 2)
+    stage.settle()
+    stage.aspire()
+    stage.settle()
+    assert stage.states() == {2: "END", 1: "END"}
+    with pytest.raises(NotFoundError, match=r"Latest\(m\)"), stage.manager.servable("m"):
+        pass
+
+
+def test_a_failing_load_is_retried_then_given_up_and_holds_up_nothing(stage: Stage) -> None:
+    stage.broken = {2}
+    stage.aspire(1, 2)
+    stage.loading.run()
+    assert stage.states() == {2: "LOADING", 1: "AVAILABLE"}
+    stage.settle()
+    assert stage.loads == [2, 1, 2, 2]
+    assert stage.states() == {2: "END", 1: "AVAILABLE"}
+    error = stage.monitor.versions("m")[2].error
+    assert error is not None
+    assert error.status_string() == "UNAVAILABLE: broken"
+    for _ in range(3):
+        stage.aspire(1, 2)
+    stage.settle()
+    assert stage.loads == [2, 1, 2, 2]
+
+
+@pytest.mark.parametrize("remedy", ["changed", "removed and put back"])
+def test_a_version_that_was_given_up_is_tried_again_when_there_is_reason_to(stage: Stage, remedy: str) -> None:
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.settle()
+    stage.broken = set()
+    if remedy == "changed":
+        (stage.path / "1" / "saved_model.pb").write_text("repaired")
+    else:
+        stage.aspire()
+    stage.aspire(1)
+    stage.settle()
+    assert stage.states() == {1: "AVAILABLE"}
+
+
+def test_a_load_that_nobody_wants_any_more_is_discarded(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.aspire()
+    stage.settle()
+    state = stage.monitor.versions("m")[1]
+    assert state.state is ManagerState.END
+    assert state.error is not None
+    assert state.error.status_string() == "CANCELLED: Loading of servable cancelled"
+    assert stage.engines[1].closed
+
+
+def test_pending_retries_end_when_nobody_wants_the_version(stage: Stage) -> None:
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.loading.run()
+    stage.aspire()
+    stage.settle()
+    assert stage.loads == [1]
+    assert stage.states() == {1: "END"}
+
+
+def test_a_version_that_is_wanted_again_while_it_unloads_starts_a_new_life(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.settle()
+    with stage.manager.servable("m"):
+        stage.aspire()
+        stage.settle()
+        stage.aspire(1)
+        assert stage.states() == {1: "UNLOADING"}
+        assert not stage.engines[1].closed
+    stage.settle()
+    stage.aspire(1)
+    stage.settle()
+    assert stage.states() == {1: "AVAILABLE"}
+    assert stage.loads == [1, 1]
+
+
+def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage: Stage) -> None:
+    stage.aspire(1, 2)
+    stage.settle()
+    with stage.manager.servable("m") as latest, stage.manager.servable("m", 1) as first:
+        assert (latest.version, first.version) == (2, 1)
+    with pytest.raises(NotFoundError, match=r"Specific\(m, 3\)"), stage.manager.servable("m", 3):
+        pass
+
+
+def test_waiting_ends_with_the_first_version_that_is_available_or_failed() -> None:
+    monitor = ServableStateMonitor()
+    monitor.publish("m", 1, ManagerState.END, UnavailableError("in an earlier life"))
+    since = monitor.now
+    assert monitor.wait_until_settled(["m"], since, 0.01) is None
+    waiter: list[Any] = []
+    thread = threading.Thread(target=lambda: waiter.append(monitor.wait_until_settled(["m"], since, 30)))
+    thread.start()
+    monitor.publish("m", 2, ManagerState.LOADING)
+    monitor.publish("m", 2, ManagerState.AVAILABLE)
+    thread.join()
+    assert waiter[0]["m"][0] == 2

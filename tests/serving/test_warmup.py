@@ -1,0 +1,130 @@
+"""Warm-up requests: their file, their replay, and what a bad one does."""
+
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.modelserver.crc32c import crc32c
+from serving.modelserver.errors import DataLossError, InvalidArgumentError
+from serving.modelserver.warmup import read_warmup_records
+from tfserving_api.messages import PredictionLog, TensorProto
+
+AVAILABLE, END = 30, 50
+
+
+def question(alias: str = "x", steps: int | None = None) -> Any:
+    log = PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.name = "any name"
+    request.model_spec.version.value = 99
+    if steps is None:
+        value = TensorProto(dtype=1, float_val=[1.0], tensor_shape={"dim": [{"size": 1}]})
+    else:
+        value = TensorProto(dtype=9, int64_val=[steps], tensor_shape={})
+    request.inputs[alias].CopyFrom(value)
+    return log
+
+
+@pytest.mark.parametrize(
+    ("data", "checksum"),
+    [
+        (b"123456789", 0xE3069283),
+        (bytes(32), 0x8A9136AA),  # RFC 3720, appendix B.4
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(256)) * 40, None),
+        (bytes(513), None),
+    ],
+)
+def test_the_checksum_is_crc32c(data: bytes, checksum: int | None) -> None:
+    if checksum is None:
+        checksum = 0xFFFFFFFF
+        for byte in data:
+            checksum ^= byte
+            for _ in range(8):
+                checksum = checksum >> 1 ^ (0x82F63B78 if checksum & 1 else 0)
+        checksum ^= 0xFFFFFFFF
+    assert crc32c(data) == checksum
+
+
+def test_records_are_read_in_order(tmp_path: Path, write_warmup: Any) -> None:
+    write_warmup(tmp_path, [question("a"), question("b")])
+    aliases = [list(log.predict_log.request.inputs) for log in read_warmup_records(tmp_path)]
+    assert aliases == [["a"], ["b"]]
+    assert read_warmup_records(tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize("damage", ["length", "body", "cut", "text"])
+def test_a_damaged_file_is_data_loss(tmp_path: Path, write_warmup: Any, damage: str) -> None:
+    write_warmup(tmp_path, [question()])
+    path = tmp_path / "assets.extra" / "tf_serving_warmup_requests"
+    content = bytearray(path.read_bytes())
+    if damage == "length":
+        content[:8] = struct.pack("<Q", 2**60)
+    elif damage == "body":
+        content[20] ^= 1
+    path.write_bytes({"cut": content[:-2], "text": b"not a TFRecord"}.get(damage, content))
+    with pytest.raises(DataLossError, match="Please verify your warmup data is in TFRecord format"):
+        read_warmup_records(tmp_path)
+
+
+def test_too_many_and_unreadable_records_are_refused(tmp_path: Path, write_warmup: Any) -> None:
+    write_warmup(tmp_path, [question()] * 1001)
+    with pytest.raises(InvalidArgumentError, match=r"Number of warmup records exceeds the maximum \(1000\) at"):
+        read_warmup_records(tmp_path)
+    write_warmup(tmp_path, [b"\xff\xff no message"])
+    with pytest.raises(InvalidArgumentError, match="Failed to parse warmup record: "):
+        read_warmup_records(tmp_path)
+
+
+def test_a_version_whose_warm_up_fails_does_not_serve(
+    launch: Any, publish: Any, base_path: Path, write_warmup: Any, eventually: Any
+) -> None:
+    write_warmup(publish("half_plus_two", "1"), [question(), PredictionLog(classify_log={}), question()])
+    server = launch("--model_name=m", f"--model_base_path={base_path}", "--max_num_load_retries=0")
+    client = server.ready()
+    assert "skipping a warm-up record of kind classify_log" in server.log.read_text()
+    for version, logs, text in (
+        ("2", [question("nope")], "Signature input alias: x(feed name: x:0) not found"),
+        ("3", [PredictionLog(session_run_log={})], "Unsupported log_type for warmup: session_run_log"),
+    ):
+        unfinished = publish("half_plus_three", f"{version}.unready")
+        write_warmup(unfinished, logs)
+        unfinished.rename(base_path / version)
+        eventually(lambda version=version: client.states().get(int(version)) == END)
+        assert text in server.log.read_text()
+        assert client.half() == 3.0
+
+
+def test_predictions_go_on_while_a_version_warms_up(
+    launch: Any, publish: Any, base_path: Path, write_warmup: Any, eventually: Any
+) -> None:
+    publish("counter", "1")
+    client = launch("--model_name=m", f"--model_base_path={base_path}").ready()
+    served: list[int] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        while not stop.is_set():
+            served.append(client.predict({"name": "m"}, {"steps": np.array(3)}).model_spec.version.value)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        unfinished = publish("counter", "2.unready")
+        write_warmup(unfinished, [question("steps", 200_000)])
+        unfinished.rename(base_path / "2")
+        eventually(lambda: 2 in client.states())
+        before = len(served)
+        assert client.states()[2] < AVAILABLE
+        eventually(lambda: client.states()[2] == AVAILABLE)
+        during = len(served) - before
+        eventually(lambda: served[-1] == 2)
+    finally:
+        stop.set()
+        caller.join()
+    assert during > 10
+    assert sorted(served) == served

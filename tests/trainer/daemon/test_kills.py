@@ -1,0 +1,84 @@
+"""A daemon that is killed anywhere leaves jobs that come to one true end, and nothing else."""
+
+import signal
+from typing import Any
+
+from braintumor.v1 import trainer_service_pb2 as pb2
+
+_STEPS = (pb2.RETRAIN_STEP_BUILD_DATASET, pb2.RETRAIN_STEP_TRAIN, pb2.RETRAIN_STEP_PUBLISH)
+
+
+def test_a_job_that_is_killed_in_each_step_is_published_once(daemon: Any, eventually: Any) -> None:
+    forced = daemon.retrain(force=True, request_id="once")
+    waiting = daemon.retrain()
+    for step in _STEPS:
+        daemon.until_step(forced, step)
+        daemon.end(signal.SIGKILL)
+        eventually(lambda: not daemon.job_processes())
+        daemon.start()
+
+    outcome = daemon.outcome(forced)
+    assert daemon.retrain(force=True, request_id="once") == forced
+    assert (outcome.status, outcome.blessed) == ("Model retraining complete", False)
+    assert daemon.published_by(forced) == [outcome.model_version] == [daemon.stable()]
+    card = daemon.card(outcome.model_version)
+    assert card["gate"] == {"blessed": False, "forced": True, "reasons": list(outcome.reasons)}
+    assert (card["parent_version"], card["epochs"]) == (1, 1)
+
+    refused = daemon.outcome(waiting)
+    assert (refused.blessed, refused.model_version) == (False, 0)
+    assert any("accuracy" in reason for reason in refused.reasons)
+    assert daemon.published_by(waiting) == []
+    eventually(lambda: not daemon.leftovers())
+    assert not daemon.job_processes()
+
+
+def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:
+    answer = daemon.trainer.Evaluate(pb2.EvaluateRequest(), timeout=60)
+
+    assert answer.model_version == daemon.stable()
+    assert answer.evaluation.examples == 8
+    assert "weighted mean" in answer.classification_report
+    assert not daemon.job_processes()
+
+
+def test_the_daemon_stays_small_and_loads_no_tensorflow(daemon: Any) -> None:
+    assert daemon.resident_bytes() < 150 * 2**20
+    assert not [name for name in daemon.libraries() if "tensorflow" in name or "pandas" in name or "scipy" in name]
+
+
+def test_a_stopped_job_goes_on_and_a_cancelled_one_is_gone(daemon: Any, eventually: Any, within: Any) -> None:
+    name = daemon.retrain()
+    daemon.until_step(name, pb2.RETRAIN_STEP_TRAIN)
+    assert daemon.end(signal.SIGTERM) == 0
+    assert not daemon.job_processes()
+    daemon.start()
+    assert daemon.metadata(name).state == pb2.RETRAIN_STATE_RUNNING
+    eventually(daemon.job_processes)
+    with within(2.0):
+        daemon.cancel(name)
+
+    assert daemon.metadata(name).state == pb2.RETRAIN_STATE_CANCELLED
+    assert not daemon.job_processes()
+    assert not daemon.run_dir(name).exists()
+    assert not daemon.leftovers()
+
+
+def test_a_killed_process_fails_its_job_and_a_vanished_directory_the_next(daemon: Any, eventually: Any) -> None:
+    (daemon.root / "raw/images").rename(daemon.root / "raw/vanishing")
+    first, second = daemon.retrain(image_dir="raw/vanishing"), daemon.retrain(image_dir="raw/vanishing")
+    eventually(daemon.job_processes)[0].kill()
+    (daemon.root / "raw/vanishing").rename(daemon.root / "raw/images")
+
+    assert daemon.reason(first) == "OUT_OF_MEMORY"
+    assert daemon.reason(second) == "IMAGE_SOURCE_INVALID"
+    assert not daemon.leftovers()
+
+
+def test_without_serving_a_job_trains_and_then_says_what_is_wrong(lonely_daemon: Any) -> None:
+    name = lonely_daemon.retrain(force=True)
+
+    assert lonely_daemon.reason(name) == "ROLLOUT_FAILED"
+    assert lonely_daemon.published_by(name) == [2]
+    assert lonely_daemon.stable() == 1
+    assert not lonely_daemon.leftovers()

@@ -1,0 +1,103 @@
+"""A version that serving cannot load, or that answers otherwise there, is found out in a serving of its own."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainer.infra_validation import infra_validate
+
+_VALIDATION = """
+import sys
+from pathlib import Path
+from trainer.infra_validation import infra_validate
+infra_validate(*map(Path, sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    directory = tmp_path / "scratch"
+    directory.mkdir()
+    return directory
+
+
+def test_a_version_as_exported_passes(exports, scratch) -> None:
+    assert infra_validate(exports["rgb"], scratch) == []
+    assert not list(scratch.iterdir())
+
+
+def test_answers_that_differ_are_told(add_version, falsify, scratch) -> None:
+    version = add_version(1)
+    falsify(version)
+
+    reasons = infra_validate(version, scratch)
+
+    assert len(reasons) == 4
+    assert all("ood_score is off by up to 0.1; 0.001 is tolerated" in reason for reason in reasons)
+
+
+def test_a_version_that_does_not_load_is_told_without_paths(add_version, scratch) -> None:
+    version = add_version(1)
+    (version / "variables" / "variables.data-00000-of-00001").unlink()
+
+    (reason,) = infra_validate(version, scratch)
+
+    assert reason.startswith("the version does not load in a scratch serving: ")
+    assert str(scratch) not in reason
+    assert not list(scratch.iterdir())
+
+
+def test_a_version_without_golden_requests_is_told(add_version, scratch) -> None:
+    version = add_version(1)
+    (version / "assets.extra" / "tf_serving_warmup_requests").unlink()
+
+    (reason,) = infra_validate(version, scratch)
+
+    assert "golden requests" in reason
+
+
+def test_time_is_bounded(exports, scratch) -> None:
+    (reason,) = infra_validate(exports["grey"], scratch, timeout_s=0.05)
+
+    assert "within 0.05 s" in reason
+    assert not list(scratch.iterdir())
+
+
+def test_a_scratch_serving_ends_with_who_started_it(exports, scratch) -> None:
+    """Also where that is killed outright."""
+    validation = subprocess.Popen([sys.executable, "-c", _VALIDATION, str(exports["grey"]), str(scratch)])
+    try:
+        server = _wait_for(lambda: _process_with(f"--model_base_path={scratch}"))
+    finally:
+        validation.kill()
+        validation.wait()
+
+    _wait_for(lambda: not _runs(server))
+
+
+def _process_with(argument: str) -> int | None:
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (directory / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if "serving.modelserver" in arguments and any(each.startswith(argument) for each in arguments):
+            return int(directory.name)
+    return None
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+    return found

@@ -1,0 +1,173 @@
+"""A kill at any point of a change leaves files that become one state again."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from trainer.errors import RolloutError
+from trainer.rollout_files import RolloutFiles
+from trainer.rollout_state import RolloutState
+from trainer.versions import finish_removals, versions_on_disk
+
+
+@pytest.fixture
+def files(settings, add_version) -> RolloutFiles:
+    for version in (1, 2, 3):
+        add_version(version)
+    files = RolloutFiles(settings)
+    files.write(RolloutState(stable=2, previous=1))
+    return files
+
+
+def _recover(play, settings) -> tuple[RolloutState, str]:
+    async def scene(rollout, _client):
+        await rollout.recover()
+        return rollout.state
+
+    return play(scene), settings.models_config.read_text()
+
+
+def test_killed_while_the_version_loads_it_leaves_the_config(files, settings, play) -> None:
+    before = settings.models_config.read_text()
+    files.announce(RolloutState(stable=2, previous=1), 3)
+    assert settings.models_config.read_text() != before
+
+    assert _recover(play, settings) == (RolloutState(stable=2, previous=1), before)
+
+
+def test_killed_between_the_two_files_the_label_moves(files, settings, play) -> None:
+    """What rollout.json says was decided when the version had answered as in training."""
+    files.announce(RolloutState(stable=2, previous=1), 3)
+    announced = settings.models_config.read_text()
+    files.write(RolloutState(stable=3, previous=2))
+    moved = settings.models_config.read_text()
+    settings.models_config.write_text(announced)
+
+    assert _recover(play, settings) == (RolloutState(stable=3, previous=2), moved)
+
+
+def test_killed_after_both_files_nothing_is_left_to_do(files, settings, play) -> None:
+    files.write(RolloutState(stable=3, previous=2))
+    moved = settings.models_config.read_text()
+
+    assert _recover(play, settings) == (RolloutState(stable=3, previous=2), moved)
+
+
+@pytest.mark.usefixtures("files")
+def test_killed_in_a_write_the_half_file_goes(settings, play) -> None:
+    (settings.models_config.parent / ".unfinished-models.config").write_text("model_config_")
+    (settings.models_config.parent / ".unfinished-rollout.json").write_text('{"stable"')
+
+    assert _recover(play, settings)[0] == RolloutState(stable=2, previous=1)
+    assert not list(settings.models_config.parent.glob(".unfinished-*"))
+
+
+@pytest.mark.usefixtures("files")
+def test_killed_in_a_removal_the_half_version_goes(settings, play) -> None:
+    (settings.model_dir / "1").rename(settings.model_dir / ".removed-1")
+
+    assert _recover(play, settings)[0] == RolloutState(stable=2)
+    assert sorted(path.name for path in settings.model_dir.iterdir()) == ["2", "3"]
+
+
+def test_a_version_being_announced_is_rolled_out_by_who_asks_again(settings, add_version, serving, play) -> None:
+    """Serving may hold it already, and has to drop it first."""
+    for version in (1, 2):
+        add_version(version)
+    RolloutFiles(settings).announce(RolloutState(stable=1), 2)
+    serving.start()
+
+    async def scene(rollout, client):
+        await rollout.recover()
+        await rollout.roll_out(2)
+        return await client.version_labelled("stable")
+
+    assert play(scene) == 2
+
+
+def test_at_first_the_newest_version_is_stable(settings, add_version) -> None:
+    add_version(1)
+    add_version(2)
+    files = RolloutFiles(settings)
+    files.ensure()
+    add_version(3)
+
+    assert files.read() == RolloutState(stable=2)
+
+
+def test_without_a_version_serving_takes_the_first_that_appears(settings) -> None:
+    settings.model_dir.mkdir(parents=True)
+    RolloutFiles(settings).ensure()
+
+    assert "latest" in settings.models_config.read_text()
+    assert RolloutFiles(settings).read() == RolloutState()
+
+
+def test_without_a_decision_no_version_is_stable_by_just_being_there(settings, add_version) -> None:
+    RolloutFiles(settings).ensure()
+    add_version(1)
+
+    assert RolloutFiles(settings).read() == RolloutState()
+
+
+def test_versions_that_are_gone_are_forgotten(files) -> None:
+    files.write(RolloutState(stable=2, previous=1, canary=9, canary_percent=10))
+    assert files.read() == RolloutState(stable=2, previous=1)
+
+    files.write(RolloutState(stable=8, previous=1))
+    assert files.read() == RolloutState(stable=1)
+
+    files.write(RolloutState(stable=8, previous=7))
+    assert files.read() == RolloutState(stable=3)
+
+
+def test_serving_starts_with_a_config_that_is_under_way(files, settings) -> None:
+    """A serving that restarts in the middle of a rollout must not take the version from it."""
+    files.announce(RolloutState(stable=2, previous=1), 3)
+    announced = settings.models_config.read_text()
+    files.ensure()
+
+    assert settings.models_config.read_text() == announced
+
+
+@pytest.mark.parametrize("stale", ["", "model_config_list {", "model_config_list { config { name: 'other' } }"])
+def test_serving_starts_with_a_config_of_the_state(files, settings, stale) -> None:
+    current = settings.models_config.read_text()
+    settings.models_config.write_text(stale)
+    files.ensure()
+
+    assert settings.models_config.read_text() == current
+
+
+@pytest.mark.usefixtures("files")
+def test_a_moved_base_path_is_noticed(settings) -> None:
+    moved = settings.model_copy(update={"serving_base_path": "/models/brain_tumor"})
+    RolloutFiles(moved).ensure()
+
+    assert 'base_path: "/models/brain_tumor"' in settings.models_config.read_text()
+
+
+def test_the_command_writes_the_config_that_serving_starts_with(settings, add_version) -> None:
+    add_version(1)
+    environment = {**os.environ, "DATA_ROOT": str(settings.data_root)}
+    subprocess.run([sys.executable, "-m", "trainer", "write-config"], env=environment, check=True)
+
+    assert 'key: "stable"' in settings.models_config.read_text()
+
+
+def test_a_damaged_state_is_not_guessed_at(files, settings) -> None:
+    settings.rollout_state.write_text('{"stable":')
+
+    with pytest.raises(RolloutError, match=r"rollout\.json is damaged"):
+        files.read()
+
+
+@pytest.mark.usefixtures("files")
+def test_a_removed_version_is_gone_before_its_files_are(settings) -> None:
+    (settings.model_dir / "1").rename(settings.model_dir / ".removed-1")
+    assert versions_on_disk(settings.model_dir) == [2, 3]
+
+    finish_removals(settings.model_dir)
+    assert not list(settings.model_dir.glob(".*"))

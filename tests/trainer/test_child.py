@@ -1,0 +1,105 @@
+"""A task runs in a process of its own, and its end is told for what it was."""
+
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from trainer.child import run_child
+from trainer.errors import (
+    ChildError,
+    DiskFullError,
+    OutOfMemoryError,
+    PublicationError,
+    SourceError,
+    TrainerError,
+)
+from trainer.job import _told
+from trainer.reports import Task
+
+Until = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+@pytest.fixture(autouse=True)
+def _data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+async def test_what_the_process_says_is_what_is_raised(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ChildError, match=r"test_data\.npz does not exist") as raised,
+        (tmp_path / "log").open("wb") as log,
+    ):
+        await run_child(Task(version=1), log, lambda _: None)
+
+    assert (raised.value.reason, raised.value.status_code.name) == ("NPZ_INVALID", "FAILED_PRECONDITION")
+    assert "Traceback" in (tmp_path / "log").read_text()
+    assert _children() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (signal.SIGKILL, OutOfMemoryError),
+        (signal.SIGBUS, DiskFullError),
+        (signal.SIGABRT, ChildError),
+    ],
+)
+async def test_a_killed_process_is_told(until: Until, number: signal.Signals, error: type[TrainerError]) -> None:
+    task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
+    (child,) = await until(_children)
+    child.send_signal(number)
+
+    with pytest.raises(error):
+        await task
+
+
+async def test_a_cancelled_task_ends_its_process(until: Until) -> None:
+    task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
+    (child,) = await until(_children)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not child.is_running()
+
+
+async def test_it_gives_way_to_others(until: Until) -> None:
+    task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
+    (child,) = await until(_children)
+    await until(lambda: child.nice() == 10)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _raised(error: Exception, cause: Exception | None = None) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (_raised(OSError(errno.ENOSPC, "No space left on device", "/secret")), "DISK_FULL"),
+        (_raised(PublicationError("no"), OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))), "DISK_FULL"),
+        (_raised(MemoryError()), "OUT_OF_MEMORY"),
+        (_raised(SourceError("images are gone")), "IMAGE_SOURCE_INVALID"),
+        (_raised(OSError(errno.EACCES, "Permission denied", "/secret")), "TRAINER_ERROR"),
+        (_raised(RuntimeError("/secret")), "INTERNAL"),
+    ],
+)
+def test_callers_learn_the_reason_and_nothing_of_the_inside(error: Exception, reason: str) -> None:
+    told = _told(error)
+
+    assert told.reason == reason
+    assert "secret" not in str(told)

@@ -1,0 +1,253 @@
+"""Jobs run one at a time, and each comes to exactly one end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from trainer.errors import ChildError, DiskFullError, OperationNotFoundError, OperationUnfinishedError, SourceError
+from trainer.figures import EpochMetrics, Evaluation
+from trainer.jobs import Jobs
+from trainer.operation import Failure, Operation, Order, Outcome, Progress, State, Step
+from trainer.operations import Operations
+
+_OUTCOME = Outcome(
+    metrics=EpochMetrics(0.5, 0.75, 0.25, 1.0),
+    evaluation=Evaluation(4, 1, 1, 1, 1, 2, 0, 2, 0),
+    version=2,
+    blessed=True,
+)
+Until = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Script:
+    """Work that does as the test says: it goes on when it is let go, and notes what was asked of it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.undone: list[str] = []
+        self.cleared: list[tuple[str, bool]] = []
+        self.steps = [Progress(step=Step.TRAIN, epoch=1, fraction=0.5)]
+        self.error: Exception | None = None
+        self.undo_is_too_late = False
+        self.at_work = 0
+        self.let_go = asyncio.Event()
+
+    async def do(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
+        self.done.append(operation.operation_id)
+        self.at_work += 1
+        assert self.at_work == 1
+        try:
+            for progress in self.steps:
+                note(progress)
+            await self.let_go.wait()
+        finally:
+            self.at_work -= 1
+        if self.error is not None:
+            raise self.error
+        return _OUTCOME
+
+    async def undo(self, operation: Operation) -> bool:
+        self.undone.append(operation.operation_id)
+        return not self.undo_is_too_late
+
+    async def clear(self, operation: Operation, *, completely: bool) -> None:
+        self.cleared.append((operation.operation_id, completely))
+
+
+class Scene:
+    """Jobs at work in an event loop."""
+
+    def __init__(self, operations: Operations, order: Order) -> None:
+        self.work = Script()
+        self.operations = operations
+        self.jobs = Jobs(operations, self.work, max_queued=2)
+        self._order = order
+        self._running = asyncio.create_task(self.jobs.run())
+
+    async def submit(self) -> str:
+        return (await self.jobs.submit(self._order, "")).operation_id
+
+    async def state(self, identity: str) -> State:
+        return (await self.operations.get(identity)).state
+
+    async def stop(self) -> None:
+        self._running.cancel()
+        await asyncio.wait([self._running])
+
+
+@contextlib.asynccontextmanager
+async def _scene(directory: Path, order: Order) -> AsyncIterator[Scene]:
+    operations = Operations(directory / "trainer.db")
+    await operations.open()
+    scene = Scene(operations, order)
+    yield scene
+    await scene.stop()
+    await operations.close()
+
+
+async def test_jobs_run_one_after_the_other(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        first, second = await scene.submit(), await scene.submit()
+        await until(lambda: scene.work.at_work)
+        assert (await scene.state(first), await scene.state(second)) == (State.RUNNING, State.QUEUED)
+        scene.work.let_go.set()
+        ended = await scene.operations.ended(second)
+
+        assert scene.work.done == [first, second]
+        assert (ended.result, ended.progress.fraction, ended.progress.epoch) == (_OUTCOME, 1.0, 1)
+        await until(lambda: scene.work.cleared == [(first, False), (second, False)])
+
+
+async def test_progress_is_noted_while_a_job_runs(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        scene.work.steps = [Progress(step=Step.TRAIN, epoch=epoch, fraction=0.5) for epoch in range(1, 100)]
+        identity = await scene.submit()
+
+        async def newest() -> bool:
+            return (await scene.operations.get(identity)).progress.epoch == 99
+
+        await until(newest)
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (
+            SourceError("gone"),
+            Failure(status_code="FAILED_PRECONDITION", reason="IMAGE_SOURCE_INVALID", message="gone"),
+        ),
+        (DiskFullError("full"), Failure(status_code="RESOURCE_EXHAUSTED", reason="DISK_FULL", message="full")),
+        (
+            ChildError("no", grpc.StatusCode.INVALID_ARGUMENT, "WRONG"),
+            Failure(status_code="INVALID_ARGUMENT", reason="WRONG", message="no"),
+        ),
+        (
+            KeyError("/secret/path"),
+            Failure(status_code="INTERNAL", reason="INTERNAL", message="the job failed inside; the log tells more"),
+        ),
+    ],
+)
+async def test_a_job_that_fails_says_why_and_the_next_one_runs(
+    tmp_path: Path, order: Order, error: Exception, failure: Failure
+) -> None:
+    async with _scene(tmp_path, order) as scene:
+        scene.work.error = error
+        scene.work.let_go.set()
+        first = await scene.submit()
+        ended = await scene.operations.ended(first)
+        assert (ended.state, ended.result, ended.progress.fraction) == (State.FAILED, failure, 0.5)
+        scene.work.error = None
+
+        assert (await scene.operations.ended(await scene.submit())).state is State.SUCCEEDED
+
+
+async def test_a_queued_job_is_cancelled_without_having_run(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        first, second = await scene.submit(), await scene.submit()
+        await until(lambda: scene.work.at_work)
+        await scene.jobs.cancel(second)
+        assert await scene.state(second) is State.CANCELLED
+        scene.work.let_go.set()
+        await scene.operations.ended(first)
+
+        assert scene.work.done == [first]
+
+
+async def test_a_running_job_is_cancelled_undone_and_cleared(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        identity = await scene.submit()
+        await until(lambda: scene.work.at_work)
+        await asyncio.gather(*(scene.jobs.cancel(identity) for _ in range(3)))
+
+        assert await scene.state(identity) is State.CANCELLED
+        assert (scene.work.undone, scene.work.cleared) == ([identity], [(identity, True)])
+
+
+async def test_a_cancel_right_after_the_start_counts(tmp_path: Path, order: Order) -> None:
+    async with _scene(tmp_path, order) as scene:
+        for _ in range(20):
+            identity = await scene.submit()
+            await scene.jobs.cancel(identity)
+            assert await scene.state(identity) is State.CANCELLED
+
+
+async def test_a_cancel_that_is_too_late_changes_nothing(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        scene.work.undo_is_too_late = True
+        identity = await scene.submit()
+        await until(lambda: scene.work.at_work)
+        cancelling = asyncio.create_task(scene.jobs.cancel(identity))
+        await until(lambda: len(scene.work.done) == 2)
+        scene.work.let_go.set()
+        await cancelling
+
+        assert await scene.state(identity) is State.SUCCEEDED
+
+
+async def test_a_cancel_of_what_has_ended_does_nothing(tmp_path: Path, order: Order) -> None:
+    async with _scene(tmp_path, order) as scene:
+        scene.work.let_go.set()
+        identity = await scene.submit()
+        await scene.operations.ended(identity)
+        await scene.jobs.cancel(identity)
+
+        assert await scene.state(identity) is State.SUCCEEDED
+        with pytest.raises(OperationNotFoundError):
+            await scene.jobs.cancel("other")
+
+
+async def test_a_caller_who_leaves_cancels_all_the_same(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        identity = await scene.submit()
+        await until(lambda: scene.work.at_work)
+        caller = asyncio.create_task(scene.jobs.cancel(identity))
+        await until(lambda: not scene.work.at_work)
+        caller.cancel()
+
+        assert (await scene.operations.ended(identity)).state is State.CANCELLED
+
+
+async def test_a_stop_leaves_the_job_to_the_next_start(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        identity, waiting = await scene.submit(), await scene.submit()
+        await until(lambda: scene.work.at_work)
+    async with _scene(tmp_path, order) as scene:
+        assert await scene.state(identity) is State.RUNNING
+        scene.work.let_go.set()
+        await scene.operations.ended(waiting)
+
+        assert scene.work.done == [identity, waiting]
+
+
+async def test_only_what_has_ended_is_deleted(tmp_path: Path, order: Order) -> None:
+    async with _scene(tmp_path, order) as scene:
+        identity = await scene.submit()
+        with pytest.raises(OperationUnfinishedError):
+            await scene.jobs.delete(identity)
+        await scene.jobs.cancel(identity)
+        await scene.jobs.delete(identity)
+
+        with pytest.raises(OperationNotFoundError):
+            await scene.operations.get(identity)
+        assert scene.work.cleared[-1] == (identity, True)
+
+
+async def test_an_end_that_cannot_be_written_is_written_when_it_can(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        scene.work.error = SourceError("x" * 100_000)
+        identity = await scene.submit()
+        await until(lambda: scene.work.at_work)
+        database = scene.operations._store._database
+        database.execute("PRAGMA max_page_count = 1")  # SQLite takes that for a full disk
+        scene.work.let_go.set()
+        await until(lambda: scene.work.cleared)
+        assert await scene.state(identity) is State.RUNNING
+        database.execute("PRAGMA max_page_count = 1000000")
+
+        assert (await scene.operations.ended(identity)).state is State.FAILED
+        assert scene.work.done == [identity]

@@ -1,0 +1,223 @@
+"""Operations survive a restart, and each ends in exactly one way."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.errors import (
+    DiskFullError,
+    OperationNotFoundError,
+    OperationUnfinishedError,
+    QueueFullError,
+    RequestIdReusedError,
+    StoppingError,
+    StoreError,
+)
+from trainer.figures import EpochMetrics, Evaluation
+from trainer.operation import Failure, Operation, Order, Outcome, Progress, State, Step
+from trainer.operations import Operations
+
+_METRICS = EpochMetrics(0.5, 0.75, 0.25, 1.0)
+_OUTCOME = Outcome(
+    metrics=_METRICS, evaluation=Evaluation(4, 1, 1, 1, 1, 2, 0, 2, 0), version=2, blessed=False, reasons=("forced",)
+)
+
+
+@contextlib.asynccontextmanager
+async def _opened(directory: Path) -> AsyncIterator[Operations]:
+    operations = Operations(directory / "trainer.db")
+    await operations.open()
+    yield operations
+    await operations.close()
+
+
+async def test_an_operation_is_the_same_after_a_restart(tmp_path: Path, order: Order) -> None:
+    progress = Progress(step=Step.TRAIN, epoch=2, metrics=_METRICS, fraction=0.5)
+    async with _opened(tmp_path) as operations:
+        succeeded, failed = [(await operations.add(order, "", 9)).operation_id for _ in range(2)]
+        await operations.begin(succeeded)
+        await operations.note(succeeded, progress)
+        await operations.end(succeeded, State.SUCCEEDED, result=_OUTCOME)
+        failure = Failure(status_code="INTERNAL", reason="INTERNAL", message="broken")
+        await operations.end(failed, State.FAILED, result=failure)
+        before = [await operations.get(identity) for identity in (succeeded, failed)]
+
+    async with _opened(tmp_path) as operations:
+        assert [await operations.get(identity) for identity in (succeeded, failed)] == before
+        assert (before[0].progress, before[0].result, before[1].result) == (progress, _OUTCOME, failure)
+        assert before[0].created_s <= (before[0].started_s or 0) <= (before[0].ended_s or 0)
+
+
+async def test_only_the_first_of_two_ends_counts(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+
+        ends = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+        results = await asyncio.gather(*(operations.end(identity, state) for state in ends))
+
+        assert sorted(results) == [False, False, True]
+        assert (await operations.get(identity)).state is ends[results.index(True)]
+        assert not await operations.begin(identity)
+        assert not await operations.note(identity, Progress(fraction=0.9))
+
+
+async def test_the_interrupted_one_comes_first_and_then_the_oldest(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        first, second, third = [(await operations.add(order, "", 9)).operation_id for _ in range(3)]
+        await operations.begin(second)
+        turns = []
+        while (operation := await operations.next_unfinished()) is not None:
+            turns.append(operation.operation_id)
+            await operations.end(operation.operation_id, State.FAILED)
+
+        assert turns == [second, first, third]
+
+
+async def test_a_request_id_is_one_operation(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        same = await asyncio.gather(*(operations.add(order, "mine", 9) for _ in range(5)))
+
+        assert len({operation.operation_id for operation in same}) == 1
+        assert await operations.of_request(order, "mine") == same[0]
+        with pytest.raises(RequestIdReusedError):
+            await operations.add(replace(order, epochs=3), "mine", 9)
+        assert (await operations.add(order, "", 9)).operation_id != (await operations.add(order, "", 9)).operation_id
+
+
+async def test_what_is_beyond_the_capacity_is_refused_but_for_known_request_ids(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        known = await operations.add(order, "mine", 2)
+        await operations.add(order, "", 2)
+
+        with pytest.raises(QueueFullError, match="1 jobs wait"):
+            await operations.add(order, "", 2)
+        assert await operations.add(order, "mine", 2) == known
+        await operations.end(known.operation_id, State.CANCELLED)
+        await operations.add(order, "", 2)
+
+
+async def test_only_what_has_ended_can_be_removed(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "mine", 9)).operation_id
+        with pytest.raises(OperationUnfinishedError):
+            await operations.remove(identity)
+        await operations.end(identity, State.CANCELLED)
+        await operations.remove(identity)
+
+        for call in (operations.get, operations.remove):
+            with pytest.raises(OperationNotFoundError):
+                await call(identity)
+        assert await operations.of_request(order, "mine") is None
+
+
+async def test_pages_go_from_new_to_old_and_know_what_is_done(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        made = [(await operations.add(order, "", 9)).operation_id for _ in range(5)]
+        await operations.end(made[1], State.FAILED)
+
+        page = await operations.newest(None, 2**63 - 1, 2)
+        rest = await operations.newest(None, page[-1][0], 9)
+        assert [operation.operation_id for _, operation in page + rest] == made[::-1]
+        assert [operation.operation_id for _, operation in await operations.newest(True, 2**63 - 1, 9)] == [made[1]]
+        assert len(await operations.newest(False, 2**63 - 1, 9)) == 4
+
+
+async def test_a_follower_sees_the_present_then_the_newest_then_the_end(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+        seen = operations.follow(identity)
+        assert (await anext(seen)).state is State.QUEUED
+        await operations.begin(identity)
+        for epoch in range(1, 50):
+            await operations.note(identity, Progress(epoch=epoch))
+        assert (await anext(seen)).progress.epoch == 49
+        await operations.end(identity, State.SUCCEEDED, result=_OUTCOME)
+        assert [operation.state async for operation in seen] == [State.SUCCEEDED]
+
+
+async def test_a_follower_wakes_for_a_change_whose_caller_has_gone(
+    tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+        ended = asyncio.create_task(operations.ended(identity))
+        begun, may_go_on = threading.Event(), threading.Event()
+        change = operations._store.change
+
+        def slow_change(*args: Any) -> bool:
+            begun.set()
+            may_go_on.wait(10)
+            return change(*args)
+
+        monkeypatch.setattr(operations._store, "change", slow_change)
+        caller = asyncio.create_task(operations.end(identity, State.CANCELLED))
+        await asyncio.to_thread(begun.wait, 10)
+        caller.cancel()
+        may_go_on.set()
+
+        assert (await asyncio.wait_for(ended, 10)).state is State.CANCELLED
+
+
+async def test_followers_end_when_the_trainer_stops(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        ended = asyncio.create_task(operations.ended((await operations.add(order, "", 9)).operation_id))
+        await asyncio.sleep(0)
+        operations.stop_following()
+
+        with pytest.raises(StoppingError):
+            await ended
+
+
+async def test_a_locked_database_is_told_and_leaves_all_as_it_was(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+        other = sqlite3.connect(tmp_path / "trainer.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            await operations.begin(identity)
+        other.execute("ROLLBACK")
+        other.close()
+
+        assert (await operations.get(identity)).state is State.QUEUED
+        assert await operations.begin(identity)
+
+
+async def test_a_full_disk_is_told_and_leaves_all_as_it_was(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+        _limit_pages(operations, 1)
+        before = await operations.get(identity)
+        reasons = tuple("x" * 1000 for _ in range(20))
+        with pytest.raises(DiskFullError):
+            await operations.end(identity, State.SUCCEEDED, result=replace(_OUTCOME, reasons=reasons))
+        assert await operations.get(identity) == before
+
+        _limit_pages(operations, 2**30)
+        assert await operations.end(identity, State.SUCCEEDED, result=replace(_OUTCOME, reasons=reasons))
+
+
+def _limit_pages(operations: Operations, pages: int) -> None:
+    """SQLite takes a database that may not grow for a full disk."""
+    operations._store._database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "trainer.db").write_text("this is no database, but a text of a kilobyte. " * 30)
+    operations = Operations(tmp_path / "trainer.db")
+
+    with pytest.raises(StoreError):
+        await operations.open()
+
+
+def test_an_operation_has_no_result_before_its_end(order: Order) -> None:
+    operation = Operation(operation_id="1", order=order, state=State.RUNNING, created_s=0.0)
+
+    assert operation.result is None
+    assert not operation.state.is_final

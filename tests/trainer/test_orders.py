@@ -1,0 +1,81 @@
+"""What callers leave out is filled in, what they got wrong is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.errors import TrainerError
+from trainer.operation import Order
+from trainer.orders import DEFAULT_ORDER, check_paths, completed
+
+_EMPTY = Order(**dict.fromkeys(Order.__slots__, "") | {"epochs": 0, "seed": 0, "force": False})
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data root with images and labels where the default is."""
+    (tmp_path / "raw/images").mkdir(parents=True)
+    (tmp_path / "raw/BrainTumor.csv").write_text("Image,Class\n")
+    (tmp_path / "raw/set.zip").write_bytes(b"")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "models")
+    (tmp_path / "full/data.npz").mkdir(parents=True)
+    return tmp_path
+
+
+def test_an_empty_order_is_the_commands_defaults_with_the_architectures_epochs(root: Path) -> None:
+    order = completed(_EMPTY)
+
+    assert order == replace(DEFAULT_ORDER, epochs=60)
+    check_paths(order, root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"epochs": -1}, "epochs"),
+        ({"epochs": 1001}, "epochs"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed"),
+        ({"architecture": "transformer"}, "architecture"),
+        ({"npz_filename": "data.zip"}, "npz_filename"),
+        ({"npz_filename": "a/data.npz"}, "npz_filename"),
+        ({"npz_filename": ".npz"}, "npz_filename"),
+        ({"target_file": "../BrainTumor.csv"}, "target_file"),
+    ],
+)
+def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(TrainerError) as raised:
+        completed(replace(_EMPTY, **changes))
+
+    assert raised.value.field == field
+    assert raised.value.status_code.name == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"image_dir": "../images"}, "image_dir"),
+        ({"image_dir": "raw/nothing"}, "image_dir"),
+        ({"image_dir": "raw/BrainTumor.csv"}, "image_dir"),
+        ({"image_dir": "raw/other.zip"}, "image_dir"),
+        ({"target_dir": "/etc"}, "target_dir"),
+        ({"target_file": "Other.csv"}, "target_file"),
+        ({"data_dir": "models/brain_tumor"}, "data_dir"),
+        ({"data_dir": "link/x"}, "data_dir"),
+        ({"data_dir": "raw/BrainTumor.csv"}, "data_dir"),
+        ({"data_dir": "full"}, "npz_filename"),
+    ],
+)
+def test_a_path_that_leads_nowhere_good_is_named(root: Path, changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(TrainerError) as raised:
+        check_paths(replace(DEFAULT_ORDER, **changes), root)
+
+    assert raised.value.field == field
+    assert str(root) not in str(raised.value)
+
+
+def test_an_archive_needs_no_label_file(root: Path) -> None:
+    check_paths(replace(DEFAULT_ORDER, image_dir="raw/set.zip", target_dir="nothing"), root)

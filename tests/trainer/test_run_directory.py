@@ -1,0 +1,70 @@
+"""One process works in a run directory, and one that was left over is ended first."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trainer.errors import TrainerError
+from trainer.run_directory import evict, hold, prune
+
+_HOLDER = """
+import subprocess, sys
+from pathlib import Path
+from trainer.run_directory import hold
+lock = hold(Path(sys.argv[1]))
+helper = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"])
+print("holds", flush=True)
+helper.wait()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the directory, in a group with one that it started."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert {process.stdout.readline(), process.stdout.readline()} == {"holds\n", "1\n"}
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.usefixtures("holder")
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainerError, match="another process"):
+        hold(tmp_path)
+
+
+def test_the_holder_is_ended_with_its_group(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    evict(tmp_path)
+
+    assert holder.wait(10) == -9
+    assert holder.stdout is not None
+    assert holder.stdout.read() == ""  # so the one that it started is gone as well
+    with hold(tmp_path):
+        pass
+
+
+def test_a_directory_that_nobody_holds_is_left_alone(tmp_path: Path) -> None:
+    with hold(tmp_path):
+        pass
+    evict(tmp_path)
+    evict(tmp_path / "other")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_log_and_curves_stay(tmp_path: Path) -> None:
+    for directory in ("tensorboard/train", "candidate/variables"):
+        (tmp_path / directory).mkdir(parents=True)
+    for file in ("log.txt", "training.json", "lock", "candidate/variables/a"):
+        (tmp_path / file).write_text("")
+    prune(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.txt", "tensorboard"]

@@ -1,0 +1,79 @@
+"""A training that was broken off goes on with the next epoch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gateway.imaging import InputSpec
+from trainer.architectures import Architecture
+from trainer.architectures.architecture import EMBEDDING, FEATURES
+from trainer.architectures.residual_cnn import ARCHITECTURE
+from trainer.dataset import Split
+from trainer.errors import TrainingDivergedError
+from trainer.figures import EpochMetrics
+from trainer.train import train
+
+
+def _tiny(spec: InputSpec) -> Any:
+    import keras
+    from keras import layers
+
+    images = keras.Input((spec.height, spec.width, spec.channels))
+    features = layers.Conv2D(4, 3, strides=2, activation="relu", name=FEATURES)(images)
+    embedding = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
+    return keras.Model(images, layers.Dense(2, activation="softmax")(layers.Dropout(0.3)(embedding)))
+
+
+_PATIENT = Architecture("tiny", InputSpec(16, 16, 1), _tiny, ARCHITECTURE.recipe)
+_IMPATIENT = replace(_PATIENT, recipe=replace(ARCHITECTURE.recipe, patience=1))
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    """Noise, so that a network cannot get better for long."""
+    labels = np.arange(48) % 2
+    images = np.random.default_rng(0).integers(0, 255, (48, 240, 240, 1), np.uint8)
+    return Split(images, labels, np.arange(48), "fingerprint")
+
+
+class _PowerCutError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("architecture", [_PATIENT, _IMPATIENT], ids=["patient", "impatient"])
+def test_finished_epochs_are_not_done_again(tmp_path: Path, split: Split, architecture: Architecture) -> None:
+    seen: list[tuple[int, EpochMetrics]] = []
+    (tmp_path / "candidate").mkdir()
+    (tmp_path / "candidate/half").write_text("of an export that was broken off")
+
+    def note_and_break_off(epoch: int, metrics: EpochMetrics) -> None:
+        seen.append((epoch, metrics))
+        if epoch == 1:
+            raise _PowerCutError
+
+    with pytest.raises(_PowerCutError):
+        train(split, architecture, 3, 1, tmp_path, note_and_break_off)
+    training = train(split, architecture, 3, 1, tmp_path, note_and_break_off)
+
+    assert training.history == [metrics for _, metrics in seen]
+    assert [epoch for epoch, _ in seen] == list(range(1, len(seen) + 1))
+    losses = [metrics.val_loss for metrics in training.history]
+    assert training.kept_epoch == (int(np.argmin(losses)) if architecture is _IMPATIENT else 2)
+    assert (tmp_path / "candidate/saved_model.pb").exists()
+    assert not (tmp_path / "candidate/half").exists()
+    assert len(list((tmp_path / "checkpoint").glob("*.npz"))) <= 2
+
+
+def test_a_loss_that_is_no_number_is_told(tmp_path: Path, split: Split) -> None:
+    def explosive(_steps: int) -> object:
+        import keras
+
+        return keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(1e30, 10, 1e30))
+
+    architecture = replace(_PATIENT, recipe=replace(ARCHITECTURE.recipe, optimizer=explosive))
+
+    with pytest.raises(TrainingDivergedError, match="epoch"):
+        train(split, architecture, 3, 1, tmp_path, lambda *_: None)

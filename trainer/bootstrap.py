@@ -1,0 +1,99 @@
+"""Figures of networks on one split, and on resamples of its near-duplicate groups."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.dataset import Split
+
+RESAMPLES = 1000
+ACCURACY, AUC, SENSITIVITY = "accuracy", "AUC", "sensitivity"
+
+_BLOCK_VALUES = 2_000_000
+"""Resamples times slices that are worked on at a time: arrays of 16 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A figure of the split and of its resamples.
+
+    Attributes:
+      value: on the split.
+      resampled: float64 (R,), on the resamples; those that lack a label, where it has no meaning, are left out.
+    """
+
+    value: float
+    resampled: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> "Sampled":
+        """Takes the value on the split first, then those on the resamples."""
+        return cls(float(values[0]), values[1:][np.isfinite(values[1:])])
+
+    def interval(self, share: float) -> tuple[float, float]:
+        """Returns the bounds between which the middle share of the resamples lies: the percentile interval."""
+        low, high = np.quantile(self.resampled, [(1 - share) / 2, (1 + share) / 2])
+        return float(low), float(high)
+
+
+def bootstrap(
+    networks: Sequence[Mapping[str, NDArray[Any]]], split: Split, seed: int
+) -> list[dict[str, NDArray[np.float64]]]:
+    """Measures networks on the same resamples, so that their figures can be subtracted.
+
+    Args:
+      networks: outputs of predict_split, each with `probabilities` (N, 2) and `label` (N,).
+      split: N slices of both labels.
+      seed: the same seed draws the same resamples.
+
+    Returns:
+      For each network ACCURACY, AUC and SENSITIVITY, float64 (1 + RESAMPLES,): the first on the split itself,
+      then on each resample, not-a-number where it lacks a label.
+
+    Source: bootstrap over clusters: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), 3.8.
+    """
+    measured: list[list[NDArray[np.float64]]] = [[] for _ in networks]
+    for weights in _weights(split.groups, seed):
+        for parts, outputs in zip(measured, networks, strict=True):
+            parts.append(_figures(outputs, split.labels == 1, weights))
+    joined = (np.concatenate(parts, axis=1) for parts in measured)
+    return [dict(zip((ACCURACY, AUC, SENSITIVITY), figures, strict=True)) for figures in joined]
+
+
+def _weights(groups: NDArray[np.int64], seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yields how often each slice counts, (rows, N): once in the split itself, then as often as its group is drawn."""
+    yield np.ones((1, len(groups)))
+    names, members = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    rows = max(1, _BLOCK_VALUES // len(groups))
+    for done in range(0, RESAMPLES, rows):
+        draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), min(rows, RESAMPLES - done))
+        yield draws[:, members].astype(np.float64)
+
+
+def _figures(
+    outputs: Mapping[str, NDArray[Any]], truth: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns accuracy, area under the ROC curve and sensitivity, (3, rows), for slices of these weights (rows, N)."""
+    called = outputs["label"] == 1
+    with np.errstate(invalid="ignore"):
+        accuracy = weights @ (called == truth) / weights.sum(axis=1)
+        area = _areas_under_roc(outputs["probabilities"][:, 1], truth, weights)
+        sensitivity = weights @ (called & truth) / (weights @ truth)
+    return np.stack([accuracy, area, sensitivity])
+
+
+def _areas_under_roc(
+    scores: NDArray[Any], truth: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns for each row of weights the share of pairs in which the tumor scores higher, ties half."""
+    order = np.argsort(scores)
+    scores, truth, weights = scores[order], truth[order], weights[:, order]
+    healthy_before = np.pad(np.cumsum(weights * ~truth, axis=1), ((0, 0), (1, 0)))
+    lower, not_higher = np.searchsorted(scores, scores, "left"), np.searchsorted(scores, scores, "right")
+    won = (healthy_before[:, lower] + healthy_before[:, not_higher]) / 2
+    pairs = (weights @ truth) * (weights @ ~truth)
+    return np.asarray((won * weights) @ truth / pairs)

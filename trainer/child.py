@@ -1,0 +1,86 @@
+"""Running of a job's process, from the daemon's side."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from typing import IO
+
+import grpc
+
+from trainer.errors import ChildError, DiskFullError, OutOfMemoryError
+from trainer.operation import Failure, Progress
+from trainer.reports import REPORT, TASK, Report, Task
+
+_LONGEST_LINE_BYTES = 2**20
+
+
+async def run_child(task: Task, log: IO[bytes] | None, note: Callable[[Progress], None]) -> Report:
+    """Does a task in a fresh interpreter.
+
+    Whatever ends this call also ends the process and all that it started, at once: every step of a job is made to
+    survive that, so nothing gentler is needed. The process ends by itself when this one is killed.
+
+    Args:
+      task: what to do.
+      log: gets the process's stderr; None lets it through to the daemon's.
+      note: called with each progress.
+
+    Returns:
+      The last report, with an outcome or an evaluation.
+
+    Raises:
+      ChildError: the process failed and said why, or crashed.
+      OutOfMemoryError, DiskFullError: the process was killed by a signal that tells of it.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "trainer.job", stdin=PIPE, stdout=PIPE, stderr=log, start_new_session=True,
+        limit=_LONGEST_LINE_BYTES,
+    )  # fmt: skip
+    try:
+        last = await _converse(process, task, note)
+        status = await process.wait()
+    finally:
+        await _end(process)
+    if last.failure is not None:
+        raise _raised(last.failure)
+    if status != 0 or (last.outcome or last.evaluation) is None:
+        raise _crash(status)
+    return last
+
+
+async def _converse(process: Process, task: Task, note: Callable[[Progress], None]) -> Report:
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("pipes were asked for")
+    process.stdin.write(TASK.dump_json(task) + b"\n")
+    last = Report()
+    async for line in process.stdout:
+        last = REPORT.validate_json(line)
+        if last.progress is not None:
+            note(last.progress)
+    return last
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # also what it started, should it have died before that
+    if process.stdin is not None:
+        process.stdin.close()
+    await process.wait()
+
+
+def _raised(failure: Failure) -> ChildError:
+    return ChildError(failure.message, grpc.StatusCode[failure.status_code], failure.reason)
+
+
+def _crash(status: int) -> ChildError | OutOfMemoryError | DiskFullError:
+    if status == -signal.SIGKILL:
+        return OutOfMemoryError(
+            "the job's process was killed, most likely because memory ran out; free some, or train with less data"
+        )
+    if status == -signal.SIGBUS:
+        return DiskFullError("the job's process could not write to disk, most likely because it is full; free some")
+    return ChildError(f"the job's process crashed with status {status}; its log in the data root tells more")

@@ -1,0 +1,76 @@
+"""Interceptor around every call: gives it the caller's request id, and turns errors into gRPC statuses."""
+
+import inspect
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import grpc
+
+from trainer import logs
+from trainer.status import to_status
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_REQUEST_ID_KEY = "x-request-id"
+_ACCEPTABLE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # quoted: it is generic for type checkers only
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """The one place where exceptions leave the process: as `trainer.status` words them."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler:
+        """Returns the method's handler, wrapped; None where there is no such method."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_streaming:  # no stream of requests is among our methods; reflection's is
+            return handler
+        offered = dict(handler_call_details.invocation_metadata).get(_REQUEST_ID_KEY)
+        make = (
+            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, offered)
+        return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+def _wrapped(behaviour: Any, offered_id: object) -> Any:
+    # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
+    if inspect.isasyncgenfunction(behaviour):
+
+        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with _mapped(context, offered_id):
+                async for response in behaviour(request, context):
+                    yield response
+
+        return yielding
+
+    async def returning(request: Any, context: Any) -> Any:
+        async with _mapped(context, offered_id):
+            return await behaviour(request, context)
+
+    return returning
+
+
+@asynccontextmanager
+async def _mapped(context: Any, offered_id: object) -> AsyncIterator[None]:
+    is_acceptable = isinstance(offered_id, str) and _ACCEPTABLE_ID.fullmatch(offered_id)
+    identity = str(offered_id) if is_acceptable else secrets.token_hex(8)
+    logs.request_id.set(identity)
+    metadata = ((_REQUEST_ID_KEY, identity),)
+    context.set_trailing_metadata(metadata)
+    try:
+        yield
+    except grpc.aio.BaseError:
+        raise  # what gRPC raises itself tells of a call that has ended already
+    except Exception as err:  # noqa: BLE001 whatever goes wrong becomes a status
+        status = to_status(err)
+        await context.abort(
+            _CODES[status.code], status.message, (*metadata, (_DETAILS_KEY, status.SerializeToString()))
+        )

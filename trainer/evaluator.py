@@ -1,0 +1,53 @@
+"""Evaluation of published versions, on the stored test split."""
+
+import asyncio
+
+from trainer.child import run_child
+from trainer.errors import ModelVersionNotFoundError, NpzError, QueueFullError
+from trainer.figures import Evaluation
+from trainer.reports import Task
+from trainer.rollout import Rollout
+from trainer.settings import TrainerSettings
+from trainer.versions import require_version
+
+
+class Evaluator:
+    """Evaluates one version at a time, in a process of its own: the daemon loads no model."""
+
+    def __init__(self, settings: TrainerSettings, rollout: Rollout) -> None:
+        self._settings = settings
+        self._rollout = rollout
+        self._turn = asyncio.Lock()
+        self._callers = 0
+
+    async def evaluate(self, version: int) -> tuple[int, Evaluation]:
+        """Evaluates a version.
+
+        Args:
+          version: its number; 0 for the stable one.
+
+        Returns:
+          The version, and its figures.
+
+        Raises:
+          ModelVersionNotFoundError: there is no such version.
+          NpzError: no test split is stored.
+          QueueFullError: too many callers wait for their turn.
+        """
+        chosen = version or self._rollout.state.stable
+        if chosen is None:
+            raise ModelVersionNotFoundError("there is no version yet; Retrain makes one")
+        require_version(self._settings.model_dir, chosen)
+        if not self._settings.test_npz.exists():
+            raise NpzError("no test split is stored; Retrain, or python -m trainer build-dataset, makes one")
+        if self._callers > self._settings.max_queued_jobs:
+            raise QueueFullError(f"{self._callers} evaluations are under way or wait; try again later")
+        self._callers += 1
+        try:
+            async with self._turn:
+                report = await run_child(Task(version=chosen), None, lambda _: None)
+        finally:
+            self._callers -= 1
+        if report.evaluation is None:
+            raise AssertionError("a task without an order ends in an evaluation")
+        return chosen, report.evaluation

@@ -1,0 +1,89 @@
+"""Loads an exported version in a serving of its own and plays its golden requests to it.
+
+What works in the process that trained can still fail in serving: an operation that it lacks, a file that was
+not written, an engine that rounds otherwise. Found here, it never comes near callers.
+"""
+
+import asyncio
+import re
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from trainer.errors import RolloutError, ServingUnavailableError
+from trainer.leash import leashed
+from trainer.replay import replay
+from trainer.serving_client import ServingClient, open_channel
+
+_MODEL, _VERSION = "candidate", 1
+_RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")
+_FAILED = "Failed to start server. Error: "
+_LONGEST_LINE_BYTES = 2**20
+
+
+class _NotServedError(Exception):
+    """The scratch serving did not start. Its message is the reason."""
+
+
+def infra_validate(version_dir: Path, scratch_dir: Path, timeout_s: float = 120.0) -> list[str]:
+    """Loads a version in a scratch serving; its golden requests must answer as in training.
+
+    Blocks; to be called where no event loop runs.
+
+    Args:
+      version_dir: a SavedModel with its golden requests.
+      scratch_dir: where the scratch serving's base path is made. Nothing stays of it.
+      timeout_s: for loading and answers together.
+
+    Returns:
+      Why the version must not serve, as sentences; empty where it may.
+    """
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=scratch_dir) as base_path:
+        Path(base_path, str(_VERSION)).symlink_to(version_dir.absolute(), target_is_directory=True)
+        return asyncio.run(_validated(base_path, version_dir, timeout_s))
+
+
+async def _validated(base_path: str, version_dir: Path, timeout_s: float) -> list[str]:
+    try:
+        async with asyncio.timeout(timeout_s), _serving(base_path) as address, open_channel(address) as channel:
+            return await replay(ServingClient(channel, _MODEL), version_dir, _VERSION)
+    except TimeoutError:
+        return [f"a scratch serving did not load the version and answer within {timeout_s:g} s"]
+    except ServingUnavailableError as err:
+        return [f"a scratch serving broke down over a golden request: {err}"]
+    except (_NotServedError, RolloutError) as err:
+        return [str(err)]
+
+
+@asynccontextmanager
+async def _serving(base_path: str) -> AsyncIterator[str]:
+    """Starts a serving of what lies below a base path, yields its address, and ends it."""
+    process = await asyncio.create_subprocess_exec(
+        *leashed("-m", "serving.modelserver", "--port=0", f"--model_name={_MODEL}", f"--model_base_path={base_path}"),
+        "--max_num_load_retries=0",
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT,
+        limit=_LONGEST_LINE_BYTES,
+    )
+    try:
+        yield await _address(process, base_path)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _address(process: Process, base_path: str) -> str:
+    assert process.stdout is not None  # noqa: S101  it was started with a pipe
+    line = "it said nothing"
+    async for raw in process.stdout:
+        line = raw.decode(errors="replace").strip()
+        if running := _RUNNING.fullmatch(line):
+            return running[1]
+        if line.startswith(_FAILED):
+            break
+    problem = line.removeprefix(_FAILED).replace(f"{base_path}/", "")
+    raise _NotServedError(f"the version does not load in a scratch serving: {problem}")

@@ -1,0 +1,161 @@
+"""The queue of jobs: one at a time, each to exactly one end."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from trainer.errors import TrainerError
+from trainer.latest import Latest
+from trainer.operation import Failure, Operation, Order, Outcome, Progress, Result, State
+from trainer.operations import Operations
+
+_NOTE_INTERVAL_S = 0.2
+_RETRY_S = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Work(Protocol):
+    """What a job consists of. See trainer.retraining."""
+
+    async def do(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
+        """Does a job, or what is left of it; raises TrainerError where it fails."""
+
+    async def undo(self, operation: Operation) -> bool:
+        """Takes back what a job that was broken off has done; False where it is too late for that."""
+
+    async def clear(self, operation: Operation, *, completely: bool) -> None:
+        """Removes what the job leaves."""
+
+
+class Jobs:
+    """Works on operations in their order.
+
+    An operation is changed by this class alone. Its end is written last, when everything else is done: a kill
+    before that leaves it running, and it is taken up again at the next start.
+    """
+
+    def __init__(self, operations: Operations, work: Work, max_queued: int) -> None:
+        self._operations = operations
+        self._work = work
+        self._capacity = max_queued + 1
+        self._current: tuple[str, asyncio.Task[Outcome]] | None = None
+        self._unwanted: set[str] = set()
+
+    async def submit(self, order: Order, request_id: str) -> Operation:
+        """Queues a job; see Operations.add."""
+        return await self._operations.add(order, request_id, self._capacity)
+
+    async def cancel(self, operation_id: str) -> None:
+        """Ends a job. Returns when it has ended, in whatever way: it may have been too late.
+
+        Raises:
+          OperationNotFoundError: there is none.
+        """
+        operation = await self._operations.get(operation_id)
+        if operation.state is State.QUEUED and await self._operations.end(
+            operation_id, State.CANCELLED, expected=(State.QUEUED,)
+        ):
+            return
+        if not operation.state.is_final:
+            self._unwanted.add(operation_id)
+            if self._current is not None and self._current[0] == operation_id:
+                self._current[1].cancel()
+            await self._operations.ended(operation_id)
+            self._unwanted.discard(operation_id)
+
+    async def delete(self, operation_id: str) -> None:
+        """Forgets a job that has ended, with its log.
+
+        Raises:
+          OperationNotFoundError: there is none.
+          OperationUnfinishedError: it has not ended.
+        """
+        operation = await self._operations.get(operation_id)
+        await self._operations.remove(operation_id)
+        await self._work.clear(operation, completely=True)
+
+    async def run(self) -> None:
+        """Works until it is cancelled. The job that is broken off by that goes on at the next start."""
+        while True:
+            try:
+                await self.step()
+            except Exception as err:
+                _logger.warning("jobs have to wait", exc_info=err)
+                await asyncio.sleep(_RETRY_S)
+
+    async def step(self) -> None:
+        """Does the next job, or waits until there may be one."""
+        changed = self._operations.changed
+        operation = await self._operations.next_unfinished()
+        if operation is None:
+            await changed.wait()
+        elif operation.state is State.RUNNING or await self._operations.begin(operation.operation_id):
+            await self._do(operation)
+
+    async def _do(self, operation: Operation) -> None:
+        _logger.info("job begins", extra={"operation": operation.operation_id})
+        latest = Latest(operation.progress)
+        work = asyncio.create_task(self._work.do(operation, latest.put))
+        noting = asyncio.create_task(self._keep_noting(operation, latest))
+        self._current = (operation.operation_id, work)
+        if operation.operation_id in self._unwanted:
+            work.cancel()
+        try:
+            await asyncio.wait([work])
+        finally:
+            self._current = None
+            work.cancel()
+            noting.cancel()
+            await asyncio.wait([work, noting])
+        if work.cancelled():
+            await self._end_cancelled(operation)
+        else:
+            await self._end(operation, work, latest.value)
+        self._unwanted.discard(operation.operation_id)
+
+    async def _keep_noting(self, operation: Operation, latest: Latest[Progress]) -> None:
+        while True:
+            progress = await latest.get()
+            try:
+                await self._operations.note(operation.operation_id, progress)
+            except TrainerError as err:  # the job is worth more than its progress
+                _logger.warning("progress is not noted", extra={"problem": str(err)})
+            await asyncio.sleep(_NOTE_INTERVAL_S)
+
+    async def _end_cancelled(self, operation: Operation) -> None:
+        if await self._work.undo(operation):
+            await self._work.clear(operation, completely=True)
+            await self._write_end(operation, State.CANCELLED, None, None)
+        # Else it has taken effect, and its next turn finds that out.
+
+    async def _end(self, operation: Operation, work: asyncio.Task[Outcome], progress: Progress) -> None:
+        error = work.exception()
+        if error is None:
+            # Its directory last: where a kill comes in between, the job finds there that all is done.
+            await self._write_end(operation, State.SUCCEEDED, work.result(), replace(progress, fraction=1.0))
+            await self._work.clear(operation, completely=False)
+        else:
+            # Its directory first: the disk may be full, even for the end.
+            await self._work.clear(operation, completely=False)
+            await self._write_end(operation, State.FAILED, _failure(error), progress)
+
+    async def _write_end(self, operation: Operation, state: State, result: Result, progress: Progress | None) -> None:
+        while True:
+            try:
+                await self._operations.end(operation.operation_id, state, result=result, progress=progress)
+            except TrainerError as err:
+                _logger.warning("the end of a job has to wait", extra={"problem": str(err)})
+                await asyncio.sleep(_RETRY_S)
+            else:
+                _logger.info("job ended", extra={"operation": operation.operation_id, "state": state})
+                return
+
+
+def _failure(error: BaseException) -> Failure:
+    if not isinstance(error, TrainerError):
+        _logger.error("job failed inside", exc_info=error)
+        return Failure(status_code="INTERNAL", reason="INTERNAL", message="the job failed inside; the log tells more")
+    return Failure(status_code=error.status_code.name, reason=error.reason, message=str(error))

@@ -1,0 +1,124 @@
+"""Operations in SQLite. Blocking; `trainer.operations` is the way in."""
+
+import sqlite3
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from trainer.errors import OperationNotFoundError, OperationUnfinishedError, QueueFullError, RequestIdReusedError
+from trainer.operation import Operation, Order, State
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS operations (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  request_id TEXT UNIQUE,
+  state TEXT NOT NULL,
+  content TEXT NOT NULL
+)
+"""
+_INSERT = "INSERT INTO operations (id, request_id, state, content) VALUES (?, ?, ?, ?)"
+_COUNT_UNFINISHED = "SELECT count(*) FROM operations WHERE state IN ('queued', 'running')"
+_NEXT_UNFINISHED = """
+SELECT content FROM operations WHERE state IN ('queued', 'running') ORDER BY state = 'queued', sequence LIMIT 1
+"""
+_NEWEST = """
+SELECT sequence, content FROM operations
+WHERE sequence < ?1 AND (?2 IS NULL OR ?2 = (state NOT IN ('queued', 'running')))
+ORDER BY sequence DESC LIMIT ?3
+"""
+_BUSY_TIMEOUT_S = 3.0
+
+_CONTENT = TypeAdapter(Operation)
+
+
+class OperationStore:
+    """The operations of a data root. Each method is a transaction, on disk when it returns.
+
+    Every method may raise sqlite3.DatabaseError, and has then changed nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(
+            path, timeout=_BUSY_TIMEOUT_S, isolation_level="IMMEDIATE", check_same_thread=False
+        )
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(_SCHEMA)
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._database.close()
+
+    def add(self, order: Order, request_id: str, capacity: int) -> Operation:
+        """See Operations."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")  # what is read here stays so until it is written
+            if present := self.of_request(order, request_id):
+                return present
+            (unfinished,) = self._database.execute(_COUNT_UNFINISHED).fetchone()
+            if unfinished >= capacity:
+                raise QueueFullError(f"{unfinished - 1} jobs wait, and no more may; try again when one has ended")
+            operation = Operation(operation_id=uuid.uuid4().hex, order=order, state=State.QUEUED, created_s=time.time())
+            values = (operation.operation_id, request_id or None, operation.state, _dumped(operation))
+            self._database.execute(_INSERT, values)
+        return operation
+
+    def of_request(self, order: Order, request_id: str) -> Operation | None:
+        """See Operations."""
+        row = self._row("SELECT content FROM operations WHERE request_id = ?", request_id)
+        if row is None:
+            return None
+        operation = _CONTENT.validate_json(row[0])
+        if operation.order != order:
+            raise RequestIdReusedError("request_id belongs to a job with other fields; choose another one")
+        return operation
+
+    def get(self, operation_id: str) -> Operation:
+        """See Operations."""
+        row = self._row("SELECT content FROM operations WHERE id = ?", operation_id)
+        if row is None:
+            raise OperationNotFoundError(f"operation {operation_id[:64]} does not exist; ListOperations tells which do")
+        return _CONTENT.validate_json(row[0])
+
+    def newest(self, done: bool | None, before: int, count: int) -> list[tuple[int, Operation]]:
+        """See Operations."""
+        rows = self._database.execute(_NEWEST, (before, done, count)).fetchall()
+        return [(sequence, _CONTENT.validate_json(content)) for sequence, content in rows]
+
+    def next_unfinished(self) -> Operation | None:
+        """See Operations."""
+        row = self._row(_NEXT_UNFINISHED)
+        return None if row is None else _CONTENT.validate_json(row[0])
+
+    def change(self, operation_id: str, expected: tuple[State, ...], changes: dict[str, Any]) -> bool:
+        """Changes fields of an operation if its state is as expected, and tells whether it was."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            operation = self.get(operation_id)
+            if operation.state not in expected:
+                return False
+            changed = replace(operation, **changes)
+            values = (changed.state, _dumped(changed), operation_id)
+            self._database.execute("UPDATE operations SET state = ?, content = ? WHERE id = ?", values)
+        return True
+
+    def remove(self, operation_id: str) -> None:
+        """See Operations."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            if not self.get(operation_id).state.is_final:
+                raise OperationUnfinishedError("the operation has not ended; cancel it first")
+            self._database.execute("DELETE FROM operations WHERE id = ?", (operation_id,))
+
+    def _row(self, statement: str, *values: Any) -> Any:
+        return self._database.execute(statement, values).fetchone()
+
+
+def _dumped(operation: Operation) -> str:
+    return _CONTENT.dump_json(operation).decode()

@@ -1,0 +1,85 @@
+"""Orders: what callers leave out is filled in, what they got wrong is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from trainer.architectures import DEFAULT_ARCHITECTURE, architecture_named
+from trainer.errors import InvalidFieldError
+from trainer.operation import Order
+from trainer.paths import inside, require_name
+
+MAX_EPOCHS = 1000
+_MAX_SEED = 2**32 - 1
+
+DEFAULT_ORDER = Order(
+    image_dir="raw/images",
+    target_dir="raw",
+    target_file="BrainTumor.csv",
+    data_dir="processed",
+    npz_filename="data.npz",
+    architecture=DEFAULT_ARCHITECTURE,
+    epochs=0,
+    seed=1,
+    force=False,
+)
+"""What an empty request asks for; 0 epochs stand for the architecture's own number."""
+
+_OWN_DIRECTORIES = ("models", "runs", "run", "train", "test")
+"""Of the trainer, under the data root: no place for a caller's data set."""
+
+
+def completed(order: Order) -> Order:
+    """Fills in what is empty or 0, and checks numbers, names and architecture.
+
+    Raises:
+      InvalidFieldError, UnknownArchitectureError: the first field that is wrong.
+    """
+    given = {name: getattr(order, name) for name in Order.__slots__ if getattr(order, name)}
+    full = replace(DEFAULT_ORDER, **given)
+    architecture = architecture_named(full.architecture)
+    if not 0 <= full.epochs <= MAX_EPOCHS:
+        raise InvalidFieldError(
+            f"epochs is {full.epochs}, outside [1, {MAX_EPOCHS}]; leave it out for the architecture's own", "epochs"
+        )
+    if not 0 <= full.seed <= _MAX_SEED:
+        raise InvalidFieldError(f"seed is {full.seed}, outside [0, {_MAX_SEED}]", "seed")
+    require_name(full.target_file, "target_file")
+    require_name(full.npz_filename, "npz_filename")
+    if not full.npz_filename.endswith(".npz") or full.npz_filename == ".npz":
+        raise InvalidFieldError('npz_filename must end in ".npz"', "npz_filename")
+    return replace(full, epochs=full.epochs or architecture.recipe.epochs)
+
+
+def is_archive(order: Order) -> bool:
+    """Tells whether images and labels come from a zip archive."""
+    return order.image_dir.lower().endswith(".zip")
+
+
+def check_paths(order: Order, root: Path) -> None:
+    """Checks where the paths of a completed order lead, and that there is something to read.
+
+    Raises:
+      InvalidFieldError: the first field that is wrong.
+    """
+    images = inside(root, order.image_dir, "image_dir")
+    labels = inside(root, order.target_dir, "target_dir") / order.target_file
+    data_set = inside(root, order.data_dir, "data_dir") / order.npz_filename
+    inside(root, str(Path(order.target_dir, order.target_file)), "target_file")
+    inside(root, str(Path(order.data_dir, order.npz_filename)), "npz_filename")
+    if any(data_set.is_relative_to(root.resolve() / own) for own in _OWN_DIRECTORIES):
+        raise InvalidFieldError(f"data_dir {order.data_dir!r} is the trainer's own; choose another one", "data_dir")
+    try:
+        if is_archive(order):
+            _require(images.is_file(), f"there is no archive {order.image_dir!r} under the data root", "image_dir")
+        else:
+            _require(images.is_dir(), f"there is no directory {order.image_dir!r} under the data root", "image_dir")
+            _require(labels.is_file(), f"there is no file {order.target_file!r} in target_dir", "target_file")
+        _require(not data_set.is_dir(), "npz_filename names a directory", "npz_filename")
+        _require(data_set.parent.is_dir() or not data_set.parent.exists(), "data_dir names a file", "data_dir")
+    except OSError as err:
+        raise InvalidFieldError(f"a path cannot be read: {err.strerror}", "image_dir") from err
+
+
+def _require(condition: bool, message: str, field: str) -> None:
+    if not condition:
+        raise InvalidFieldError(message, field)

@@ -1,0 +1,188 @@
+"""The steps of a retraining job. Each leaves a record, and is not done again where there is one."""
+
+import shutil
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from numpy.typing import NDArray
+
+from trainer.architectures import architecture_named
+from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
+from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.figures import EpochMetrics, Evaluation
+from trainer.gate import Decision, Thresholds, gate
+from trainer.golden import write_golden_requests
+from trainer.infra_validation import infra_validate
+from trainer.model_card import Approval, DataSource
+from trainer.operation import Order, Outcome, Progress, Step
+from trainer.orders import is_archive
+from trainer.paths import inside
+from trainer.publish import publish
+from trainer.record import read_record, write_record
+from trainer.replay import GOLDEN_REQUESTS
+from trainer.settings import TrainerSettings
+from trainer.shared_files import share
+from trainer.sources import DirectorySource, ZipSource
+from trainer.train import Training, train
+from trainer.versions import published_by, versions_on_disk
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Record = TypeVar("_Record", bound="DataclassInstance")
+
+_SPAN = {
+    Step.BUILD_DATASET: (0.0, 0.1),
+    Step.TRAIN: (0.1, 0.85),
+    Step.EVALUATE: (0.85, 0.9),
+    Step.GATE: (0.9, 0.95),
+    Step.PUBLISH: (0.95, 0.98),
+}
+"""Share of the job that is done before a step and after it; the rest is serving's."""
+
+
+class Pipeline:
+    """One job in its run directory. A pipeline that was killed anywhere goes on when it is run again."""
+
+    def __init__(
+        self,
+        settings: TrainerSettings,
+        operation_id: str,
+        order: Order,
+        stable: int,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self._settings = settings
+        self._operation_id = operation_id
+        self._order = order
+        self._stable = stable
+        self._report = report
+        self._run_dir = settings.runs_dir / operation_id
+        self._candidate_dir = self._run_dir / "candidate"
+        self._epoch = 0
+        self._metrics: EpochMetrics | None = None
+
+    def run(self) -> Outcome:
+        """Does what is left to do.
+
+        Raises:
+          TrainerError: a step cannot be done.
+          OSError: the disk is full or broken.
+        """
+        for unfinished in self._run_dir.glob(".unfinished-*"):
+            shutil.rmtree(unfinished)
+        self._once("dataset", DatasetSummary, self._build_dataset)
+        training = self._once("training", Training, self._train)
+        shutil.rmtree(self._run_dir / "checkpoint", ignore_errors=True)
+        self._epoch, self._metrics = len(training.history), training.history[-1]
+        evaluation = self._once("evaluation", Evaluation, self._evaluate)
+        decision = self._once("gate", Decision, self._decide)
+        version = self._publish(training, evaluation, decision) if decision.blessed or self._order.force else 0
+        return Outcome(
+            metrics=training.history[training.kept_epoch],
+            evaluation=evaluation,
+            version=version,
+            blessed=decision.blessed,
+            reasons=decision.reasons,
+        )
+
+    def _once(self, name: str, kind: type[_Record], make: Callable[[], _Record]) -> _Record:
+        path = self._run_dir / f"{name}.json"
+        if path.exists():
+            return read_record(path, kind)
+        record = make()
+        write_record(path, record)
+        return record
+
+    def _tell(self, step: Step, done: int = 0, total: int = 1) -> None:
+        begin, end = _SPAN[step]
+        fraction = begin + (end - begin) * done / total
+        self._report(Progress(step=step, epoch=self._epoch, metrics=self._metrics, fraction=fraction))
+
+    def _build_dataset(self) -> DatasetSummary:
+        self._tell(Step.BUILD_DATASET)
+        root, order = self._settings.data_root, self._order
+        # Resolved once more: a link may have been moved while the job waited.
+        all_npz = inside(root, order.data_dir, "data_dir") / order.npz_filename
+        paths = DatasetPaths(all_npz, self._run_dir / "train.npz", self._run_dir / "test.npz")
+
+        def progress(done: int, total: int) -> None:
+            self._tell(Step.BUILD_DATASET, done, total)
+
+        images = inside(root, order.image_dir, "image_dir")
+        if is_archive(order):
+            with ZipSource(images) as archive:
+                summary = build_dataset(archive, paths, order.seed, progress, self._run_dir)
+        else:
+            source = DirectorySource(images, inside(root, order.target_dir, "target_dir") / order.target_file)
+            summary = build_dataset(source, paths, order.seed, progress, self._run_dir)
+        # The job's own stay what they are, whatever is built meanwhile by hand.
+        share(paths.train_npz, self._settings.train_npz)
+        share(paths.test_npz, self._settings.test_npz)
+        return summary
+
+    def _train(self) -> Training:
+        self._tell(Step.TRAIN)
+        architecture, order = architecture_named(self._order.architecture), self._order
+
+        def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
+            self._epoch, self._metrics = epoch, metrics
+            self._tell(Step.TRAIN, epoch, order.epochs)
+
+        split = load_split(self._run_dir / "train.npz")
+        return train(split, architecture, order.epochs, order.seed, self._run_dir, on_epoch)
+
+    @cached_property
+    def _test_split(self) -> Split:
+        return load_split(self._run_dir / "test.npz")
+
+    @cached_property
+    def _candidate(self) -> Candidate:
+        return Candidate(self._candidate_dir)
+
+    @cached_property
+    def _outputs(self) -> dict[str, NDArray[Any]]:
+        def progress(done: int, total: int) -> None:
+            self._tell(Step.EVALUATE, done, total)
+
+        return predict_split(self._candidate, self._test_split, progress)
+
+    def _evaluate(self) -> Evaluation:
+        self._tell(Step.EVALUATE)
+        return evaluate(self._outputs, self._test_split.labels)
+
+    def _decide(self) -> Decision:
+        self._tell(Step.GATE)
+        thresholds = Thresholds.from_settings(self._settings)
+        decision = gate(self._outputs, self._stable_outputs(), self._test_split, thresholds, self._order.seed)
+        if not (decision.blessed or self._order.force):
+            return decision
+        golden_requests = self._candidate_dir / GOLDEN_REQUESTS
+        golden_requests.parent.mkdir(exist_ok=True)
+        write_golden_requests(self._candidate, self._settings.model_name, golden_requests)
+        reasons = infra_validate(self._candidate_dir, self._run_dir)
+        return Decision(decision.blessed and not reasons, (*decision.reasons, *reasons))
+
+    def _stable_outputs(self) -> dict[str, NDArray[Any]] | None:
+        model_dir = self._settings.model_dir
+        if self._stable not in versions_on_disk(model_dir):
+            return None
+        return predict_split(Candidate(model_dir / str(self._stable)), self._test_split, lambda *_: None)
+
+    def _publish(self, training: Training, evaluation: Evaluation, decision: Decision) -> int:
+        self._tell(Step.PUBLISH)
+        model_dir = self._settings.model_dir
+        # The version itself is the record of this step: it appears in the moment in which it is published.
+        if published := published_by(model_dir, self._operation_id):
+            return published
+        approval = Approval(self._operation_id, decision.blessed, decision.reasons)
+        source = DataSource(self._order.image_dir, "not stated")
+        return publish(self._candidate_dir, model_dir, training, evaluation, source, self._stable, approval)
+
+
+def evaluated(settings: TrainerSettings, version: int) -> Evaluation:
+    """Measures a published version on the stored test split; raises NpzError where there is none."""
+    split = load_split(settings.test_npz)
+    outputs = predict_split(Candidate(settings.model_dir / str(version)), split, lambda *_: None)
+    return evaluate(outputs, split.labels)

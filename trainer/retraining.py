@@ -1,0 +1,103 @@
+"""A retraining job from the daemon's side: the process that makes a version, and the rollout of what it made."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from trainer import run_directory
+from trainer.child import run_child
+from trainer.operation import Operation, Outcome, Progress
+from trainer.reports import Task
+from trainer.rollout import Rollout
+from trainer.settings import TrainerSettings
+from trainer.versions import UNFINISHED, published_by, remove_unfinished, remove_version, versions_on_disk
+
+
+class Retraining:
+    """Does jobs, undoes them and clears up after them. All of it can be broken off anywhere and done again."""
+
+    def __init__(self, settings: TrainerSettings, rollout: Rollout) -> None:
+        self._settings = settings
+        self._rollout = rollout
+        self._not_rolled_out = 0
+
+    async def do(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
+        """Makes a version, and makes it the stable one.
+
+        Args:
+          operation: a new one, or one that was broken off: it goes on with the first step that left no record.
+          note: called with each progress that is beyond what the operation has reached.
+
+        Raises:
+          TrainerError: the job fails, and this is why.
+        """
+        run_dir = self._settings.runs_dir / operation.operation_id
+        await asyncio.to_thread(run_directory.evict, run_dir)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        stable = self._rollout.state.stable or 0
+        task = Task(order=operation.order, operation_id=operation.operation_id, version=stable)
+
+        def note_if_further(progress: Progress) -> None:
+            if progress.fraction >= operation.progress.fraction:
+                note(progress)
+
+        with (run_dir / run_directory.LOG).open("ab") as log:
+            report = await run_child(task, log, note_if_further)
+        if report.outcome is None:
+            raise AssertionError("a task with an order ends in an outcome")
+        if report.outcome.version:
+            await self._roll_out(report.outcome.version)
+        return report.outcome
+
+    async def _roll_out(self, version: int) -> None:
+        try:
+            await self._rollout.roll_out(version)
+        except asyncio.CancelledError:
+            self._not_rolled_out = version
+            raise
+
+    async def recover(self, operations: Collection[Operation]) -> None:
+        """Clears up after a daemon that was killed. To be called before anything else.
+
+        Args:
+          operations: all that there are.
+
+        Raises:
+          TrainerError: a process of a job that was broken off does not end, or files cannot be written.
+        """
+        await asyncio.to_thread(self._sweep, {operation.operation_id: operation for operation in operations})
+        await self._rollout.recover()
+
+    def _sweep(self, operations: dict[str, Operation]) -> None:
+        settings = self._settings
+        for run_dir in settings.runs_dir.glob("*"):
+            run_directory.evict(run_dir)
+            operation = operations.get(run_dir.name)
+            if operation is None:
+                run_directory.remove(run_dir)
+            elif operation.state.is_final:
+                run_directory.prune(run_dir)
+        remove_unfinished(settings.model_dir)
+        data_dirs = {settings.data_root / operation.order.data_dir for operation in operations.values()}
+        for directory in {*data_dirs, settings.train_npz.parent, settings.test_npz.parent}:
+            for unfinished in directory.glob(f"{UNFINISHED}*"):
+                run_directory.remove(unfinished)
+
+    async def undo(self, operation: Operation) -> bool:
+        """Takes back what a cancelled job has published; False where serving holds it, or may hold it, already."""
+        model_dir = self._settings.model_dir
+        version = published_by(model_dir, operation.operation_id)
+        # The only version counts as stable from its first moment on, even if it never got that far.
+        is_only = version == self._not_rolled_out and versions_on_disk(model_dir) == [version]
+        if version in self._rollout.state.loaded and not is_only:
+            return False
+        if version:
+            await asyncio.to_thread(remove_version, model_dir, version)
+            await self._rollout.recover()
+        return True
+
+    async def clear(self, operation: Operation, *, completely: bool) -> None:
+        """Removes what a job leaves that has ended: all but log and curves, or those as well."""
+        run_dir = self._settings.runs_dir / operation.operation_id
+        unfinished = self._settings.model_dir / f"{UNFINISHED}{operation.operation_id}"
+        await asyncio.to_thread(run_directory.remove, unfinished)
+        await asyncio.to_thread(run_directory.remove if completely else run_directory.prune, run_dir)

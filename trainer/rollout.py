@@ -1,0 +1,214 @@
+"""Takes a version into serving, and back, without a call that fails."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+
+from trainer.errors import InvalidFieldError, NoPreviousVersionError, RolloutError, ServingUnavailableError
+from trainer.replay import replay
+from trainer.rollout_files import RolloutFiles
+from trainer.rollout_state import CANARY, STABLE, RolloutState
+from trainer.serving_client import ServingClient, VersionState, VersionStatus
+from trainer.settings import TrainerSettings
+from trainer.versions import finish_removals, remove_version, require_version, surplus, versions_on_disk
+
+_POLL_S = 0.05
+_BELIEVE_AFTER_S = 5.0
+"""Serving needs up to a second to read the config, and another to find the version."""
+
+_AWAY_S = 15.0
+"""Longer than a restart of serving takes. Beyond it, the version that it should load may be what keeps it down."""
+
+_HELD = {VersionState.START, VersionState.LOADING, VersionState.AVAILABLE, VersionState.UNLOADING}
+
+_logger = logging.getLogger(__name__)
+
+
+class Rollout:
+    """Changes which versions serving holds and what their labels mean, one change at a time.
+
+    A change first lists the version in models.config, waits until serving has loaded it and answers its golden
+    requests as in training, and only then moves a label. Where anything fails before that label leads to the
+    version, files and serving go back to the state before; the stable version answers all the while. A kill at
+    any point leaves two files that `recover` makes one state of.
+
+    Source: the rules of labels in TensorFlow Serving's `serving_config.md`: a config with a label whose version
+    is not available fails as a whole.
+    """
+
+    def __init__(self, settings: TrainerSettings, serving: ServingClient) -> None:
+        self._model_dir = settings.model_dir
+        self._serving_base_path = settings.serving_base_path or str(settings.model_dir.absolute())
+        self._timeout_s = settings.rollout_timeout_s
+        self._retained = settings.retained_versions
+        self._files = RolloutFiles(settings)
+        self._serving = serving
+        self._lock = asyncio.Lock()
+
+    @property
+    def state(self) -> RolloutState:
+        """What was decided last; raises RolloutError where its file is damaged."""
+        return self._files.read()
+
+    async def recover(self) -> None:
+        """Ends what a kill interrupted, and forgets versions that are gone. To be called first of all at a start."""
+        async with self._lock:
+            finish_removals(self._model_dir)
+            self._files.write(self.state)
+
+    async def roll_out(self, version: int) -> None:
+        """Makes a version on disk the stable one. Of the stable one it makes sure that serving agrees.
+
+        Raises:
+          ModelVersionNotFoundError: there is no such version.
+          RolloutError: it does not load or does not answer as in training; what was stable still is.
+          ServingUnavailableError: serving stays away; the same.
+        """
+        async with self._lock:
+            require_version(self._model_dir, version)
+            before = self.state
+            await self._change(before, before.with_stable(version), version, is_proven=False)
+
+    async def rollback(self) -> int:
+        """Makes the previous version stable again, and returns it.
+
+        It is loaded and has proven itself before, so this takes one move of a label. The version that it takes
+        over from becomes the previous one: a second rollback goes forward again.
+
+        Raises:
+          NoPreviousVersionError: there is none.
+          RolloutError, ServingUnavailableError: serving does not follow; what was stable still is.
+        """
+        async with self._lock:
+            before = self.state
+            if before.previous is None:
+                raise NoPreviousVersionError("no version was stable before this one; PromoteModelVersion takes any")
+            await self._change(before, before.with_stable(before.previous), before.previous, is_proven=True)
+            return before.previous
+
+    async def set_canary(self, version: int, percent: float) -> None:
+        """Labels a version `canary` and notes its share of the unlabelled traffic; 0 ends the canary.
+
+        Raises:
+          InvalidFieldError: the share is not in [0, 100], or the version is stable.
+          ModelVersionNotFoundError, RolloutError, ServingUnavailableError: as for `roll_out`.
+        """
+        if not 0 <= percent <= 100 or math.isnan(percent):
+            raise InvalidFieldError(f"percent is {percent:g}, but a share lies in [0, 100]", "percent")
+        async with self._lock:
+            before = self.state
+            if percent == 0:
+                self._files.write(before.with_canary(None, 0.0))
+                return
+            require_version(self._model_dir, version)
+            if version == before.stable:
+                raise InvalidFieldError(f"version {version} is stable, so it cannot be tried beside it", "version")
+            await self._change(before, before.with_canary(version, percent), version, is_proven=False)
+
+    async def _change(self, before: RolloutState, after: RolloutState, version: int, *, is_proven: bool) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                failed_before = await self._let_go(version, before)
+                self._files.announce(before, version)
+                await self._available(version, failed_before)
+                if not is_proven:
+                    await self._prove(version)
+                self._files.write(after)
+                await self._followed(after)
+        except BaseException as err:
+            self._go_back(before, version, err)
+            if isinstance(err, TimeoutError):
+                raise RolloutError(
+                    f"serving did not take over version {version} within {self._timeout_s:g} s; "
+                    "it must be running and re-read models.config each second"
+                ) from err
+            raise
+        _logger.info("rollout done", extra={"model_version": version, "labels": after.labels})
+        await self._retire(after)
+
+    def _go_back(self, before: RolloutState, version: int, cause: BaseException) -> None:
+        _logger.warning("rollout failed", extra={"model_version": version, "problem": str(cause)})
+        try:
+            self._files.write(before)
+        except RolloutError:
+            _logger.exception("the state before cannot be written; it is as decided last")
+
+    async def _let_go(self, version: int, state: RolloutState) -> VersionStatus:
+        """Waits until a version that was dropped a moment ago has left serving: it must not be taken for loaded.
+
+        While nothing has been decided serving takes the newest version, and rightly so.
+
+        Returns:
+          How it left.
+        """
+        status = VersionStatus()
+
+        async def left() -> bool:
+            nonlocal status
+            try:
+                status = await self._serving.status(version)
+            except ServingUnavailableError:  # who is away holds nothing
+                return True
+            return not state.loaded or version in state.loaded or status.state not in _HELD
+
+        await _until(left)
+        return status
+
+    async def _available(self, version: int, failed_before: VersionStatus) -> None:
+        # Serving remembers for life how a version ended. That it failed is news only if it differs from what was
+        # known, or if serving has had the time to try again.
+        clock = asyncio.get_running_loop().time
+        believe_at, seen_at = clock() + _BELIEVE_AFTER_S, clock()
+        while True:
+            try:
+                status = await self._serving.status(version)
+                seen_at = clock()
+            except ServingUnavailableError:
+                if clock() > seen_at + _AWAY_S:
+                    raise
+                status = VersionStatus()
+            if status.state is VersionState.AVAILABLE:
+                return
+            if status.error and (status != failed_before or clock() >= believe_at):
+                problem = status.error.replace(f"{self._serving_base_path}/", "")
+                raise RolloutError(f"version {version} does not load in serving: {problem}")
+            if status.state in {VersionState.START, VersionState.LOADING}:
+                failed_before = VersionStatus()
+            await asyncio.sleep(_POLL_S)
+
+    async def _prove(self, version: int) -> None:
+        while True:
+            try:
+                reasons = await replay(self._serving, self._model_dir / str(version), version)
+            except ServingUnavailableError:  # it left in between: wait for its return
+                await asyncio.sleep(_POLL_S)
+                await self._available(version, VersionStatus())
+            else:
+                break
+        if reasons:
+            raise RolloutError(f"version {version} does not answer as in training: {'; '.join(reasons)}")
+
+    async def _followed(self, state: RolloutState) -> None:
+        async def agrees() -> bool:
+            try:
+                found = {label: await self._serving.version_labelled(label) for label in (STABLE, CANARY)}
+            except ServingUnavailableError:
+                return False
+            return all(found[label] == state.labels.get(label) for label in found)
+
+        await _until(agrees)
+
+    async def _retire(self, state: RolloutState) -> None:
+        for version in surplus(versions_on_disk(self._model_dir), state.loaded, self._retained):
+            try:
+                await asyncio.to_thread(remove_version, self._model_dir, version)
+            except OSError as err:
+                _logger.warning("a version stays on disk", extra={"model_version": version, "problem": err.strerror})
+            else:
+                _logger.info("version removed", extra={"model_version": version})
+
+
+async def _until(is_met: Callable[[], Awaitable[bool]]) -> None:
+    while not await is_met():  # noqa: ASYNC110  what is waited for happens in another process
+        await asyncio.sleep(_POLL_S)

@@ -1,0 +1,117 @@
+"""The two files of a rollout: rollout.json, which says what serving should hold, and models.config, which tells it."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from google.protobuf import text_format
+
+from tfserving_api.messages import ModelServerConfig, pool
+from trainer.durable import locked, replace_files
+from trainer.errors import RolloutError
+from trainer.rollout_state import RolloutState
+from trainer.settings import TrainerSettings
+from trainer.versions import versions_on_disk
+
+_HEADER = "# Written by the trainer from rollout.json; changes made here are lost.\n"
+
+
+class RolloutFiles:
+    """Keeps both files in step, in an order that may end at any point.
+
+    rollout.json decides. models.config may for a while list a version more, which is being loaded; no label
+    leads to it.
+    """
+
+    def __init__(self, settings: TrainerSettings) -> None:
+        self._settings = settings
+
+    def read(self) -> RolloutState:
+        """Returns what was decided, as far as the versions still exist; where nothing was, the newest is stable.
+
+        Raises:
+          RolloutError: rollout.json is damaged.
+        """
+        on_disk = versions_on_disk(self._settings.model_dir)
+        try:
+            state = RolloutState.from_json(self._settings.rollout_state.read_text())
+        except FileNotFoundError:
+            return RolloutState(stable=max(on_disk, default=None))
+        return state.limited_to(on_disk)
+
+    def write(self, state: RolloutState) -> None:
+        """Decides, and tells serving.
+
+        Raises:
+          RolloutError: the files cannot be written; they are as before.
+        """
+        with self._locked():
+            self._replace(state, ())
+
+    def announce(self, state: RolloutState, version: int) -> None:
+        """Tells serving to load a version beside those of the state. Labels stay where they are.
+
+        Raises:
+          RolloutError: as for `write`.
+        """
+        with self._locked():
+            self._replace(state, {version})
+
+    def ensure(self) -> None:
+        """Makes models.config before serving starts, unless what is there serves the state already.
+
+        Raises:
+          RolloutError: as for `read` and `write`.
+        """
+        with self._locked():
+            state = self.read()
+            if not self._serves(state):
+                self._replace(state, ())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with locked(self._settings.rollout_state.parent):
+                yield
+        except OSError as err:
+            raise RolloutError(f"models.config cannot be written: {err.strerror}") from err
+
+    def _replace(self, state: RolloutState, beside: Collection[int]) -> None:
+        replace_files(
+            {
+                # First: a label that has moved was decided upon, whatever comes in between.
+                self._settings.rollout_state: state.to_json(),
+                self._settings.models_config: self._rendered(state, beside),
+            }
+        )
+
+    def _rendered(self, state: RolloutState, beside: Collection[int]) -> str:
+        config = ModelServerConfig()
+        model = config.model_config_list.config.add(
+            name=self._settings.model_name,
+            base_path=self._settings.serving_base_path or str(self._settings.model_dir.absolute()),
+            model_platform="tensorflow",
+        )
+        if versions := sorted(state.loaded.union(beside)):
+            model.model_version_policy.specific.versions.extend(versions)
+        else:  # Serving waits for a version before it does anything, so for one of which it needs no word.
+            model.model_version_policy.latest.num_versions = 1
+        model.version_labels.update(state.labels)
+        return _HEADER + text_format.MessageToString(config)
+
+    def _serves(self, state: RolloutState) -> bool:
+        """Whether models.config is that of the state, but for versions that are being loaded."""
+        wanted = _only_model(self._rendered(state, ()))
+        try:
+            present = _only_model(self._settings.models_config.read_text())
+        except (OSError, ValueError, text_format.ParseError):
+            return False
+        if not state.loaded.issubset(present.model_version_policy.specific.versions):
+            return False
+        present.model_version_policy.CopyFrom(wanted.model_version_policy)
+        return bool(present == wanted)
+
+
+def _only_model(text: str) -> Any:
+    (model,) = text_format.Parse(text, ModelServerConfig(), descriptor_pool=pool).model_config_list.config
+    return model

@@ -1,0 +1,83 @@
+"""The directory of one job: records of finished steps, checkpoint, log, and the lock of who works in it."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import IO
+
+from trainer.errors import TrainerError
+
+LOG = "log.txt"
+"""What the job's process says on stderr."""
+
+_LOCK = "lock"
+_KEPT = {LOG, "tensorboard"}
+_EVICTION_TIMEOUT_S = 10.0
+_POLL_S = 0.02
+
+
+def hold(run_dir: Path) -> IO[str]:
+    """Makes the calling process the one that works in a directory, for as long as the returned file is open.
+
+    Raises:
+      TrainerError: another process does.
+    """
+    lock = (run_dir / _LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        lock.close()
+        raise TrainerError("another process works on this job") from err
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def evict(run_dir: Path) -> None:
+    """Ends whoever works in a directory, with all its process group. Blocks until it is gone.
+
+    Raises:
+      TrainerError: it does not go.
+    """
+    if not (run_dir / _LOCK).exists():
+        return
+    deadline = time.monotonic() + _EVICTION_TIMEOUT_S
+    with (run_dir / _LOCK).open() as lock:
+        while not _is_free(lock):
+            lock.seek(0)
+            holder = lock.read()
+            if holder:  # empty for the moment between lock and number
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(int(holder), signal.SIGKILL)
+            if time.monotonic() > deadline:
+                raise TrainerError(f"process {holder} still works on a job that was broken off; end it")
+            time.sleep(_POLL_S)
+
+
+def prune(run_dir: Path) -> None:
+    """Leaves of an ended job what people may want to look at: the log, and the curves for TensorBoard."""
+    if run_dir.is_dir():
+        for entry in run_dir.iterdir():
+            if entry.name not in _KEPT:
+                remove(entry)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a tree, as far as it can be removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_free(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

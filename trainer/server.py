@@ -1,0 +1,128 @@
+"""The daemon's composition root: builds it from settings, starts it, drains it."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+from braintumor.v1 import (
+    model_service_pb2,
+    model_service_pb2_grpc,
+    trainer_service_pb2,
+    trainer_service_pb2_grpc,
+)
+from google.longrunning import operations_pb2, operations_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from trainer.error_interceptor import ErrorInterceptor
+from trainer.errors import TrainerError
+from trainer.evaluator import Evaluator
+from trainer.jobs import Jobs
+from trainer.operations import Operations
+from trainer.retraining import Retraining
+from trainer.rollout import Rollout
+from trainer.services.models import ModelServicer
+from trainer.services.operations import OperationsServicer
+from trainer.services.training import TrainingServicer
+from trainer.serving_client import ServingClient, open_channel
+from trainer.settings import TrainerSettings
+
+_SERVICES = (
+    trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name,
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    operations_pb2.DESCRIPTOR.services_by_name["Operations"].full_name,
+)
+_REFLECTED = (
+    *_SERVICES,
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection.SERVICE_NAME,
+)
+_DRAIN_GRACE_S = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+async def serve(settings: TrainerSettings) -> None:
+    """Runs the daemon until SIGTERM or SIGINT, then drains it. A job that runs goes on at the next start.
+
+    Once it listens it says so on stdout, in one line: `Trainer listening on <host>:<port>`.
+
+    Raises:
+      TrainerError: another daemon has the data root, or what a killed one left cannot be put in order.
+      RuntimeError: it cannot listen there.
+    """
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    with _only_daemon(settings):
+        async with running_daemon(settings) as address:
+            _logger.info("trainer listens", extra={"address": address})
+            print(f"Trainer listening on {address}", flush=True)  # noqa: T201 whoever chose port 0 reads it here
+            await stop.wait()
+            _logger.info("trainer drains")
+    _logger.info("trainer stopped")
+
+
+@contextlib.asynccontextmanager
+async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
+    """Starts a daemon, and drains it at the end.
+
+    Args:
+      settings: as they are.
+
+    Yields:
+      The address that it listens on, "host:port".
+
+    Raises:
+      TrainerError, RuntimeError: as for `serve`.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        operations = Operations(settings.database)
+        await operations.open()
+        stack.push_async_callback(operations.close)
+        serving = ServingClient(
+            await stack.enter_async_context(open_channel(settings.serving_address)), settings.model_name
+        )
+        rollout = Rollout(settings, serving)
+        retraining = Retraining(settings, rollout)
+        await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
+        jobs = Jobs(operations, retraining, settings.max_queued_jobs)
+        health_servicer = health.aio.HealthServicer()
+        server = grpc.aio.server(interceptors=[ErrorInterceptor()])
+        trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
+            TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings.data_root), server
+        )
+        operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
+        health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+        reflection.enable_server_reflection(_REFLECTED, server)
+        port = server.add_insecure_port(settings.address)
+        await server.start()
+        for service in ("", *_SERVICES):
+            await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+        running = asyncio.create_task(jobs.run())
+        try:
+            yield f"{settings.address.rpartition(':')[0]}:{port}"
+        finally:
+            # First the word that no more calls are welcome. Those that follow a job end with the jobs' own stop;
+            # the rest have the grace period.
+            await health_servicer.enter_graceful_shutdown()
+            operations.stop_following()
+            running.cancel()
+            await asyncio.wait([running])
+            await server.stop(_DRAIN_GRACE_S)
+
+
+@contextlib.contextmanager
+def _only_daemon(settings: TrainerSettings) -> Iterator[None]:
+    settings.data_root.mkdir(parents=True, exist_ok=True)
+    with (settings.data_root / "trainer.lock").open("w") as lock:  # closing it, or dying, releases it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise TrainerError(f"another trainer works on {settings.data_root}; one is enough") from err
+        yield

@@ -1,0 +1,1 @@
+"""Servicers: a message in, a call, a message out."""

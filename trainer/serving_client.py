@@ -1,0 +1,155 @@
+"""Calls to TensorFlow Serving: what it holds, and what it answers."""
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from tfserving_api.messages import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+    ModelSpec,
+    PredictRequest,
+    PredictResponse,
+)
+from trainer.errors import ServingRefusedError, ServingUnavailableError
+
+_OPTIONS = (
+    # Batches of 240x240x3 slices are beyond gRPC's default of 4 MiB.
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # gRPC waits up to two minutes between tries to connect; serving is back sooner.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+_LOOK_TIMEOUT_S = 2.0
+_PREDICT_TIMEOUT_S = 30.0
+
+_PASSING = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,  # a server that goes away cancels the calls that it works on
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+class VersionState(enum.IntEnum):
+    """State of a version in serving. Numbers as in `ModelVersionStatus.State`."""
+
+    UNKNOWN = 0
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """Where a version is. `error` tells why it failed to load; empty where it did not."""
+
+    state: VersionState = VersionState.UNKNOWN
+    error: str = ""
+
+
+class ServingClient:
+    """One model of a TensorFlow Serving."""
+
+    def __init__(self, channel: grpc.aio.Channel, model_name: str) -> None:
+        self._model_name = model_name
+        service = "/tensorflow.serving"
+        self._get_model_status = channel.unary_unary(
+            f"{service}.ModelService/GetModelStatus",
+            GetModelStatusRequest.SerializeToString,
+            GetModelStatusResponse.FromString,
+        )
+        self._get_model_metadata = channel.unary_unary(
+            f"{service}.PredictionService/GetModelMetadata",
+            GetModelMetadataRequest.SerializeToString,
+            GetModelMetadataResponse.FromString,
+        )
+        self._predict = channel.unary_unary(
+            f"{service}.PredictionService/Predict", PredictRequest.SerializeToString, PredictResponse.FromString
+        )
+
+    async def statuses(self) -> dict[int, VersionStatus]:
+        """Returns the state of every version that serving has ever seen.
+
+        Raises:
+          ServingUnavailableError: it cannot be reached now, or is busy.
+          ServingRefusedError: any other status.
+        """
+        request = GetModelStatusRequest(model_spec=ModelSpec(name=self._model_name))
+        try:
+            response = await self._get_model_status(request, timeout=_LOOK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as err:
+            if err.code() is grpc.StatusCode.NOT_FOUND:
+                return {}
+            raise _translated(err) from err
+        return {status.version: _version_status(status) for status in response.model_version_status}
+
+    async def status(self, version: int) -> VersionStatus:
+        """Returns the state of a version, UNKNOWN where serving has never seen it.
+
+        Raises:
+          ServingUnavailableError, ServingRefusedError: as for `statuses`.
+        """
+        return (await self.statuses()).get(version, VersionStatus())
+
+    async def version_labelled(self, label: str) -> int | None:
+        """Returns the version that a label leads to; None where it leads to none that is loaded.
+
+        Raises:
+          ServingUnavailableError, ServingRefusedError: as for `statuses`.
+        """
+        spec = ModelSpec(name=self._model_name, version_label=label)
+        request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+        try:
+            response = await self._get_model_metadata(request, timeout=_LOOK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as err:
+            if err.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}:
+                return None
+            raise _translated(err) from err
+        return int(response.model_spec.version.value)
+
+    async def predict(self, request: Any, version: int) -> Any:
+        """Plays a PredictRequest to a version, whatever model it was written for.
+
+        Raises:
+          ServingUnavailableError: as for `statuses`, or the version is not loaded at the moment.
+          ServingRefusedError: any other status.
+        """
+        addressed = PredictRequest()
+        addressed.CopyFrom(request)
+        addressed.model_spec.name = self._model_name
+        addressed.model_spec.version.value = version
+        try:
+            return await self._predict(addressed, timeout=_PREDICT_TIMEOUT_S)
+        except grpc.aio.AioRpcError as err:
+            if err.code() is grpc.StatusCode.NOT_FOUND:
+                raise ServingUnavailableError(f"version {version} is not loaded at the moment; try again") from err
+            raise _translated(err) from err
+
+
+def open_channel(address: str) -> grpc.aio.Channel:
+    """Returns a channel to a gRPC target, such as "127.0.0.1:8500", that notices soon that serving is back."""
+    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+
+
+def _version_status(status: Any) -> VersionStatus:
+    try:
+        state = VersionState(status.state)
+    except ValueError:  # one of a newer TensorFlow Serving
+        state = VersionState.UNKNOWN
+    failed = state is VersionState.END and status.status.error_code
+    return VersionStatus(state, (status.status.error_message or "no reason given") if failed else "")
+
+
+def _translated(err: grpc.aio.AioRpcError) -> ServingUnavailableError | ServingRefusedError:
+    if err.code() in _PASSING:
+        return ServingUnavailableError("serving cannot be reached, or is busy; try again")
+    return ServingRefusedError(f"{err.code().name}: {err.details()}")

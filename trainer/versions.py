@@ -1,0 +1,117 @@
+"""Versions on disk: which there are, what their model cards say, and which have to go."""
+
+import datetime
+import json
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.errors import ModelVersionNotFoundError
+from trainer.figures import Evaluation
+
+MODEL_CARD = Path("assets.extra", "model_card.json")
+"""Where the card lies in a version."""
+
+UNFINISHED = ".unfinished-"
+"""Prefix of a version that is being written; serving takes only numbers for versions."""
+
+_REMOVED = ".removed-"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """A version as its model card describes it. Of a version without a readable card only the number is known.
+
+    Attributes:
+      version: its number.
+      architecture: its key in ARCHITECTURES.
+      fingerprint: SHA-256 of its training data, as hex digits.
+      parent: the version that was stable when it was trained; 0 for none.
+      created: when it was published.
+      evaluation: figures on its test split.
+      card: the model card, as JSON.
+    """
+
+    version: int
+    architecture: str = ""
+    fingerprint: str = ""
+    parent: int = 0
+    created: datetime.datetime | None = None
+    evaluation: Evaluation | None = None
+    card: str = ""
+
+
+def versions_on_disk(model_dir: Path) -> list[int]:
+    """Returns the numbers of the versions, ascending."""
+    if not model_dir.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in model_dir.iterdir() if entry.name.isdecimal() and entry.is_dir())
+
+
+def read_version(model_dir: Path, version: int) -> VersionRecord:
+    """Reads what there is to know of a version.
+
+    Raises:
+      ModelVersionNotFoundError: there is no such version.
+    """
+    require_version(model_dir, version)
+    try:
+        text = (model_dir / str(version) / MODEL_CARD).read_text()
+        card = json.loads(text)
+        return VersionRecord(
+            version=version,
+            architecture=card["architecture"],
+            fingerprint=card["training_data"]["fingerprint"],
+            parent=card["parent_version"],
+            created=datetime.datetime.fromisoformat(card["created"]),
+            evaluation=Evaluation(**card["metrics"]["test"]),
+            card=text,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return VersionRecord(version)
+
+
+def require_version(model_dir: Path, version: int) -> None:
+    """Raises ModelVersionNotFoundError where there is no such version."""
+    if version not in versions_on_disk(model_dir):
+        raise ModelVersionNotFoundError(f"version {version} does not exist; ListModelVersions tells which do")
+
+
+def published_by(model_dir: Path, operation_id: str) -> int:
+    """Returns the version that a job has published; 0 where it has not."""
+    for version in reversed(versions_on_disk(model_dir)):
+        card = read_version(model_dir, version).card
+        if card and json.loads(card).get("operation_id") == operation_id:
+            return version
+    return 0
+
+
+def surplus(on_disk: Collection[int], needed: Collection[int], retained: int) -> list[int]:
+    """Returns the versions to remove, oldest first, so that `retained` are left.
+
+    Those that are needed stay, and so does the newest: it may be about to become stable, and the next
+    number is counted from it.
+    """
+    removable = [version for version in sorted(on_disk)[:-1] if version not in needed]
+    return removable[: max(0, len(on_disk) - retained)]
+
+
+def remove_version(model_dir: Path, version: int) -> None:
+    """Removes a version. It goes in one step: nobody who looks for versions finds half of one."""
+    doomed = model_dir / f"{_REMOVED}{version}"
+    shutil.rmtree(doomed, ignore_errors=True)
+    (model_dir / str(version)).rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def remove_unfinished(model_dir: Path) -> None:
+    """Removes what killed publications left. To be called where none is under way."""
+    for unfinished in model_dir.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def finish_removals(model_dir: Path) -> None:
+    """Removes what a killed remove_version left."""
+    for doomed in model_dir.glob(f"{_REMOVED}*"):
+        shutil.rmtree(doomed, ignore_errors=True)
