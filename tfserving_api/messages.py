@@ -30,7 +30,6 @@ _classes = _load()
 TensorProto: Any = _classes["tensorflow.TensorProto"]
 SavedModel: Any = _classes["tensorflow.SavedModel"]
 SignatureDef: Any = _classes["tensorflow.SignatureDef"]
-ConfigProto: Any = _classes["tensorflow.ConfigProto"]
 RunOptions: Any = _classes["tensorflow.RunOptions"]
 
 ModelSpec: Any = _classes["tensorflow.serving.ModelSpec"]

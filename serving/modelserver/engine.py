@@ -3,15 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from serving.modelserver.tensors import Tensor
+from tfserving_api.tensors import Tensor
 
 
 class Engine(Protocol):
     """One loaded version on one runtime. Safe to call from many threads at once."""
-
-    @property
-    def name(self) -> str:
-        """Of the runtime, for the log: `tensorflow` or `openvino`."""
 
     def run(
         self, signature_name: str, inputs: Mapping[str, Tensor], outputs: Sequence[str], timeout_s: float | None

@@ -8,7 +8,7 @@ import numpy as np
 from serving.modelserver.predict import DEFAULT_SIGNATURE, predict
 from serving.modelserver.saved_model import is_init_op
 from serving.modelserver.servable import Servable
-from serving.modelserver.tensors import from_proto
+from tfserving_api.tensors import from_proto
 
 
 def golden_records(records: Iterable[Any]) -> dict[str, list[Any]]:

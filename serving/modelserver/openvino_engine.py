@@ -13,7 +13,7 @@ import numpy as np
 from serving.modelserver.errors import DeadlineExceededError, InternalError, InvalidArgumentError
 from serving.modelserver.predict import DEFAULT_SIGNATURE
 from serving.modelserver.saved_model import is_init_op, missing_tensor, write_single_signature
-from serving.modelserver.tensors import DT_STRING, Tensor, dtype_name, numpy_dtype
+from tfserving_api.tensors import DT_STRING, Tensor, dtype_name, numpy_dtype
 
 
 class ConversionError(Exception):
@@ -22,8 +22,6 @@ class ConversionError(Exception):
 
 class OpenVINOEngine:
     """Every signature of a SavedModel, compiled for the processor."""
-
-    name = "openvino"
 
     def __init__(self, path: Path, signatures: Mapping[str, Any], tags: frozenset[str], precision: str) -> None:
         """Converts and compiles each signature but the init op.

@@ -8,8 +8,8 @@ from typing import Any
 from serving.modelserver.errors import FailedPreconditionError, InternalError, InvalidArgumentError
 from serving.modelserver.metrics import Metrics
 from serving.modelserver.servable import Servable
-from serving.modelserver.tensors import Tensor, from_proto, to_proto
 from tfserving_api.messages import PredictResponse
+from tfserving_api.tensors import Tensor, from_proto, to_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 

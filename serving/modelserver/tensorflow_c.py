@@ -47,7 +47,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "TF_OperationNumOutputs": (c_int, c_void_p),
     "TF_NewSessionOptions": (c_void_p,),
     "TF_DeleteSessionOptions": (None, c_void_p),
-    "TF_SetConfig": (None, c_void_p, c_char_p, c_size_t, c_void_p),
     "TF_LoadSessionFromSavedModel": (
         c_void_p,
         c_void_p,

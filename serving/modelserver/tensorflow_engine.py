@@ -10,23 +10,20 @@ from serving.modelserver import tensorflow_c
 from serving.modelserver.saved_model import missing_tensor
 from serving.modelserver.tensorflow_c import Buffer, Output, Status
 from serving.modelserver.tensorflow_tensors import from_tensorflow, to_tensorflow
-from serving.modelserver.tensors import Tensor
-from tfserving_api.messages import ConfigProto, RunOptions
+from tfserving_api.messages import RunOptions
+from tfserving_api.tensors import Tensor
 
 
 class TensorFlowEngine:
     """A SavedModel in a session of TensorFlow."""
 
-    name = "tensorflow"
-
-    def __init__(self, path: Path, signatures: Mapping[str, Any], tags: frozenset[str], config: Any = None) -> None:
+    def __init__(self, path: Path, signatures: Mapping[str, Any], tags: frozenset[str]) -> None:
         """Loads graph and variables, and runs the init op.
 
         Args:
           path: directory of the SavedModel.
           signatures: the SignatureDefs of the MetaGraph with these tags.
           tags: of the MetaGraph to load.
-          config: a ConfigProto for the session; None is TensorFlow's default.
 
         Raises:
           ServingError: what the runtime says.
@@ -34,7 +31,7 @@ class TensorFlowEngine:
         self._lib = tensorflow_c.library()
         self._graph = self._lib.TF_NewGraph()
         try:
-            self._session = self._load(path, tags, (config or ConfigProto()).SerializeToString())
+            self._session = self._load(path, tags)
         except BaseException:
             self._lib.TF_DeleteGraph(self._graph)
             raise
@@ -47,13 +44,11 @@ class TensorFlowEngine:
             for name, signature in signatures.items()
         }
 
-    def _load(self, path: Path, tags: frozenset[str], config: bytes) -> int:
+    def _load(self, path: Path, tags: frozenset[str]) -> int:
         lib = self._lib
         options = lib.TF_NewSessionOptions()
         try:
             with Status() as status:
-                lib.TF_SetConfig(options, config, len(config), status.pointer)
-                status.check()
                 encoded = (c_char_p * len(tags))(*(tag.encode() for tag in tags))
                 session: int = lib.TF_LoadSessionFromSavedModel(
                     options, None, str(path).encode(), encoded, len(tags), self._graph, None, status.pointer

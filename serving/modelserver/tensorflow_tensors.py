@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.modelserver import tensorflow_c
+from serving.modelserver.errors import InvalidArgumentError
 from serving.modelserver.tensorflow_c import TSTRING_BYTES
-from serving.modelserver.tensors import DT_STRING, Tensor, numpy_dtype
+from tfserving_api.tensors import DT_STRING, Tensor, UnsupportedDtypeError, numpy_dtype
 
 _string_memory: dict[int, Any] = {}
 """Memory of string tensors, by address, for as long as the runtime holds it."""
@@ -62,7 +63,10 @@ def from_tensorflow(pointer: int) -> Tensor:
     """
     lib = tensorflow_c.library()
     dtype = lib.TF_TensorType(pointer)
-    numpy = numpy_dtype(dtype)
+    try:
+        numpy = numpy_dtype(dtype)
+    except UnsupportedDtypeError as err:
+        raise InvalidArgumentError(str(err)) from err
     shape = tuple(lib.TF_Dim(pointer, axis) for axis in range(lib.TF_NumDims(pointer)))
     data, size = lib.TF_TensorData(pointer), lib.TF_TensorByteSize(pointer)
     if dtype == DT_STRING:

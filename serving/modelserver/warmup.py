@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from serving.modelserver.errors import DataLossError, InvalidArgumentError, UnimplementedError
 from serving.modelserver.predict import predict
 from serving.modelserver.servable import Servable
-from serving.modelserver.tfrecord import read_records
 from tfserving_api.messages import PredictionLog
+from tfserving_api.tfrecord import TFRecordError, read_records
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ def _parsed(path: Path) -> Iterator[Any]:
             yield PredictionLog.FromString(record)
     except DecodeError as err:
         raise InvalidArgumentError(f"Failed to parse warmup record: {err} from {path}") from err
-    except DataLossError as err:
-        raise DataLossError(f"{err.message}. Please verify your warmup data is in TFRecord format.") from err
+    except TFRecordError as err:
+        raise DataLossError(f"{err}. Please verify your warmup data is in TFRecord format.") from err
 
 
 def warm_up(servable: Servable, records: list[Any], iterations: int) -> None:

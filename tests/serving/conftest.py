@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 from google.protobuf import message_factory
 
-from serving.modelserver.tensors import Tensor, to_proto
-from serving.modelserver.tfrecord import masked_crc32c
 from tfserving_api.messages import (
     GetModelMetadataRequest,
     GetModelStatusRequest,
@@ -25,6 +23,8 @@ from tfserving_api.messages import (
     TensorProto,
     pool,
 )
+from tfserving_api.tensors import Tensor, to_proto
+from tfserving_api.tfrecord import masked_crc32c
 
 DEADLINE_S = 30.0
 ALLOW_LABELS = "--allow_version_labels_for_unavailable_models"

@@ -17,8 +17,6 @@ from serving.modelserver.states import ManagerState, ServableStateMonitor
 class NoEngine:
     """Remembers whether it was closed."""
 
-    name = "none"
-
     def __init__(self) -> None:
         self.closed = False
 

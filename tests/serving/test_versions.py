@@ -133,7 +133,7 @@ def slow_call(client: Any, steps: int, timeout_s: float) -> Any:
 def test_a_call_in_flight_keeps_its_version_alive(launch: Any, publish: Any, base_path: Path, eventually: Any) -> None:
     publish("counter", "1")
     client = launch(*single(base_path)).ready()
-    slow = slow_call(client, 10**12, 5.0)
+    slow = slow_call(client, 10**12, 4.0)
     publish("half_plus_two", "2")
     eventually(lambda: client.states().get(2) == AVAILABLE)
     assert client.half() == 3.0
@@ -145,9 +145,9 @@ def test_a_call_in_flight_keeps_its_version_alive(launch: Any, publish: Any, bas
 def test_sigterm_lets_calls_in_flight_finish(launch: Any, publish: Any, base_path: Path) -> None:
     publish("counter", "1")
     server = launch(*single(base_path))
-    slow = slow_call(server.ready(), 150_000, 60.0)
+    slow = slow_call(server.ready(), 60_000, 60.0)
     server.process.terminate()
-    assert slow.result().outputs["steps"].int64_val == [150_000]
+    assert slow.result().outputs["steps"].int64_val == [60_000]
     assert server.process.wait(30) == 0
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.modelserver.crc32c import crc32c
 from serving.modelserver.errors import DataLossError, InvalidArgumentError
 from serving.modelserver.warmup import read_warmup_records
 from tfserving_api.messages import PredictionLog, TensorProto
+from tfserving_api.tfrecord import crc32c
 
 AVAILABLE, END = 30, 50
 
@@ -115,7 +115,7 @@ def test_predictions_go_on_while_a_version_warms_up(
     caller.start()
     try:
         unfinished = publish("counter", "2.unready")
-        write_warmup(unfinished, [question("steps", 200_000)])
+        write_warmup(unfinished, [question("steps", 80_000)])
         unfinished.rename(base_path / "2")
         eventually(lambda: 2 in client.states())
         before = len(served)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving.modelserver.tensors import Tensor, from_proto, to_proto
 from tfserving_api.messages import TensorProto
+from tfserving_api.tensors import Tensor, from_proto, to_proto
 
 
 def proto(dtype: int, *shape: int, **fields: Any) -> Any:
