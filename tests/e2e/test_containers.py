@@ -15,6 +15,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from gateway.settings import Settings
 from serving.modelserver.flags import parse_flags
 from tfserving_api.messages import ModelServerConfig
+from trainer.rollout_files import RolloutFiles
+from trainer.settings import TrainerSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -28,10 +30,10 @@ def service(name: str) -> str:
     return found[1]
 
 
-def mounts(name: str) -> dict[str, tuple[str, str]]:
+def mounts(name: str) -> dict[str, tuple[Path, str]]:
     """Where in the container each path of the repository is mounted, and how."""
     found = re.findall(r"^ +- \./([\w./]+):([\w./]+)(?::(\w+))?$", service(name), re.MULTILINE)
-    return {source: (target, mode) for source, target, mode in found}
+    return {source: (Path(target), mode) for source, target, mode in found}
 
 
 def flags() -> dict[str, str]:
@@ -60,7 +62,11 @@ def monitoring_config_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.MonitoringConfig"))
 
 
-def test_the_served_model_is_the_one_that_the_gateway_asks_for_and_its_files_are_mounted():
+def environment(name: str) -> dict[str, str]:
+    return dict(re.findall(r'^      ([A-Z_]+): "?([^"\n]+)"?$', service(name), re.MULTILINE))
+
+
+def test_the_config_for_serving_alone_names_the_model_that_the_gateway_asks_for():
     config = text_format.Parse((ROOT / "serving" / "models.config").read_text(), ModelServerConfig())
     (model,) = config.model_config_list.config
     assert model.name == Settings().model_name
@@ -69,19 +75,34 @@ def test_the_served_model_is_the_one_that_the_gateway_asks_for_and_its_files_are
     assert model.base_path == f"{mounts('serving')['data/models'][0]}/{model.name}"
 
 
+def test_serving_reads_the_config_that_the_trainer_writes_and_finds_the_versions(tmp_path, monkeypatch):
+    (tmp_path / "models/brain_tumor/1").mkdir(parents=True)
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    for name, value in environment("trainer").items():
+        monkeypatch.setenv(name, value)
+    settings = TrainerSettings()
+    RolloutFiles(settings).ensure()
+
+    (written,) = (path.relative_to(tmp_path) for path in tmp_path.rglob("models.config"))
+    config = text_format.Parse((tmp_path / written).read_text(), ModelServerConfig())
+
+    inside, mode = mounts("serving")["data/models"]
+    assert flags()["model_config_file"] == str(inside / written.relative_to("models"))
+    assert config.model_config_list.config[0].base_path == str(inside / "brain_tumor")
+    assert mode == "ro"
+
+
 def test_monitoring_is_on_a_path_of_its_own():
     config = text_format.Parse((ROOT / "serving" / "monitoring.config").read_text(), monitoring_config_class()())
     assert config.prometheus_config.enable
     assert config.prometheus_config.path.startswith("/")
 
 
-def test_every_config_that_serving_is_told_of_is_mounted_read_only():
+def test_the_monitoring_config_is_mounted_read_only():
     mounted = {target: (source, mode) for source, (target, mode) in mounts("serving").items()}
-    for flag in ("model_config_file", "monitoring_config_file"):
-        source, mode = mounted[flags()[flag]]
-        assert (ROOT / source).is_file()
-        assert mode == "ro"
-    assert mounted["/models"][1] == "ro"
+    source, mode = mounted[Path(flags()["monitoring_config_file"])]
+    assert (ROOT / source).is_file()
+    assert mode == "ro"
 
 
 def test_serving_has_a_thread_for_every_call_that_the_gateway_may_have_in_flight():
