@@ -1,12 +1,13 @@
 # make run    the whole service on this machine        make test   every check that CI has
 # make bench  load generator, figures as ratios        make model ZIP=…  the shipped model again, from its data
+# make chaos  kills at random moments of 30 jobs
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 DESCRIPTORS := tfserving_api/descriptors.binpb
 
-.PHONY: run test bench model format generate requirements clean
+.PHONY: run test bench chaos model format generate requirements clean
 
 run: $(RUN) $(DESCRIPTORS)
 	@$(BIN)/honcho start
@@ -38,6 +39,10 @@ format: $(DEV)
 
 generate: $(DEV)
 	$(BIN)/python protos/generate.py
+
+# Kills of every process at random moments of 30 jobs; about 15 minutes. A short one is part of `make test`.
+chaos: $(RUN) $(DESCRIPTORS) $(DEV)
+	$(BIN)/python tests/e2e/chaos.py --jobs 30
 
 # The pins again, from requirements/*.in.
 requirements: $(DEV)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ _QUIET_LOAD = 0.7
 
 def main() -> int:
     """Runs the rounds and prints the tables; returns the exit status."""
+    # Whoever ends the bench ends its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = _arguments()
     versions = [path for path in arguments.model_base_path.glob("[0-9]*") if path.is_dir()]
     if not versions:

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.measurement import Measurement
 
 _READY_S = 120.0
+_MEASURED_S = 300.0
 _STOP_S = 30.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -94,7 +95,7 @@ def server(arguments: Sequence[str], ready: str, environment: Mapping[str, str] 
 def measure(module: str, *arguments: str) -> Measurement:
     """Runs `python -m module`, which prints its measurement as the last line."""
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own modules
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MEASURED_S)  # noqa: S603 our own modules
     if done.returncode != 0:
         raise RuntimeError(f"{command} failed:\n{done.stderr[-2000:]}")
     return Measurement.from_json(done.stdout.splitlines()[-1])

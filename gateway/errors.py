@@ -5,23 +5,26 @@
     ├── ModelVersionNotFoundError      NOT_FOUND
     ├── VersionLabelNotFoundError      NOT_FOUND
     ├── ExplanationUnavailableError    UNIMPLEMENTED
-    ├── NotBuiltError                  UNIMPLEMENTED
     ├── DeadlineExceededError          DEADLINE_EXCEEDED
     ├── QueueFullError                 RESOURCE_EXHAUSTED, retry
     ├── ServingBusyError               RESOURCE_EXHAUSTED, retry
     ├── ServingUnavailableError        UNAVAILABLE, retry
     ├── NoModelError                   UNAVAILABLE, retry
     ├── VersionGoneError               UNAVAILABLE, retry
+    ├── TrainerUnavailableError        UNAVAILABLE, retry
+    ├── StoppingError                  UNAVAILABLE, retry
     ├── UnsupportedSignatureError      FAILED_PRECONDITION
     └── ModelFailedError               INTERNAL
 
-Beside it stands `gateway.imaging.InvalidImageError`, which knows nothing of gRPC: INVALID_ARGUMENT.
+Beside it stand `gateway.imaging.InvalidImageError`, which knows nothing of gRPC: INVALID_ARGUMENT, and
+ForwardedError: whatever the trainer said.
 Everything else is INTERNAL with a fixed text. `gateway.status` does the mapping.
 """
 
 from typing import ClassVar
 
 import grpc
+from google.rpc import status_pb2
 
 
 class GatewayError(Exception):
@@ -65,13 +68,6 @@ class ExplanationUnavailableError(GatewayError):
 
     status_code = grpc.StatusCode.UNIMPLEMENTED
     reason = "EXPLANATION_UNAVAILABLE"
-
-
-class NotBuiltError(GatewayError):
-    """The method is declared, and not built yet."""
-
-    status_code = grpc.StatusCode.UNIMPLEMENTED
-    reason = "NOT_IMPLEMENTED"
 
 
 class DeadlineExceededError(GatewayError):
@@ -121,6 +117,22 @@ class VersionGoneError(GatewayError):
     retry_after_s = 1.0
 
 
+class TrainerUnavailableError(GatewayError):
+    """The trainer cannot be reached, or left in mid-call."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "TRAINER_UNAVAILABLE"
+    retry_after_s = 1.0
+
+
+class StoppingError(GatewayError):
+    """The gateway is about to end, and the call would outlast it."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "GATEWAY_STOPPING"
+    retry_after_s = 1.0
+
+
 class UnsupportedSignatureError(GatewayError):
     """The version's signature is none that the gateway can feed."""
 
@@ -132,3 +144,15 @@ class ModelFailedError(GatewayError):
     """Serving took the image and failed on it, or answered what no verdict can be read from."""
 
     reason = "MODEL_FAILED"
+
+
+class ForwardedError(Exception):
+    """The trainer refused a call that is its own.
+
+    Attributes:
+      status: its word, which the caller is told unchanged.
+    """
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status)
+        self.status = status

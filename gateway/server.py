@@ -9,44 +9,43 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from braintumor.v1 import (
-    classifier_service_pb2,
-    classifier_service_pb2_grpc,
-    model_service_pb2,
-    model_service_pb2_grpc,
-    trainer_service_pb2,
-    trainer_service_pb2_grpc,
-)
-from google.longrunning import operations_pb2, operations_pb2_grpc
+from braintumor.v1 import classifier_service_pb2, classifier_service_pb2_grpc, model_service_pb2, trainer_service_pb2
+from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.backend.batcher import Batcher
+from gateway.backend.canary import Canary
 from gateway.backend.channel import open_channel
 from gateway.backend.serving_client import ServingClient
+from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
 from gateway.classify import Classifier
 from gateway.imaging import ImageLimits
 from gateway.interceptors import INTERCEPTORS
+from gateway.lookout import Lookout
 from gateway.services.classifier import ClassifierService
+from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService
-from gateway.services.models import ModelService
-from gateway.services.operations import OperationsService
-from gateway.services.trainer import TrainerService
 from gateway.settings import Settings
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
-"""The service whose health follows serving."""
+"""The service whose health, like that of the whole gateway, follows serving."""
 
+FORWARDED = (
+    trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"],
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"],
+    operations_pb2.DESCRIPTOR.services_by_name["Operations"],
+)
+"""Services that are the trainer's: all their methods go on to it, and their health follows it."""
+
+_FORWARDED_NAMES = tuple(service.full_name for service in FORWARDED)
 _REFLECTED = (
     CLASSIFIER_SERVICE,
-    trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name,
-    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-    operations_pb2.DESCRIPTOR.services_by_name["Operations"].full_name,
+    *_FORWARDED_NAMES,
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection.SERVICE_NAME,
 )
-_LOOK_INTERVAL_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -83,36 +82,47 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
       RuntimeError: it cannot listen there.
     """
     with ThreadPoolExecutor(settings.decode_threads, "decode") as threads:
-        async with open_channel(settings.serving_address) as channel:
-            client = ServingClient(channel, settings.model_name)
+        async with open_channel(settings.serving_address) as channel, open_channel(settings.trainer_address) as onward:
+            client, trainer = ServingClient(channel, settings.model_name), TrainerClient(onward)
             versions = Versions(client)
-            health = HealthService([CLASSIFIER_SERVICE])
-            server = _server(settings, share_port, health, _classifier_service(settings, client, versions, threads))
+            canary = Canary(versions, trainer)
+            health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
+            forwarder = Forwarder(onward, settings.trainer_deadline_s)
+            classifier = _classifier_service(settings, client, versions, canary, threads)
+            server = _server(settings, share_port, health, classifier, forwarder)
             port = server.add_insecure_port(settings.address)
             await server.start()
-            looking = asyncio.create_task(_keep_looking(versions, health))
+            lookout = Lookout(versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
+            looking = asyncio.create_task(lookout.run())
             try:
                 yield f"{settings.address.rpartition(':')[0]}:{port}"
             finally:
                 # First the word that no more calls are welcome, then the wait for those that are here; these may
-                # still need serving, so its channel and the look at it end last.
+                # still need serving and trainer, so the channels and the look at them end last.
                 health.close()
+                forwarder.close()
                 await server.stop(settings.drain_grace_s)
                 looking.cancel()
                 await asyncio.wait([looking])
 
 
 def _classifier_service(
-    settings: Settings, client: ServingClient, versions: Versions, threads: ThreadPoolExecutor
+    settings: Settings, client: ServingClient, versions: Versions, canary: Canary, threads: ThreadPoolExecutor
 ) -> ClassifierService:
     batcher = Batcher(client, settings.max_batch_size, settings.max_calls_in_flight)
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    classifier = Classifier(versions, batcher, threads, limits, settings.max_queued_images, settings.stream_window)
+    classifier = Classifier(
+        versions, canary, batcher, threads, limits, settings.max_queued_images, settings.stream_window
+    )
     return ClassifierService(classifier, versions, settings)
 
 
 def _server(
-    settings: Settings, share_port: bool, health: HealthService, classifier: ClassifierService
+    settings: Settings,
+    share_port: bool,
+    health: HealthService,
+    classifier: ClassifierService,
+    forwarder: Forwarder,
 ) -> grpc.aio.Server:
     options = [
         # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
@@ -122,20 +132,7 @@ def _server(
     ]
     server = grpc.aio.server(interceptors=[interceptor() for interceptor in INTERCEPTORS], options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
-    trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(TrainerService(), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(), server)
-    operations_pb2_grpc.add_OperationsServicer_to_server(OperationsService(), server)
+    server.add_generic_rpc_handlers([forwarder.handler_of(service) for service in FORWARDED])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     return server
-
-
-async def _keep_looking(versions: Versions, health: HealthService) -> None:
-    while True:
-        try:
-            await versions.step()
-        except Exception:
-            _logger.exception("look at serving failed")
-        for service in ("", CLASSIFIER_SERVICE):
-            health.set(service, versions.ready)
-        await asyncio.sleep(_LOOK_INTERVAL_S)

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     max_deadline_s: float = Field(default=120.0, gt=0)
     """Longest time for an image, whatever deadline its caller sets, in seconds."""
 
+    trainer_deadline_s: float = Field(default=300.0, gt=0)
+    """Time for a call that goes on to the trainer and whose caller sets no deadline, in seconds."""
+
     drain_grace_s: float = Field(default=20.0, ge=0)
     """Time for calls in flight to finish after SIGTERM, in seconds."""
 

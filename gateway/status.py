@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import request_id
-from gateway.errors import GatewayError
+from gateway.errors import ForwardedError, GatewayError
 from gateway.imaging import InvalidImageError
 
 ERROR_DOMAIN = "braintumor"
@@ -31,10 +31,13 @@ def to_status(error: Exception) -> status_pb2.Status:
 
     Returns:
       A status with ErrorInfo always, BadRequest where a field of the request is to blame, and RetryInfo where a
-      retry may help. An error of no known kind is INTERNAL, with a fixed text and the request id.
+      retry may help. An error of no known kind is INTERNAL, with a fixed text and the request id. What the trainer
+      said is passed on as it is.
 
     Source: AIP-193.
     """
+    if isinstance(error, ForwardedError):
+        return error.status
     account = _account_of(error)
     if account.code is grpc.StatusCode.INTERNAL:
         _logger.error("call failed", extra={"reason": account.reason}, exc_info=error)

@@ -52,8 +52,8 @@ async def serve(settings: TrainerSettings) -> None:
     Once it listens it says so on stdout, in one line: `Trainer listening on <host>:<port>`.
 
     Raises:
-      TrainerError: another daemon has the data root, or what a killed one left cannot be put in order.
-      RuntimeError: it cannot listen there.
+      TrainerError: another daemon has the data root, what a killed one left cannot be put in order, or it cannot
+        listen there.
     """
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -78,43 +78,57 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
       The address that it listens on, "host:port".
 
     Raises:
-      TrainerError, RuntimeError: as for `serve`.
+      TrainerError: as for `serve`.
     """
     async with contextlib.AsyncExitStack() as stack:
         operations = Operations(settings.database)
         await operations.open()
         stack.push_async_callback(operations.close)
-        serving = ServingClient(
-            await stack.enter_async_context(open_channel(settings.serving_address)), settings.model_name
-        )
+        channel = await stack.enter_async_context(open_channel(settings.serving_address))
+        serving = ServingClient(channel, settings.model_name)
         rollout = Rollout(settings, serving)
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
         jobs = Jobs(operations, retraining, settings.max_queued_jobs)
-        health_servicer = health.aio.HealthServicer()
-        server = grpc.aio.server(interceptors=[ErrorInterceptor()])
-        trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
-            TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings.data_root), server
-        )
+        # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
+        server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=[("grpc.so_reuseport", 0)])
+        training = TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings.data_root)
+        trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-        reflection.enable_server_reflection(_REFLECTED, server)
-        port = server.add_insecure_port(settings.address)
-        await server.start()
-        for service in ("", *_SERVICES):
-            await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
-        running = asyncio.create_task(jobs.run())
-        try:
+        async with _listening(server, settings.address) as port, _at_work(jobs):
             yield f"{settings.address.rpartition(':')[0]}:{port}"
-        finally:
-            # First the word that no more calls are welcome. Those that follow a job end with the jobs' own stop;
-            # the rest have the grace period.
-            await health_servicer.enter_graceful_shutdown()
+            # Whoever follows a job would hold up the drain.
             operations.stop_following()
-            running.cancel()
-            await asyncio.wait([running])
-            await server.stop(_DRAIN_GRACE_S)
+
+
+@contextlib.asynccontextmanager
+async def _listening(server: grpc.aio.Server, address: str) -> AsyncIterator[int]:
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection(_REFLECTED, server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as err:
+        raise TrainerError(f"cannot listen on {address}; is the port taken? TRAINER_ADDRESS sets another one") from err
+    await server.start()
+    for service in ("", *_SERVICES):
+        await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield port
+    finally:
+        await health_servicer.enter_graceful_shutdown()
+        await server.stop(_DRAIN_GRACE_S)
+
+
+@contextlib.asynccontextmanager
+async def _at_work(jobs: Jobs) -> AsyncIterator[None]:
+    working = asyncio.create_task(jobs.run())
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.wait([working])
 
 
 @contextlib.contextmanager

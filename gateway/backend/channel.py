@@ -1,4 +1,4 @@
-"""The channel to TensorFlow Serving."""
+"""Channels to TensorFlow Serving and to the trainer."""
 
 import grpc
 
@@ -7,7 +7,7 @@ _OPTIONS = (
     # A batch of large inputs, or of heatmaps, is beyond gRPC's default of 4 MiB.
     ("grpc.max_send_message_length", _UNLIMITED),
     ("grpc.max_receive_message_length", _UNLIMITED),
-    # gRPC waits up to two minutes between tries to connect; serving is back sooner.
+    # gRPC waits up to two minutes between tries to connect; the other side is back sooner.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 500),
@@ -15,7 +15,7 @@ _OPTIONS = (
 
 
 def open_channel(address: str) -> grpc.aio.Channel:
-    """Returns a channel that notices within a second that serving is back.
+    """Returns a channel that notices within a second that the other side is back.
 
     Args:
       address: a gRPC target, such as "127.0.0.1:8500" or "dns:///serving:8500".

@@ -113,8 +113,7 @@ class Versions:
         async with self._lock:
             self._numbers.pop(gone.version, None)
             self._labels = {label: seen for label, seen in self._labels.items() if seen[1].version != gone.version}
-            default = self._view.default
-            if default is None or default.version == gone.version:
+            if self._view.default is None or any(seen.version == gone.version for seen in self._view.served.values()):
                 await self._look()
 
     def _resolve_default(self) -> ServedVersion:

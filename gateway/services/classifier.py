@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002, N802 the contract names the methods, and gRPC passes both arguments
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -10,6 +11,7 @@ from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceServicer
 
 import gateway
+from gateway.backend.canary import ROUTING_KEY
 from gateway.backend.served_version import Selector
 from gateway.backend.versions import Versions
 from gateway.classify import Answer, Classifier, Query
@@ -61,19 +63,20 @@ class ClassifierService(ClassifierServiceServicer):
         """Classifies within the caller's deadline, or the default one where the caller sets none."""
         remaining_s = context.time_remaining()
         timeout_s = self._settings.default_deadline_s if remaining_s is None else remaining_s
-        answer = await self._classifier.classify(_query(request, min(timeout_s, self._settings.max_deadline_s)))
-        return self._response(answer)
+        query = _query(request, min(timeout_s, self._settings.max_deadline_s), _routing_key(context))
+        return self._response(await self._classifier.classify(query))
 
     # grpc.aio also takes handlers that write their answers, which the generated type leaves out.
     async def PredictStream(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb2.PredictStreamRequest], context: _Context
     ) -> None:
         """Keeps at most a window of images in work, and reads no further meanwhile."""
-        await answer_all(request_iterator, self._stream_answer, context.write, self._settings.stream_window)
+        answer = partial(self._stream_answer, _routing_key(context))
+        await answer_all(request_iterator, answer, context.write, self._settings.stream_window)
 
-    async def _stream_answer(self, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
+    async def _stream_answer(self, routing_key: str, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
         try:
-            query = _query(item.request, self._settings.default_deadline_s)
+            query = _query(item.request, self._settings.default_deadline_s, routing_key)
             response = self._response(await self._classifier.classify_of_stream(query))
         except Exception as err:  # noqa: BLE001 whatever befalls one image is the answer for that image
             return pb2.PredictStreamResponse(id=item.id, error=to_status(err))
@@ -97,11 +100,16 @@ class ClassifierService(ClassifierServiceServicer):
         return response
 
 
-def _query(request: pb2.PredictRequest, timeout_s: float) -> Query:
+def _routing_key(context: _Context) -> str:
+    metadata = context.invocation_metadata() or ()
+    return next((value for key, value in metadata if key == ROUTING_KEY and isinstance(value, str)), "")
+
+
+def _query(request: pb2.PredictRequest, timeout_s: float, routing_key: str) -> Query:
     selector: Selector = None
     match request.WhichOneof("model"):
         case "version":
             selector = request.version
         case "version_label":
             selector = request.version_label
-    return Query(request.image, selector, request.explain, timeout_s)
+    return Query(request.image, selector, request.explain, timeout_s, routing_key)

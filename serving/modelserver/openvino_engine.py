@@ -3,6 +3,7 @@
 import queue
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -108,7 +109,8 @@ class _CompiledSignature:
 
 
 def _compile(path: Path, name: str, tags: frozenset[str], precision: str) -> Any:
-    openvino, core = _openvino()
+    with _starting:
+        openvino, core = _openvino()
     options = {
         # One call at a time, on all cores. Measured on 2 cores with a small CNN: a lone batch of 32 runs twice as
         # fast as with a stream per core, and calls that come together lose nothing but for single images.
@@ -127,6 +129,10 @@ def _compile(path: Path, name: str, tags: frozenset[str], precision: str) -> Any
             raise ConversionError(f"signature {name} does not convert: {_last_line(err)}") from err
 
 
+_starting = threading.Lock()
+"""Versions load in several threads, and `cache` lets them all in."""
+
+
 @cache
 def _openvino() -> tuple[Any, Any]:
     # The package reports its use to its maker wherever it finds this module; without it, it has a stub of its own.
@@ -135,6 +141,8 @@ def _openvino() -> tuple[Any, Any]:
         import openvino
     except ImportError as err:
         raise ConversionError("the package openvino is not installed") from err
+    # The first of these calls in a process imports NumPy's types; two threads that meet in it stop each other for good.
+    openvino.Type.u8.to_dtype()
     core = openvino.Core()
     # A file that is overwritten while it is mapped would end the process.
     core.set_property({"ENABLE_MMAP": False})

@@ -27,6 +27,9 @@ from chaos_cast import MODEL, Caller, Jobs, Service, made_data_root, started
 from trainer.replay import replay
 from trainer.serving_client import ServingClient, open_channel
 
+_TIDY_S = 10.0
+"""Time for the trainer to clear up after the last job."""
+
 _TOLERANCE = 1e-3
 """Of a probability that one version gives one slice, in one batch or another."""
 
@@ -36,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pause", type=float, default=10.0, help="mean time between two kills, in seconds")
+    parser.add_argument("--pause", type=float, default=15.0, help="mean time between two kills, in seconds")
     arguments = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="chaos-"))
     data_root = made_data_root(directory / "data")
@@ -90,11 +93,19 @@ def _problems(jobs: Jobs, services: dict[str, Service], caller: Caller, data_roo
         if np.ptp(probabilities) > _TOLERANCE:
             problems.append(f"version {version} answered from {min(probabilities)} to {max(probabilities)}")
     problems += asyncio.run(_stable_problems(services["serving"].address, data_root))
-    left = [path for pattern in (".unfinished-*", ".removed-*") for path in data_root.rglob(pattern)]
-    left += [path for path in data_root.glob("runs/*/*") if path.name not in {"log.txt", "tensorboard"}]
-    problems += [f"{path.relative_to(data_root)} is left" for path in left]
     expected = {service.process.pid for service in services.values()}
-    return problems + [f"process {pid} is left" for pid in _processes_of(data_root) - expected]
+    deadline = time.monotonic() + _TIDY_S
+    while (left := _left(data_root, expected)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return problems + [f"{what} is left" for what in left]
+
+
+def _left(data_root: Path, expected: set[int]) -> list[str]:
+    """Names files and processes that should be gone."""
+    files = [path for pattern in (".unfinished-*", ".removed-*") for path in data_root.rglob(pattern)]
+    files += [path for path in data_root.glob("runs/*/*") if path.name not in {"log.txt", "tensorboard"}]
+    processes = _processes_of(data_root) - expected
+    return [str(path.relative_to(data_root)) for path in files] + [f"process {pid}" for pid in processes]
 
 
 def _untrue(name: str, operation: Any, data_root: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Who takes part in the chaos: services that can be killed, a caller, jobs, and a data root for them."""
 
 import io
+import math
 import os
 import random
 import shutil
@@ -111,7 +112,7 @@ class Jobs:
         try:
             self._submit()
             for name in list(self._unfinished):
-                if self._cancel_at.get(name, time.monotonic()) < time.monotonic():
+                if self._cancel_at.get(name, math.inf) < time.monotonic():
                     self._operations.CancelOperation(operations_pb2.CancelOperationRequest(name=name), timeout=5)
                 operation = self.get(name)
                 if operation.done:
@@ -158,7 +159,7 @@ def started(directory: Path, data_root: Path) -> dict[str, Service]:
         "SERVING_ADDRESS": serving,
         "TRAINER_ADDRESS": trainer,
         "GATEWAY_ADDRESS": gateway,
-        "TRAINER_MAX_QUEUED_JOBS": "4",
+        "TRAINER_JOB_NICENESS": "0",  # else a busy machine kills faster than it trains
     }
     write_config = [sys.executable, "-m", "trainer", "write-config"]
     subprocess.run(write_config, cwd=_ROOT, env=os.environ | environment, check=True, stdout=subprocess.DEVNULL)

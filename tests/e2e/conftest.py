@@ -51,6 +51,12 @@ class Service:
 
 
 @pytest.fixture(scope="session")
+def start_service() -> type[Service]:
+    """Starts a module of ours as a process; whoever does so stops it."""
+    return Service
+
+
+@pytest.fixture(scope="session")
 def shipped_version() -> Path:
     """Directory of the shipped model."""
     return _MODEL_DIR / "1"

@@ -28,6 +28,7 @@ from gateway.server import CLASSIFIER_SERVICE, running_gateway
 from gateway.settings import Settings
 
 _PATIENCE_S = 20.0
+_NOWHERE = "127.0.0.1:1"
 
 # Tests are no package, so the module beside this one is loaded by its path.
 _spec = importlib.util.spec_from_file_location("gateway_fake_serving", Path(__file__).with_name("fake_serving.py"))
@@ -142,8 +143,14 @@ def start_gateway() -> Callable[..., AbstractAsyncContextManager[RunningGateway]
 
     @asynccontextmanager
     async def _start(serving: Any, ready: bool = True, **settings: Any) -> AsyncIterator[RunningGateway]:
-        settings = {"address": "127.0.0.1:0", "serving_address": serving.address, "drain_grace_s": 1.0, **settings}
-        with _built("Classifier", "Batcher") as inside:
+        settings = {
+            "address": "127.0.0.1:0",
+            "serving_address": serving.address,
+            "trainer_address": _NOWHERE,
+            "drain_grace_s": 1.0,
+            **settings,
+        }
+        with _built("Classifier", "Batcher", "Canary") as inside:
             async with running_gateway(Settings(**settings)) as address, grpc.aio.insecure_channel(address) as channel:
                 gateway = RunningGateway(address, channel, inside)
                 if ready:
@@ -177,7 +184,12 @@ def spawn_gateway(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[G
 
     @asynccontextmanager
     async def _spawn(serving: Any, **variables: str) -> AsyncIterator[GatewayProcess]:
-        variables = {"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": serving.address, **variables}
+        variables = {
+            "GATEWAY_ADDRESS": "127.0.0.1:0",
+            "SERVING_ADDRESS": serving.address,
+            "TRAINER_ADDRESS": _NOWHERE,
+            **variables,
+        }
         log_file = tmp_path / "gateway.log"
         with log_file.open("wb") as log:
             process = await asyncio.create_subprocess_exec(

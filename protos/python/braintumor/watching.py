@@ -21,7 +21,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 # What a job's stream ends with when the service, or the way to it, goes away.
 _BROKEN = {
     grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.UNKNOWN,
@@ -71,4 +70,6 @@ class WatchState:
 
 
 def _is_passing(error: ServiceError) -> bool:
-    return error.retry_after_s is not None or (not error.reason and error.code in _BROKEN)
+    if error.retry_after_s is not None or error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return True  # The deadline is the stream's own, whether it is us who notice or the service.
+    return not error.reason and error.code in _BROKEN

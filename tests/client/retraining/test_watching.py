@@ -66,7 +66,8 @@ def test_a_stream_that_just_ends_is_opened_again(state):
     ("error", "passes"),
     [
         (ServiceError(grpc.StatusCode.UNAVAILABLE, "no trainer", "TRAINER_UNAVAILABLE", 1.0), True),
-        (ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "the stream's own"), True),
+        (ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "we noticed"), True),
+        (ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "the gateway noticed", "DEADLINE_EXCEEDED"), True),
         (ServiceError(grpc.StatusCode.NOT_FOUND, "no job", "OPERATION_NOT_FOUND"), False),
         (ServiceError(grpc.StatusCode.INTERNAL, "a bug", "INTERNAL"), False),
         (ServiceError(grpc.StatusCode.UNAUTHENTICATED, "a proxy's word"), False),

@@ -23,7 +23,6 @@ from google.rpc import error_details_pb2
 
 _SHIPPED = Path(__file__).parents[3] / "data/models/brain_tumor/1"
 _PATIENCE_S = 120.0
-_NOWHERE = "127.0.0.1:1"
 
 
 def _eventually(condition: Callable[[], Any]) -> Any:
@@ -69,8 +68,8 @@ class Daemon:
 
     def start(self, **environment: str) -> None:
         log = self.root / "trainer.log"
-        self.process, address = _started(["-m", "trainer", "serve"], self._environment | environment, log)
-        self._channel = grpc.insecure_channel(address)
+        self.process, self.address = _started(["-m", "trainer", "serve"], self._environment | environment, log)
+        self._channel = grpc.insecure_channel(self.address)
         self.trainer: Any = trainer_service_pb2_grpc.TrainerServiceStub(self._channel)
         self.operations: Any = operations_pb2_grpc.OperationsStub(self._channel)
 
@@ -111,11 +110,11 @@ class Daemon:
 
     def published_by(self, name: str) -> list[int]:
         """Versions on disk whose card names the operation."""
-        found = []
-        for card in self.root.glob("models/brain_tumor/*/assets.extra/model_card.json"):
-            if f"operations/{json.loads(card.read_text()).get('operation_id')}" == name:
-                found.append(int(card.parts[-3]))
-        return found
+        operation_id = name.removeprefix("operations/")
+        cards = self.root.glob("models/brain_tumor/*/assets.extra/model_card.json")
+        return [
+            int(card.parts[-3]) for card in cards if json.loads(card.read_text()).get("operation_id") == operation_id
+        ]
 
     def card(self, version: int) -> dict[str, Any]:
         path = self.root / f"models/brain_tumor/{version}/assets.extra/model_card.json"
@@ -228,13 +227,15 @@ def daemon(data_root: Path, serving: str) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def lonely_daemon(data_root: Path, tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon on a data root of its own, without any serving."""
-    root = tmp_path / "data"
-    shutil.copytree(data_root / "raw", root / "raw")
-    shutil.copytree(_SHIPPED, root / "models/brain_tumor/1")
-    daemon = Daemon(root, {"SERVING_ADDRESS": _NOWHERE, "TRAINER_ROLLOUT_TIMEOUT_S": "0.5"})
-    daemon.start()
-    yield daemon
-    daemon.end(signal.SIGKILL)
-    _eventually(lambda: not daemon.job_processes())
+def second() -> Callable[[Path, str], str]:
+    """Starts a daemon that must not start, and returns what it says on stderr."""
+
+    def second(root: Path, address: str) -> str:
+        environment = os.environ | {"DATA_ROOT": str(root), "TRAINER_ADDRESS": address}
+        command = [sys.executable, "-m", "trainer", "serve"]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 1
+        assert "Traceback" not in ended.stderr
+        return ended.stderr
+
+    return second

@@ -86,7 +86,7 @@ class ModelVersion(google.protobuf.message.Message):
     model_card_json: builtins.str
     """Its model card, as JSON. Empty in lists."""
     canary_percent: builtins.float
-    """Share of the unlabelled traffic that it gets as canary, in percent."""
+    """Share of the traffic that names no version that it gets as canary, in percent."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Labels that lead to it, such as "stable"."""
@@ -298,7 +298,7 @@ class SetCanaryRequest(google.protobuf.message.Message):
     version: builtins.int
     """The version to try; ignored where percent is 0."""
     percent: builtins.float
-    """Share of the unlabelled Predict traffic, in [0, 100]; 0 ends the canary."""
+    """Share of the traffic that names no version, in [0, 100]; 0 ends the canary."""
     def __init__(
         self,
         *,

@@ -105,11 +105,19 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetCanary(self, request, context):
-        """Sends a share of the unlabelled Predict traffic to a version.
+        """Sends a share of the Predict and PredictStream traffic that names no version and no label to a version.
+
+        Calls with the metadata key "x-routing-key" are sticky: as long as canary and share stay, all calls with one
+        value are answered by the same version, whichever gateway takes them. The value's place is the hash of
+        "<version>/<value>" (BLAKE2b of 6 bytes, read as a big-endian fraction of 2^48); it goes to the canary where that
+        is below percent / 100, so a share that grows takes no value away from the canary. Calls without the key are
+        drawn one by one. A slice that the canary fails on is answered by the stable version; model_version says which
+        one it was.
 
         Errors:
         NOT_FOUND  there is no such version.
-        INVALID_ARGUMENT  the share is not in [0, 100].
+        INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
+        FAILED_PRECONDITION  it does not load, or does not answer as in training.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -95,7 +95,9 @@ Global___RetrainStep: typing_extensions.TypeAlias = RetrainStep
 
 @typing.final
 class RetrainRequest(google.protobuf.message.Message):
-    """Request of Retrain. Paths are relative to the data root and may not leave it."""
+    """Request of Retrain. Paths are relative to the data root and may not leave it. What is left empty or 0 takes the
+    service's default.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -110,7 +112,7 @@ class RetrainRequest(google.protobuf.message.Message):
     FORCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     image_dir: builtins.str
-    """Directory of the image files."""
+    """Directory of the image files, or a zip archive of images and labels."""
     target_dir: builtins.str
     """Directory of the label file."""
     target_file: builtins.str
@@ -118,7 +120,7 @@ class RetrainRequest(google.protobuf.message.Message):
     data_dir: builtins.str
     """Directory to which the data set is written."""
     epochs: builtins.int
-    """Passes over the training split, 1 to 1000."""
+    """Passes over the training split, 1 to 1000; 0 is the architecture's own number."""
     npz_filename: builtins.str
     """Name of the data set's file, ending in ".npz"."""
     architecture: builtins.str

@@ -63,6 +63,7 @@ class TrainerServiceServicer(object):
         The operation's response is RetrainResponse, its metadata RetrainMetadata.
         Errors:
         INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
+        ALREADY_EXISTS  the request id belongs to a job with other fields.
         RESOURCE_EXHAUSTED  too many jobs wait; RetryInfo says when to try again.
         UNAVAILABLE  the trainer cannot be reached.
         """

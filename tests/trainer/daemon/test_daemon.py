@@ -1,4 +1,4 @@
-"""A daemon that is killed anywhere leaves jobs that come to one true end, and nothing else."""
+"""A daemon that is killed anywhere leaves jobs that come to one true end. Each test goes on from the one before."""
 
 import signal
 from typing import Any
@@ -10,7 +10,7 @@ _STEPS = (pb2.RETRAIN_STEP_BUILD_DATASET, pb2.RETRAIN_STEP_TRAIN, pb2.RETRAIN_ST
 
 def test_a_job_that_is_killed_in_each_step_is_published_once(daemon: Any, eventually: Any) -> None:
     forced = daemon.retrain(force=True, request_id="once")
-    waiting = daemon.retrain()
+    waiting = daemon.retrain(image_dir="raw")
     for step in _STEPS:
         daemon.until_step(forced, step)
         daemon.end(signal.SIGKILL)
@@ -25,12 +25,23 @@ def test_a_job_that_is_killed_in_each_step_is_published_once(daemon: Any, eventu
     assert card["gate"] == {"blessed": False, "forced": True, "reasons": list(outcome.reasons)}
     assert (card["parent_version"], card["epochs"]) == (1, 1)
 
-    refused = daemon.outcome(waiting)
-    assert (refused.blessed, refused.model_version) == (False, 0)
-    assert any("accuracy" in reason for reason in refused.reasons)
-    assert daemon.published_by(waiting) == []
+    assert daemon.reason(waiting) == "IMAGE_SOURCE_INVALID"
     eventually(lambda: not daemon.leftovers())
     assert not daemon.job_processes()
+
+
+def test_a_network_that_the_gate_refuses_is_a_result_and_no_version(daemon: Any) -> None:
+    name = daemon.retrain()
+    outcome = daemon.outcome(name)
+
+    assert (outcome.blessed, outcome.model_version) == (False, 0)
+    assert any("accuracy" in reason for reason in outcome.reasons)
+    assert daemon.published_by(name) == []
+
+
+def test_a_second_daemon_is_refused(daemon: Any, second: Any) -> None:
+    assert "another trainer works on" in second(daemon.root, "127.0.0.1:0")
+    assert "cannot listen on" in second(daemon.root / "other", daemon.address)
 
 
 def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:
@@ -44,7 +55,8 @@ def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:
 
 def test_the_daemon_stays_small_and_loads_no_tensorflow(daemon: Any) -> None:
     assert daemon.resident_bytes() < 150 * 2**20
-    assert not [name for name in daemon.libraries() if "tensorflow" in name or "pandas" in name or "scipy" in name]
+    packages = ("/tensorflow/", "/pandas/", "/scipy/", "/keras/")
+    assert not [name for name in daemon.libraries() if any(package in name for package in packages)]
 
 
 def test_a_stopped_job_goes_on_and_a_cancelled_one_is_gone(daemon: Any, eventually: Any, within: Any) -> None:
@@ -73,12 +85,3 @@ def test_a_killed_process_fails_its_job_and_a_vanished_directory_the_next(daemon
     assert daemon.reason(first) == "OUT_OF_MEMORY"
     assert daemon.reason(second) == "IMAGE_SOURCE_INVALID"
     assert not daemon.leftovers()
-
-
-def test_without_serving_a_job_trains_and_then_says_what_is_wrong(lonely_daemon: Any) -> None:
-    name = lonely_daemon.retrain(force=True)
-
-    assert lonely_daemon.reason(name) == "ROLLOUT_FAILED"
-    assert lonely_daemon.published_by(name) == [2]
-    assert lonely_daemon.stable() == 1
-    assert not lonely_daemon.leftovers()

@@ -1,0 +1,69 @@
+"""Keeps up with serving and trainer, and has the health service say how they are."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+
+from gateway.backend.canary import Canary
+from gateway.backend.trainer_client import TrainerClient
+from gateway.backend.versions import Versions
+from gateway.services.health import HealthService
+
+_INTERVAL_S = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Lookout:
+    """Looks at both once a second.
+
+    Args:
+      versions: what is seen of serving.
+      trainer: what is seen of the trainer.
+      canary: gets its share from the trainer.
+      health: of the gateway's services.
+      serving_services: those whose health follows serving.
+      trainer_services: those whose health follows the trainer.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        trainer: TrainerClient,
+        canary: Canary,
+        health: HealthService,
+        serving_services: Collection[str],
+        trainer_services: Collection[str],
+    ) -> None:
+        self._versions = versions
+        self._trainer = trainer
+        self._canary = canary
+        self._health = health
+        self._serving_services = serving_services
+        self._trainer_services = trainer_services
+
+    async def run(self) -> None:
+        """Looks until it is cancelled. Neither look waits for the other."""
+        await asyncio.gather(_each_second(self.look_at_serving), _each_second(self.look_at_trainer))
+
+    async def look_at_serving(self) -> None:
+        """Learns which versions answer."""
+        await self._versions.step()
+        for service in self._serving_services:
+            self._health.set(service, self._versions.ready)
+
+    async def look_at_trainer(self) -> None:
+        """Learns whether the trainer answers, and how much the canary gets."""
+        is_serving = await self._trainer.is_serving()
+        for service in self._trainer_services:
+            self._health.set(service, is_serving)
+        await self._canary.step()
+
+
+async def _each_second(look: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await look()
+        except Exception:
+            _logger.exception("look failed")
+        await asyncio.sleep(_INTERVAL_S)

@@ -1,0 +1,143 @@
+"""Forwarding of whole services to the trainer, without a look at their messages."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway import request_id
+from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
+from gateway.status import ERROR_DOMAIN
+
+_Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+_Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_UNBOUNDED = {"google.longrunning.Operations.WaitOperation"}
+"""Methods that by nature take as long as a job does; those that stream are no other."""
+
+# How a call ends where the trainer itself has said nothing, because it is away or left in mid-call.
+_AWAY = {
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+}
+
+_logger = logging.getLogger(__name__)
+
+
+class Forwarder:
+    """Hands calls on to the trainer as bytes, and its answers back.
+
+    A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
+    one; its metadata with the prefix "x-", and the request id; its cancellation. What comes back: answers, status
+    with details, trailing metadata.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, default_deadline_s: float) -> None:
+        self._channel = channel
+        self._default_deadline_s = default_deadline_s
+        self._streams: set[grpc.aio.Call] = set()
+        self._closed = False
+
+    def handler_of(self, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
+        """Returns what answers the calls of a service.
+
+        Raises:
+          ValueError: a method takes a stream of requests, and that is not forwarded.
+        """
+        handlers = {method.name: self._method_handler(method) for method in service.methods}
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    def close(self) -> None:
+        """Ends the streams, which would hold up a drain for as long as a job takes; their callers find another way."""
+        self._closed = True
+        for stream in self._streams:
+            stream.cancel()
+
+    def _method_handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        if method.client_streaming:
+            raise ValueError(f"{method.full_name} takes a stream of requests, and that is not forwarded")
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path))
+        default_s = None if method.full_name in _UNBOUNDED else self._default_deadline_s
+        return grpc.unary_unary_rpc_method_handler(self._forwarding(path, default_s))
+
+    def _forwarding(self, path: str, default_s: float | None) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+        start: Any = self._channel.unary_unary(path)
+
+        async def forward(request: bytes, context: _Context) -> bytes:
+            given_s = context.time_remaining()
+            call = start(request, timeout=default_s if given_s is None else given_s, metadata=_metadata(context))
+            try:
+                answer: bytes = await call
+            except grpc.aio.AioRpcError as err:
+                raise _error(err, context) from err
+            _hand_back(await call.trailing_metadata(), context)
+            return answer
+
+        return forward
+
+    def _forwarding_stream(self, path: str) -> Callable[[bytes, _Context], AsyncIterator[bytes]]:
+        start: Any = self._channel.unary_stream(path)
+
+        async def forward(request: bytes, context: _Context) -> AsyncIterator[bytes]:
+            call = start(request, timeout=context.time_remaining(), metadata=_metadata(context))
+            self._streams.add(call)
+            if self._closed:
+                call.cancel()
+            try:
+                async for answer in call:
+                    yield answer
+                _hand_back(await call.trailing_metadata(), context)
+            except grpc.aio.AioRpcError as err:
+                raise _error(err, context) from err
+            except asyncio.CancelledError:
+                if self._closed:
+                    raise StoppingError("The gateway is about to end; call again.") from None
+                raise
+            finally:
+                self._streams.discard(call)
+                call.cancel()
+
+        return forward
+
+
+def _metadata(context: _Context) -> _Metadata:
+    given = context.invocation_metadata() or ()
+    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key != request_id.METADATA_KEY)
+    return (*passed_on, (request_id.METADATA_KEY, request_id.current.get()))
+
+
+def _hand_back(metadata: Any, context: _Context) -> None:
+    """Adds the trainer's trailing metadata to the call's own, which has the request id."""
+    own = context.trailing_metadata() or ()
+    taken = {_DETAILS_KEY, *(key for key, _ in own)}
+    context.set_trailing_metadata((*own, *((key, value) for key, value in metadata or () if key not in taken)))
+
+
+def _error(err: grpc.aio.AioRpcError, context: _Context) -> Exception:
+    _hand_back(err.trailing_metadata(), context)
+    details = dict(err.trailing_metadata() or ()).get(_DETAILS_KEY)
+    if isinstance(details, bytes):
+        try:
+            return ForwardedError(status_pb2.Status.FromString(details))
+        except DecodeError:
+            _logger.warning("the trainer's status cannot be read")
+    match err.code():
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceededError("The trainer did not answer within the call's deadline.")
+        case code if code in _AWAY:
+            _logger.info("trainer cannot be reached", extra={"status": code.name, "problem": err.details()})
+            return TrainerUnavailableError("The trainer cannot be reached.")
+        case code:
+            status = status_pb2.Status(code=code.value[0], message=err.details() or "")
+            status.details.add().Pack(error_details_pb2.ErrorInfo(reason=code.name, domain=ERROR_DOMAIN))
+            return ForwardedError(status)

@@ -1,0 +1,161 @@
+"""A job whose steps were all finished before a kill: what is left is to find that out, and the rollout."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from trainer.dataset import DatasetSummary
+from trainer.errors import RolloutError
+from trainer.figures import EpochMetrics, Evaluation
+from trainer.gate import Decision
+from trainer.operation import Operation, Order, Progress, State
+from trainer.record import write_record
+from trainer.retraining import Retraining
+from trainer.rollout import Rollout
+from trainer.rollout_files import RolloutFiles
+from trainer.rollout_state import RolloutState
+from trainer.serving_client import ServingClient, open_channel
+from trainer.settings import TrainerSettings
+from trainer.train import Training
+from trainer.versions import versions_on_disk
+
+_SHIPPED = Path(__file__).parents[2] / "data/models/brain_tumor/1"
+_NOWHERE = "127.0.0.1:1"
+_METRICS = EpochMetrics(0.5, 0.75, 0.25, 1.0)
+
+Open = Callable[[], AbstractAsyncContextManager[Retraining]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainerSettings:
+    """Of a data root whose stable version is 1, without a serving."""
+    for name, value in {"DATA_ROOT": str(tmp_path), "TRAINER_ROLLOUT_TIMEOUT_S": "0.5"}.items():
+        monkeypatch.setenv(name, value)
+    settings = TrainerSettings()
+    shutil.copytree(_SHIPPED, settings.model_dir / "1")
+    RolloutFiles(settings).write(RolloutState(stable=1))
+    return settings
+
+
+@pytest.fixture
+def operation(settings: TrainerSettings, order: Order) -> Operation:
+    """Of a job that has left all records."""
+    run_dir = settings.runs_dir / "job"
+    run_dir.mkdir(parents=True)
+    write_record(run_dir / "dataset.json", DatasetSummary("f00d", 30, 30, 8, 8, 19, 0, {}))
+    write_record(run_dir / "training.json", Training("residual_cnn", 1, "f00d", 26, 4, 1, [_METRICS], 0, 1.0, 0.5))
+    write_record(run_dir / "evaluation.json", Evaluation(8, 1, 1, 1, 1, 4, 0, 4, 0))
+    write_record(run_dir / "gate.json", Decision(True, ()))
+    return Operation(
+        operation_id="job", order=order, state=State.RUNNING, created_s=0.0, progress=Progress(fraction=0.9)
+    )
+
+
+@pytest.fixture
+def _published(settings: TrainerSettings) -> None:
+    """Version 2, which the job has published."""
+    version = shutil.copytree(_SHIPPED, settings.model_dir / "2")
+    card = version / "assets.extra/model_card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"operation_id": "job"}))
+    return version
+
+
+@pytest.fixture
+def retraining(settings: TrainerSettings) -> Open:
+    """Opens what is under test."""
+
+    @asynccontextmanager
+    async def retraining() -> AsyncIterator[Retraining]:
+        async with open_channel(_NOWHERE) as channel:
+            yield Retraining(settings, Rollout(settings, ServingClient(channel, settings.model_name)))
+
+    return retraining
+
+
+@pytest.mark.usefixtures("_published")
+async def test_a_published_version_is_not_published_again_and_waits_for_serving(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    seen: list[Progress] = []
+    async with retraining() as work:
+        with pytest.raises(RolloutError, match="it must be running"):
+            await work.do(operation, seen.append)
+
+    assert versions_on_disk(settings.model_dir) == [1, 2]
+    assert RolloutFiles(settings).read().stable == 1
+    assert [progress.fraction for progress in seen] == [0.95]
+
+
+@pytest.mark.usefixtures("_published")
+async def test_a_cancelled_job_takes_its_version_back(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    async with retraining() as work:
+        doing = asyncio.create_task(work.do(operation, lambda _: None))
+        await asyncio.sleep(0)
+        doing.cancel()
+        await asyncio.wait([doing])
+        assert doing.cancelled()
+        assert await work.undo(operation)
+        await work.clear(operation, completely=True)
+
+    assert versions_on_disk(settings.model_dir) == [1]
+    assert list(settings.runs_dir.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_published")
+async def test_what_serving_holds_already_is_not_taken_back(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    RolloutFiles(settings).write(RolloutState(stable=2, previous=1))
+    async with retraining() as work:
+        assert not await work.undo(operation)
+
+    assert versions_on_disk(settings.model_dir) == [1, 2]
+
+
+@pytest.mark.usefixtures("_published")
+async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    shutil.rmtree(settings.model_dir / "1")
+    async with retraining() as work:
+        assert not await work.undo(operation)
+        rolling_out = asyncio.create_task(work._roll_out(2))
+        await asyncio.sleep(0.1)
+        rolling_out.cancel()
+        await asyncio.wait([rolling_out])
+        assert await work.undo(operation)
+
+    assert versions_on_disk(settings.model_dir) == []
+    assert RolloutFiles(settings).read() == RolloutState()
+
+
+async def test_a_start_clears_up_after_a_kill(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    ended, running = settings.runs_dir / "ended", settings.runs_dir / "job"
+    for path in (
+        ended / "candidate",
+        ended / "tensorboard",
+        settings.runs_dir / "unknown/candidate",
+        settings.model_dir / ".unfinished-job",
+        settings.model_dir / ".removed-1",
+        settings.data_root / "processed/.unfinished-x",
+        settings.data_root / "test/.unfinished-y",
+    ):
+        path.mkdir(parents=True)
+    of_ended = Operation(operation_id="ended", order=operation.order, state=State.FAILED, created_s=0.0)
+    records = sorted(running.iterdir())
+    async with retraining() as work:
+        await work.recover([operation, of_ended])
+
+    assert sorted(path.name for path in settings.runs_dir.iterdir()) == ["ended", "job"]
+    assert [path.name for path in ended.iterdir()] == ["tensorboard"]
+    assert sorted(running.iterdir()) == records
+    assert not [*settings.data_root.rglob(".unfinished-*"), *settings.data_root.rglob(".removed-*")]
