@@ -3,18 +3,27 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import grpc
+import numpy as np
 import pytest
+from braintumor.v1 import classifier_service_pb2 as pb
+from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from PIL import Image
 
 from trainer.synthetic import synthetic_slice
 
 _ROOT = Path(__file__).parents[2]
 _MODEL_DIR = _ROOT / "data/models/brain_tumor"
+_LABELLED_SLICES = 24
+_PAUSE_S = 0.05
 
 
 class Service:
@@ -88,3 +97,66 @@ def slices() -> list[bytes]:
         Image.fromarray(synthetic_slice(seed, lesion=seed % 2 == 1)[..., 0]).save(file, "PNG")
         files.append(file.getvalue())
     return files
+
+
+def _distinct_slice(seed: int, tumor: bool) -> bytes:
+    """A slice that looks like no other: synthetic anatomy under a random large-scale pattern."""
+    rng = np.random.default_rng(seed)
+    pattern = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((240, 240), Image.Resampling.BICUBIC)
+    pixels = (synthetic_slice(seed, tumor)[..., 0] * 0.3 + np.asarray(pattern) * 0.7).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory, shipped_version: Path) -> Path:
+    """The shipped model as version 1, and a tiny data set of labelled slices."""
+    root: Path = tmp_path_factory.mktemp("data")
+    shutil.copytree(shipped_version, root / "models/brain_tumor/1")
+    (root / "raw/images").mkdir(parents=True)
+    for number in range(_LABELLED_SLICES):
+        (root / f"raw/images/Image{number}.jpg").write_bytes(_distinct_slice(number, number % 2 == 1))
+    rows = [f"Image{number},{number % 2}" for number in range(_LABELLED_SLICES)]
+    (root / "raw/BrainTumor.csv").write_text("\n".join(["Image,Class", *rows]) + "\n")
+    return root
+
+
+class Caller(threading.Thread):
+    """Asks for one slice all the time, without ever trying again, and notes who answered."""
+
+    def __init__(self, address: str, image: bytes) -> None:
+        super().__init__(daemon=True)
+        self.versions: set[int] = set()
+        self.errors: list[grpc.RpcError] = []
+        self.left = threading.Event()
+        self._channel = grpc.insecure_channel(address)
+        self._request = pb.PredictRequest(image=image)
+
+    def run(self) -> None:
+        predict = ClassifierServiceStub(self._channel).Predict
+        with self._channel:
+            while not self.left.wait(_PAUSE_S):  # The job shall have some of the machine too.
+                try:
+                    self.versions.add(predict(self._request, timeout=10).model_version)
+                except grpc.RpcError as err:
+                    self.errors.append(err)
+
+
+@pytest.fixture
+def callers(gateway: Service, slices: list[bytes]) -> Callable[[], AbstractContextManager[list[Caller]]]:
+    """Four callers for as long as a block lasts; none of their calls may fail."""
+
+    @contextmanager
+    def calling() -> Iterator[list[Caller]]:
+        present = [Caller(gateway.address, image) for image in slices[:4]]
+        for caller in present:
+            caller.start()
+        yield present
+        for caller in present:
+            caller.left.set()
+            caller.join(30)
+            assert not caller.is_alive()
+        assert [str(err) for caller in present for err in caller.errors] == []
+
+    return calling

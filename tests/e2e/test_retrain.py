@@ -3,35 +3,24 @@
 The tests share one service and go through its life in their order.
 """
 
-import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import braintumor
 import grpc
-import numpy as np
 import psutil
 import pytest
-from braintumor.v1 import classifier_service_pb2 as pb
-from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.trainer_service_pb2 import RETRAIN_STATE_RUNNING
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from PIL import Image
-
-from trainer.synthetic import synthetic_slice
 
 _PATIENCE_S = 60.0
-_SLICES = 24
 _FLAGS = (
     "--port=0",
     "--model_config_file_poll_wait_seconds=1",
@@ -49,18 +38,8 @@ _ORDER: dict[str, Any] = {
     "epochs": 1,
     "npz_filename": "data.npz",
 }
-_PAUSE_S = 0.05
+Ask = Callable[..., int]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def _distinct_slice(seed: int, tumor: bool) -> bytes:
-    """A slice that looks like no other: synthetic anatomy under a random large-scale pattern."""
-    rng = np.random.default_rng(seed)
-    pattern = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((240, 240), Image.Resampling.BICUBIC)
-    pixels = (synthetic_slice(seed, tumor)[..., 0] * 0.3 + np.asarray(pattern) * 0.7).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=90)
-    return file.getvalue()
 
 
 def _eventually(condition: Callable[[], Any]) -> None:
@@ -68,19 +47,6 @@ def _eventually(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory, shipped_version: Path) -> Path:
-    """The shipped model as version 1, and a tiny data set of labelled slices."""
-    root: Path = tmp_path_factory.mktemp("data")
-    shutil.copytree(shipped_version, root / "models/brain_tumor/1")
-    (root / "raw/images").mkdir(parents=True)
-    for number in range(_SLICES):
-        (root / f"raw/images/Image{number}.jpg").write_bytes(_distinct_slice(number, number % 2 == 1))
-    rows = [f"Image{number},{number % 2}" for number in range(_SLICES)]
-    (root / "raw/BrainTumor.csv").write_text("\n".join(["Image,Class", *rows]) + "\n")
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +91,23 @@ def gateway(start_service: Any, serving: Any, trainer: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def client(gateway: Any) -> Iterator[braintumor.Client]:
+def client(gateway: Any, slices: list[bytes]) -> Iterator[braintumor.Client]:
     with braintumor.Client(gateway.address, timeout_s=30) as connected:
-        connected.predict(_distinct_slice(0, tumor=False))  # tried again until all are there
+        connected.predict(slices[0])  # tried again until all are there
         connected.versions()
         yield connected
+
+
+@pytest.fixture(scope="module")
+def answered_by(gateway: Any, slices: list[bytes]) -> Ask:
+    """Tells which version answers a call, with a routing key or without."""
+
+    def ask(key: str = "") -> int:
+        metadata = [("x-routing-key", key)] if key else []
+        with braintumor.Client(gateway.address, metadata=metadata) as caller:
+            return caller.predict(slices[1]).model_version
+
+    return ask
 
 
 @pytest.fixture(scope="module")
@@ -141,49 +119,6 @@ def run(gateway: Any) -> Run:
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     return run
-
-
-class _Caller(threading.Thread):
-    """Asks for one slice all the time, without ever trying again, and notes who answered."""
-
-    def __init__(self, address: str, image: bytes) -> None:
-        super().__init__(daemon=True)
-        self.versions: set[int] = set()
-        self.errors: list[grpc.RpcError] = []
-        self.left = threading.Event()
-        self._channel = grpc.insecure_channel(address)
-        self._request = pb.PredictRequest(image=image)
-
-    def run(self) -> None:
-        predict = ClassifierServiceStub(self._channel).Predict
-        with self._channel:
-            while not self.left.wait(_PAUSE_S):  # The job shall have some of the machine too.
-                try:
-                    self.versions.add(predict(self._request, timeout=10).model_version)
-                except grpc.RpcError as err:
-                    self.errors.append(err)
-
-
-@pytest.fixture
-def callers(gateway: Any) -> Callable[[], Any]:
-    @contextmanager
-    def calling() -> Iterator[list[_Caller]]:
-        """Four callers; none may fail."""
-        present = [_Caller(gateway.address, _distinct_slice(seed, tumor=True)) for seed in range(4)]
-        for caller in present:
-            caller.start()
-        yield present
-        for caller in present:
-            caller.left.set()
-            caller.join(30)
-            assert not caller.is_alive()
-        assert [str(err) for caller in present for err in caller.errors] == []
-
-    return calling
-
-
-def _stable(client: braintumor.Client) -> int:
-    return client.predict(_distinct_slice(1, tumor=True)).model_version
 
 
 def _retrain_command(*options: str) -> list[str]:
@@ -207,34 +142,27 @@ def test_a_retrained_version_takes_over_and_callers_notice_nothing(
     assert client.retrain(**_ORDER, force=True, request_id="first").operation == records[-1]["operation"]
 
 
-def test_one_call_goes_back_and_one_goes_forward(
-    client: braintumor.Client, run: Run, callers: Callable[[], Any]
-) -> None:
+def test_one_call_goes_back_and_one_goes_forward(run: Run, answered_by: Ask, callers: Callable[[], Any]) -> None:
     with callers():
         assert run("rollback").stdout == "version 1 is the stable one now\n"
-        _eventually(lambda: _stable(client) == 1)
+        _eventually(lambda: answered_by() == 1)
         assert run("promote", "2").stdout == "version 2 is the stable one now\n"
-        _eventually(lambda: _stable(client) == 2)
+        _eventually(lambda: answered_by() == 2)
 
 
-def test_a_canary_gets_its_share_and_keys_stick(client: braintumor.Client, gateway: Any, run: Run) -> None:
+def test_a_canary_gets_its_share_and_keys_stick(run: Run, answered_by: Ask) -> None:
     done = run("canary", "1", "--percent", "50")
     assert done.stdout == "version 1 gets 50 % of the calls that name no version\n", done.stderr
-    _eventually(lambda: _stable(client) == 1)  # known to the gateway now
+    _eventually(lambda: answered_by() == 1)  # known to the gateway now
     assert "canary 50 %" in run("versions").stdout
 
     keys = [f"ward {number}" for number in range(20)]
-    sides = {key: _answered_by(gateway, key) for key in keys}
+    sides = {key: answered_by(key) for key in keys}
     assert set(sides.values()) == {1, 2}
-    assert {key: _answered_by(gateway, key) for key in keys} == sides
+    assert {key: answered_by(key) for key in keys} == sides
 
     assert run("canary", "--percent", "0").returncode == 0
-    _eventually(lambda: {_answered_by(gateway, key) for key in keys} == {2})
-
-
-def _answered_by(gateway: Any, key: str) -> int:
-    with braintumor.Client(gateway.address, metadata=[("x-routing-key", key)]) as keyed:
-        return keyed.predict(_distinct_slice(1, tumor=True)).model_version
+    _eventually(lambda: {answered_by(key) for key in keys} == {2})
 
 
 def test_versions_are_described_and_measured(client: braintumor.Client, run: Run) -> None:
@@ -286,6 +214,7 @@ def test_without_a_trainer_predictions_go_on_and_jobs_come_back(
     trainer: Any,
     trainer_environment: dict[str, str],
     start_service: Any,
+    answered_by: Ask,
     callers: Callable[[], Any],
 ) -> None:
     job = client.retrain(**_ORDER)
@@ -312,7 +241,7 @@ def test_without_a_trainer_predictions_go_on_and_jobs_come_back(
         assert client.job(job.operation).error is not None
     finally:
         back.stop()
-    assert _stable(client) == 2
+    assert answered_by() == 2
 
 
 def _health(gateway: Any, service: str) -> str:
