@@ -92,7 +92,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 
 
 @cache
-def library() -> Any:
+def runtime() -> Any:
     """Loads the runtime: about 0.4 s and 300 MB, most of it the library's own pages.
 
     Raises:
@@ -124,14 +124,14 @@ class Status:
     """
 
     def __enter__(self) -> "Status":
-        self.pointer = library().TF_NewStatus()
+        self.pointer = runtime().TF_NewStatus()
         return self
 
     def __exit__(self, *_: object) -> None:
-        library().TF_DeleteStatus(self.pointer)
+        runtime().TF_DeleteStatus(self.pointer)
 
     def check(self) -> None:
         """Raises the ServingError of the status, if it is one."""
-        code = library().TF_GetCode(self.pointer)
+        code = runtime().TF_GetCode(self.pointer)
         if code:
-            raise error_of_code(code, library().TF_Message(self.pointer).decode("utf-8", "replace"))
+            raise error_of_code(code, runtime().TF_Message(self.pointer).decode("utf-8", "replace"))

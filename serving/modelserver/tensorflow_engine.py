@@ -28,7 +28,7 @@ class TensorFlowEngine:
         Raises:
           ServingError: what the runtime says.
         """
-        self._lib = tensorflow_c.library()
+        self._lib = tensorflow_c.runtime()
         self._graph = self._lib.TF_NewGraph()
         try:
             self._session = self._load(path, tags)

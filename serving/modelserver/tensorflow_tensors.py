@@ -24,7 +24,7 @@ def to_tensorflow(tensor: Tensor) -> c_void_p:
     Returns:
       A TF_Tensor, for the caller to delete.
     """
-    lib = tensorflow_c.library()
+    lib = tensorflow_c.runtime()
     shape = (c_int64 * tensor.array.ndim)(*tensor.array.shape)
     array = np.ascontiguousarray(tensor.array)
     if tensor.dtype == DT_STRING:
@@ -35,7 +35,7 @@ def to_tensorflow(tensor: Tensor) -> c_void_p:
 
 
 def _strings_to_tensorflow(strings: npt.NDArray[Any], shape: Any) -> c_void_p:
-    lib = tensorflow_c.library()
+    lib = tensorflow_c.runtime()
     memory = (c_char * max(1, TSTRING_BYTES * len(strings)))()
     address = ctypes.addressof(memory)
     for i, string in enumerate(strings):
@@ -48,7 +48,7 @@ def _strings_to_tensorflow(strings: npt.NDArray[Any], shape: Any) -> c_void_p:
 
 def _free_strings(address: int, size: int, _: object) -> None:
     for offset in range(0, size, TSTRING_BYTES):
-        tensorflow_c.library().TF_StringDealloc(address + offset)
+        tensorflow_c.runtime().TF_StringDealloc(address + offset)
     del _string_memory[address]
 
 
@@ -61,7 +61,7 @@ def from_tensorflow(pointer: int) -> Tensor:
     Raises:
       InvalidArgumentError: a resource or variant, which cannot travel.
     """
-    lib = tensorflow_c.library()
+    lib = tensorflow_c.runtime()
     dtype = lib.TF_TensorType(pointer)
     try:
         numpy = numpy_dtype(dtype)
@@ -79,7 +79,7 @@ def from_tensorflow(pointer: int) -> Tensor:
 
 
 def _strings_from_tensorflow(address: int, count: int) -> npt.NDArray[Any]:
-    lib = tensorflow_c.library()
+    lib = tensorflow_c.runtime()
     strings = np.empty(count, object)
     for i in range(count):
         string = address + i * TSTRING_BYTES
