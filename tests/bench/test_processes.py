@@ -26,7 +26,7 @@ def test_a_server_that_does_not_start_gives_its_last_words():
 def test_processor_time_of_children_counts(tmp_path, monkeypatch):
     """A gateway with several workers is several processes."""
     (tmp_path / "busy.py").write_text(
-        "import time\nwhile time.process_time() < 0.5: pass\nprint('listening on x', flush=True)\ntime.sleep(60)\n"
+        "import time\nwhile time.process_time() < 0.6: pass\nprint('listening on x', flush=True)\ntime.sleep(60)\n"
     )
     (tmp_path / "parent.py").write_text(
         "import signal, subprocess, sys\n"
@@ -36,7 +36,7 @@ def test_processor_time_of_children_counts(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with server(["parent"], READY) as parent:
-        assert parent.cpu_s() >= 0.5
+        assert parent.cpu_s() > 0.5  # the kernel counts in ticks, a few short of what the child has seen
 
 
 def test_callers_that_fail_are_an_error():
