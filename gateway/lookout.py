@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from gateway.backend.canary import Canary
+from gateway.backend.fleet import Fleet
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
 from gateway.services.health import HealthService
@@ -18,6 +19,7 @@ class Lookout:
     """Looks at both once a second.
 
     Args:
+      fleet: the replicas of serving.
       versions: what is seen of serving.
       trainer: what is seen of the trainer.
       canary: gets its share from the trainer.
@@ -28,6 +30,7 @@ class Lookout:
 
     def __init__(
         self,
+        fleet: Fleet,
         versions: Versions,
         trainer: TrainerClient,
         canary: Canary,
@@ -35,6 +38,7 @@ class Lookout:
         serving_services: Collection[str],
         trainer_services: Collection[str],
     ) -> None:
+        self._fleet = fleet
         self._versions = versions
         self._trainer = trainer
         self._canary = canary
@@ -43,8 +47,9 @@ class Lookout:
         self._trainer_services = trainer_services
 
     async def run(self) -> None:
-        """Looks until it is cancelled. Neither look waits for the other."""
-        await asyncio.gather(_each_second(self.look_at_serving), _each_second(self.look_at_trainer))
+        """Looks until it is cancelled. No look waits for another."""
+        looks = (self._fleet.step, self.look_at_serving, self.look_at_trainer)
+        await asyncio.gather(*(_each_second(look) for look in looks))
 
     async def look_at_serving(self) -> None:
         """Learns which versions answer."""

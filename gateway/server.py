@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import grpc
 from braintumor.v1 import classifier_service_pb2, classifier_service_pb2_grpc, model_service_pb2, trainer_service_pb2
@@ -17,6 +18,8 @@ from grpc_reflection.v1alpha import reflection
 from gateway.backend.batcher import Batcher
 from gateway.backend.canary import Canary
 from gateway.backend.channel import open_channel
+from gateway.backend.fleet import Fleet
+from gateway.backend.replica import Replica
 from gateway.backend.serving_client import ServingClient
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
@@ -28,6 +31,7 @@ from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService
 from gateway.settings import Settings
+from tfserving_api.addresses import resolve
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
 """The service whose health, like that of the whole gateway, follows serving."""
@@ -46,6 +50,8 @@ _REFLECTED = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection.SERVICE_NAME,
 )
+
+_RESOLUTION_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -82,17 +88,16 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
       RuntimeError: it cannot listen there.
     """
     with ThreadPoolExecutor(settings.decode_threads, "decode") as threads:
-        async with open_channel(settings.serving_address) as channel, open_channel(settings.trainer_address) as onward:
-            client, trainer = ServingClient(channel, settings.model_name), TrainerClient(onward)
-            versions = Versions(client)
+        async with _connected_fleet(settings) as fleet, open_channel(settings.trainer_address) as onward:
+            trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
             forwarder = Forwarder(onward, settings.trainer_deadline_s)
-            classifier = _classifier_service(settings, client, versions, canary, threads)
+            classifier = _classifier_service(settings, fleet, versions, canary, threads)
             server = _server(settings, share_port, health, classifier, forwarder)
             port = server.add_insecure_port(settings.address)
             await server.start()
-            lookout = Lookout(versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
+            lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
             looking = asyncio.create_task(lookout.run())
             try:
                 yield f"{settings.address.rpartition(':')[0]}:{port}"
@@ -106,10 +111,24 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 await asyncio.wait([looking])
 
 
+@contextlib.asynccontextmanager
+async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
+    def connect(target: str) -> Replica:
+        channel = open_channel(target)
+        return Replica(ServingClient(channel, settings.model_name), channel.close)
+
+    fleet = Fleet(partial(resolve, settings.serving_address, _RESOLUTION_S), connect, settings.max_deadline_s)
+    try:
+        await fleet.step()  # before callers, and the first look, need it
+        yield fleet
+    finally:
+        await fleet.close()
+
+
 def _classifier_service(
-    settings: Settings, client: ServingClient, versions: Versions, canary: Canary, threads: ThreadPoolExecutor
+    settings: Settings, fleet: Fleet, versions: Versions, canary: Canary, threads: ThreadPoolExecutor
 ) -> ClassifierService:
-    batcher = Batcher(client, settings.max_batch_size, settings.max_calls_in_flight)
+    batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
     classifier = Classifier(
         versions, canary, batcher, threads, limits, settings.max_queued_images, settings.stream_window

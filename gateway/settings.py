@@ -17,8 +17,12 @@ class Settings(BaseSettings):
     address: str = Field(default="127.0.0.1:50051", pattern=r"^.+:\d+$")
     """Host and port to listen on; port 0 takes a free one."""
 
-    serving_address: str = Field(default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS")
-    """Where TensorFlow Serving listens, as a gRPC target. The variable is SERVING_ADDRESS, without prefix."""
+    serving_address: str = Field(
+        default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS", pattern=r"^[^,\s]+(, *[^,\s]+)*$"
+    )
+    """Where TensorFlow Serving listens: host:port, several of them with commas between them, or a gRPC target such as
+    dns:///name:8500. A name is looked up each second, and each of its addresses is a replica; the calls go round those
+    that answer. The variable is SERVING_ADDRESS, without prefix."""
 
     trainer_address: str = Field(default="127.0.0.1:50052", validation_alias="TRAINER_ADDRESS")
     """Where the trainer listens, as a gRPC target. The variable is TRAINER_ADDRESS, without prefix."""
@@ -39,7 +43,8 @@ class Settings(BaseSettings):
     """Images in one call to serving."""
 
     max_calls_in_flight: int = Field(default=2, ge=1)
-    """Calls to serving at a time. Serving runs out of threads beyond four times its CPUs, over all its callers."""
+    """Calls to serving at a time, over all its replicas. A replica runs out of threads beyond four times its CPUs, over
+    all its callers."""
 
     max_queued_images: int = Field(default=256, ge=1)
     """Images of Predict calls in work at a time, from arrival to answer; beyond it calls are refused."""

@@ -11,6 +11,7 @@ TrainerError
 ├── RolloutError              a version does not become what was asked for; the one before stays
 │   └── NoPreviousVersionError  there is none to go back to
 ├── ModelVersionNotFoundError  no such version on disk
+├── ModelReportNotFoundError  a version came without a report
 ├── ServingUnavailableError   serving cannot be reached now, or is busy; a retry may help
 ├── ServingRefusedError       serving says no
 ├── TrainingDivergedError     the loss is no longer a number
@@ -105,6 +106,13 @@ class ModelVersionNotFoundError(TrainerError):
 
     status_code = grpc.StatusCode.NOT_FOUND
     reason = "MODEL_VERSION_NOT_FOUND"
+
+
+class ModelReportNotFoundError(TrainerError):
+    """The version came without a report of its training."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "MODEL_REPORT_NOT_FOUND"
 
 
 class ServingUnavailableError(TrainerError):

@@ -28,7 +28,7 @@ from trainer.rollout import Rollout
 from trainer.services.models import ModelServicer
 from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
-from trainer.serving_client import ServingClient, open_channel
+from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 
 _SERVICES = (
@@ -84,8 +84,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         operations = Operations(settings.database)
         await operations.open()
         stack.push_async_callback(operations.close)
-        channel = await stack.enter_async_context(open_channel(settings.serving_address))
-        serving = ServingClient(channel, settings.model_name)
+        serving = ServingFleet(settings.serving_address, settings.model_name)
         rollout = Rollout(settings, serving)
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])

@@ -22,7 +22,8 @@ class TrainerSettings(BaseSettings):
     """Name of the model in serving, and of its directory under `models/`."""
 
     serving_address: str = Field(default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS")
-    """Where TensorFlow Serving listens, as a gRPC target."""
+    """Where TensorFlow Serving listens: host:port, or several with commas between them; each address of a name is a
+    replica. A version becomes stable when all that can be reached hold it."""
 
     serving_base_path: str = ""
     """The model's directory as serving sees it; empty where both see the same file system."""
@@ -50,6 +51,10 @@ class TrainerSettings(BaseSettings):
 
     tolerated_sensitivity_drop: float = Field(default=0.02, ge=0, le=1)
     """The same for sensitivity."""
+
+    report_pictures: bool = True
+    """Whether reports show slices of the test split. Turn it off where their licence, or the privacy of those whose
+    slices they are, does not let every caller of GetModelReport see them."""
 
     max_queued_jobs: int = Field(default=8, ge=0)
     """Retraining jobs that may wait while one runs; beyond it Retrain is refused."""
@@ -97,6 +102,11 @@ class TrainerSettings(BaseSettings):
     def test_npz(self) -> Path:
         """The untouched test split that build-dataset wrote last."""
         return self.data_root / "test" / "test_data.npz"
+
+    @property
+    def dataset_summary(self) -> Path:
+        """Counts of the data set that build-dataset wrote last."""
+        return self.data_root / "test" / "summary.json"
 
     @property
     def run_dir(self) -> Path:

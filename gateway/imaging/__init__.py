@@ -12,6 +12,7 @@ from gateway.imaging.errors import (
     UnsupportedFormatError,
 )
 from gateway.imaging.formats import DECODERS, IMAGE_FORMATS
+from gateway.imaging.heatmap import draw_heatmap, draw_overlay
 from gateway.imaging.pixels import ImageArray
 from gateway.imaging.preprocess import InputSpec, preprocess
 
@@ -30,5 +31,7 @@ __all__ = [
     "TruncatedImageError",
     "UnsupportedFormatError",
     "decode",
+    "draw_heatmap",
+    "draw_overlay",
     "preprocess",
 ]

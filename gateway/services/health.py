@@ -14,6 +14,9 @@ from gateway.errors import UnknownServiceError
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Status = health_pb2.HealthCheckResponse
 
+PROCESS: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+"""Service that serves as long as the process answers at all, whatever becomes of serving: for liveness probes."""
+
 
 class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the package ships no types
     """Health of the gateway's services.
@@ -23,7 +26,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # th
     """
 
     def __init__(self, services: Sequence[str]) -> None:
-        self._statuses = dict.fromkeys(("", *services), _Status.NOT_SERVING)
+        self._statuses = dict.fromkeys(("", *services), _Status.NOT_SERVING) | {PROCESS: _Status.SERVING}
         self._changed = asyncio.Event()
         self._closed = False
 

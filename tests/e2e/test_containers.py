@@ -1,7 +1,4 @@
-"""Container files: what can be told without an engine.
-
-There is no YAML reader among the pinned packages; docker-compose.yml is plain enough for line patterns.
-"""
+"""Container files: what can be told without an engine."""
 
 import re
 import shutil

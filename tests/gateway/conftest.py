@@ -71,6 +71,11 @@ class RunningGateway:
         """Images that wait for a call to serving."""
         return len(self.inside["Batcher"]._waiting)
 
+    @property
+    def answering(self) -> list[str]:
+        """Replicas of serving that answered when they were last heard of."""
+        return [target for target, replica in self.inside["Fleet"]._replicas.items() if replica.answers]
+
     async def is_serving(self) -> bool:
         return await _is_serving(self)
 
@@ -150,7 +155,7 @@ def start_gateway() -> Callable[..., AbstractAsyncContextManager[RunningGateway]
             "drain_grace_s": 1.0,
             **settings,
         }
-        with _built("Classifier", "Batcher", "Canary") as inside:
+        with _built("Classifier", "Batcher", "Canary", "Fleet") as inside:
             async with running_gateway(Settings(**settings)) as address, grpc.aio.insecure_channel(address) as channel:
                 gateway = RunningGateway(address, channel, inside)
                 if ready:

@@ -32,8 +32,21 @@ def test_the_environment_sets_them(monkeypatch):
     assert settings.serving_address == "dns:///serving:8500"
 
 
+def test_serving_may_be_several(monkeypatch):
+    monkeypatch.setenv("SERVING_ADDRESS", "10.0.0.1:8500, 10.0.0.2:8500")
+    assert Settings().serving_address == "10.0.0.1:8500, 10.0.0.2:8500"
+
+
 @pytest.mark.parametrize(
-    "fields", [{"workers": 0}, {"address": "nowhere"}, {"max_batch_size": 0}, {"log_level": "LOUD"}, {"typo": 1}]
+    "fields",
+    [
+        {"workers": 0},
+        {"address": "nowhere"},
+        {"max_batch_size": 0},
+        {"log_level": "LOUD"},
+        {"typo": 1},
+        {"serving_address": "a:1,,b:2"},
+    ],
 )
 def test_nonsense_is_refused(fields):
     with pytest.raises(ValidationError):

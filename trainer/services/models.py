@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002, N802 the contract names the methods, and gRPC passes both arguments
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeAlias
@@ -16,7 +17,7 @@ from trainer.rollout import Rollout
 from trainer.rollout_state import RolloutState
 from trainer.serving_client import ServingClient, VersionState, VersionStatus
 from trainer.settings import TrainerSettings
-from trainer.versions import VersionRecord, read_version, versions_on_disk
+from trainer.versions import VersionRecord, read_report, read_version, versions_on_disk
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -64,10 +65,13 @@ class ModelServicer(ModelServiceServicer):
         self, request: pb2.GetModelVersionRequest, context: _Context
     ) -> pb2.GetModelVersionResponse:
         """Describes one version, the stable one where none is named."""
-        version = request.version or self._rollout.state.stable
-        if version is None:
-            raise ModelVersionNotFoundError("there is no version yet; Retrain makes one")
-        return pb2.GetModelVersionResponse(model_version=await self._described(version))
+        return pb2.GetModelVersionResponse(model_version=await self._described(self._chosen(request.version)))
+
+    async def GetModelReport(self, request: pb2.GetModelReportRequest, context: _Context) -> pb2.GetModelReportResponse:
+        """Returns the report of one version, of the stable one where none is named."""
+        version = self._chosen(request.version)
+        html = await asyncio.to_thread(read_report, self._model_dir, version)
+        return pb2.GetModelReportResponse(html=html, model_version=version)
 
     async def PromoteModelVersion(
         self, request: pb2.PromoteModelVersionRequest, context: _Context
@@ -87,6 +91,12 @@ class ModelServicer(ModelServiceServicer):
         if request.percent == 0:
             return pb2.SetCanaryResponse()
         return pb2.SetCanaryResponse(model_version=await self._described(request.version))
+
+    def _chosen(self, version: int) -> int:
+        chosen = version or self._rollout.state.stable
+        if chosen is None:
+            raise ModelVersionNotFoundError("there is no version yet; Retrain makes one")
+        return chosen
 
     async def _described(self, version: int) -> pb2.ModelVersion:
         record = read_version(self._model_dir, version)

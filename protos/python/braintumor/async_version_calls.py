@@ -2,6 +2,7 @@
 
 from braintumor.async_connection import AsyncConnection
 from braintumor.v1.model_service_pb2 import (
+    GetModelReportRequest,
     GetModelVersionRequest,
     ListModelVersionsRequest,
     ModelVersion,
@@ -31,6 +32,11 @@ class AsyncVersionCalls(AsyncConnection):
         """Describes one version, with its model card; 0 is the stable one."""
         request = GetModelVersionRequest(version=number)
         return (await self._call(self._models.GetModelVersion, request, timeout_s)).model_version
+
+    async def report(self, number: int = 0, *, timeout_s: float | None = None) -> bytes:
+        """Returns the report of the training that made a version, an HTML page in UTF-8; 0 is the stable one."""
+        request = GetModelReportRequest(version=number)
+        return (await self._call(self._models.GetModelReport, request, timeout_s)).html
 
     async def promote(self, number: int, *, timeout_s: float = ROLLOUT_TIMEOUT_S) -> ModelVersion:
         """Makes a version the stable one; returns it."""

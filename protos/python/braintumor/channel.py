@@ -32,6 +32,7 @@ _SERVICE_CONFIG = {
                 {"service": "braintumor.v1.TrainerService", "method": "Evaluate"},
                 {"service": "braintumor.v1.ModelService", "method": "ListModelVersions"},
                 {"service": "braintumor.v1.ModelService", "method": "GetModelVersion"},
+                {"service": "braintumor.v1.ModelService", "method": "GetModelReport"},
                 {"service": "google.longrunning.Operations", "method": "ListOperations"},
                 {"service": "google.longrunning.Operations", "method": "GetOperation"},
                 {"service": "google.longrunning.Operations", "method": "CancelOperation"},

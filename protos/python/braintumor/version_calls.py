@@ -2,6 +2,7 @@
 
 from braintumor.connection import Connection
 from braintumor.v1.model_service_pb2 import (
+    GetModelReportRequest,
     GetModelVersionRequest,
     ListModelVersionsRequest,
     ModelVersion,
@@ -35,6 +36,10 @@ class VersionCalls(Connection):
     def version(self, number: int = 0, *, timeout_s: float | None = None) -> ModelVersion:
         """Describes one version, with its model card; 0 is the stable one."""
         return self._call(self._models.GetModelVersion, GetModelVersionRequest(version=number), timeout_s).model_version
+
+    def report(self, number: int = 0, *, timeout_s: float | None = None) -> bytes:
+        """Returns the report of the training that made a version, an HTML page in UTF-8; 0 is the stable one."""
+        return self._call(self._models.GetModelReport, GetModelReportRequest(version=number), timeout_s).html
 
     def promote(self, number: int, *, timeout_s: float = ROLLOUT_TIMEOUT_S) -> ModelVersion:
         """Makes a version the stable one, once it answers as in training; returns it."""

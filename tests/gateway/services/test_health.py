@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2
 
 from gateway.errors import UnknownServiceError
 from gateway.server import CLASSIFIER_SERVICE
-from gateway.services.health import HealthService
+from gateway.services.health import PROCESS, HealthService
 
 _Request, _Status = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
 
@@ -19,6 +19,15 @@ async def test_services_are_not_serving_until_they_are_said_to():
     health.set("a.B", serving=True)
     assert (await health.Check(_Request(service="a.B"), None)).status == _Status.SERVING
     assert (await health.Check(_Request(), None)).status == _Status.NOT_SERVING
+
+
+async def test_the_process_is_alive_until_it_drains():
+    health = HealthService(["a.B"])
+    assert (await health.Check(_Request(service=PROCESS), None)).status == _Status.SERVING
+    health.set("", serving=False)
+    assert (await health.Check(_Request(service=PROCESS), None)).status == _Status.SERVING
+    health.close()
+    assert (await health.Check(_Request(service=PROCESS), None)).status == _Status.NOT_SERVING
 
 
 async def test_an_unknown_service_is_an_error():

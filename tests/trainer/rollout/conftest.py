@@ -41,6 +41,7 @@ def _export(directory: Path, spec: InputSpec) -> None:
 
     from trainer.architectures.architecture import EMBEDDING, FEATURES
     from trainer.calibration import Calibration
+    from trainer.domain_critic import build_critic
     from trainer.evaluate import Candidate
     from trainer.golden import write_golden_requests
     from trainer.servable import export
@@ -51,9 +52,9 @@ def _export(directory: Path, spec: InputSpec) -> None:
     embedding = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
     network = keras.Model(images, layers.Dense(2, activation="softmax")(layers.Dropout(0.3)(embedding)))
     calibration = Calibration(
-        1.0, 0.5, np.full(2, 0.9, np.float32), np.zeros((2, 4), np.float32), np.eye(4, dtype=np.float32)
+        1.0, 0.5, np.full(2, 0.9, np.float32), np.zeros((2, 4), np.float32), np.eye(4, dtype=np.float32), 5.0
     )
-    export(network, calibration, spec, directory)
+    export(network, build_critic(network.input_shape[1:]), calibration, spec, directory)
     (directory / "assets.extra").mkdir()
     write_golden_requests(Candidate(directory), "brain_tumor", directory / GOLDEN_REQUESTS)
 
@@ -121,8 +122,9 @@ def falsify() -> Callable[[Path], None]:
 class Serving:
     """A model server that can be killed and started again at the same address."""
 
-    def __init__(self, settings: TrainerSettings) -> None:
+    def __init__(self, settings: TrainerSettings, *flags: str) -> None:
         self._settings = settings
+        self._flags = flags
         self._process: subprocess.Popen[str] | None = None
         self._port = "1"  # nobody listens there
 
@@ -137,6 +139,7 @@ class Serving:
             *_FLAGS,
             f"--port={0 if self._port == '1' else self._port}",
             f"--model_config_file={self._settings.models_config}",
+            *self._flags,
         ]
         log = self._settings.data_root / "serving.log"
         with log.open("a") as stderr:

@@ -104,6 +104,18 @@ def test_a_version_without_a_readable_card_is_still_listed(add_version, call) ->
     assert (version.version, list(version.labels), version.architecture) == (1, ["stable"], "")
 
 
+def test_a_report_is_handed_out_as_it_lies_there(add_version, call) -> None:
+    (add_version(1) / "assets.extra/report.html").write_bytes(b"<!doctype html>one")
+
+    async def scene(stub):
+        named = await stub.GetModelReport(pb2.GetModelReportRequest(version=1))
+        return named, await stub.GetModelReport(pb2.GetModelReportRequest())
+
+    named, stable = call(scene)
+    assert (named.html, named.model_version) == (b"<!doctype html>one", 1)
+    assert stable == named
+
+
 def test_refusals_say_what_was_wrong(add_version, call) -> None:
     add_version(1)
 
@@ -112,6 +124,8 @@ def test_refusals_say_what_was_wrong(add_version, call) -> None:
             await _refusal(response)
             for response in (
                 stub.GetModelVersion(pb2.GetModelVersionRequest(version=9)),
+                stub.GetModelReport(pb2.GetModelReportRequest(version=9)),
+                stub.GetModelReport(pb2.GetModelReportRequest(version=1)),
                 stub.PromoteModelVersion(pb2.PromoteModelVersionRequest()),
                 stub.RollbackModel(pb2.RollbackModelRequest()),
                 stub.SetCanary(pb2.SetCanaryRequest(version=1, percent=10)),
@@ -124,6 +138,8 @@ def test_refusals_say_what_was_wrong(add_version, call) -> None:
     not_found, invalid = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT
     assert call(scene) == [
         (not_found, "MODEL_VERSION_NOT_FOUND", []),
+        (not_found, "MODEL_VERSION_NOT_FOUND", []),
+        (not_found, "MODEL_REPORT_NOT_FOUND", []),
         (not_found, "MODEL_VERSION_NOT_FOUND", []),
         (grpc.StatusCode.FAILED_PRECONDITION, "NO_PREVIOUS_VERSION", []),
         (invalid, "INVALID_REQUEST", ["version"]),

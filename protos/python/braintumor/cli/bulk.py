@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from braintumor.cli.answer import Answer
 from braintumor.cli.images import iter_images
-from braintumor.cli.report import Answer
 from braintumor.client import Client
 from braintumor.errors import ServiceError
 from braintumor.requests import Question

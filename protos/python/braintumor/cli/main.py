@@ -10,6 +10,7 @@ from braintumor.cli.info import info
 from braintumor.cli.jobs import jobs
 from braintumor.cli.predict import predict
 from braintumor.cli.promote import promote
+from braintumor.cli.report import report
 from braintumor.cli.retrain import retrain
 from braintumor.cli.rollback import rollback
 from braintumor.cli.version import version
@@ -20,7 +21,7 @@ from braintumor.cli.watch import watch
 COMMANDS = (
     *(predict, info, wait),
     *(retrain, watch, jobs, cancel, delete),
-    *(versions, version, evaluate, promote, rollback, canary),
+    *(versions, version, report, evaluate, promote, rollback, canary),
 )
 """All commands: a new one is a file and its place here."""
 

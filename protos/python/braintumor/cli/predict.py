@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from braintumor.cli.answer import Answer
 from braintumor.cli.bulk import Bulk
 from braintumor.cli.connection import connected, service_options
 from braintumor.cli.explanation import ExplanationFolder
 from braintumor.cli.images import iter_images
 from braintumor.cli.printer import Printer
 from braintumor.cli.progress import ProgressBar
-from braintumor.cli.report import Answer
 from braintumor.client import Client
 from braintumor.errors import ServiceError
 from braintumor.requests import Question

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from braintumor.cli.answer import Answer, json_line, text_line
 from braintumor.cli.explanation import ExplanationFolder
 from braintumor.cli.progress import ProgressBar
-from braintumor.cli.report import Answer, json_line, text_line
 from braintumor.v1.classifier_service_pb2 import PredictResponse
 
 

@@ -26,15 +26,15 @@ from braintumor.v1 import trainer_service_pb2 as braintumor_dot_v1_dot_trainer__
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!braintumor/v1/model_service.proto\x12\rbraintumor.v1\x1a#braintumor/v1/trainer_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x02\n\x0cModelVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .braintumor.v1.ModelVersionState\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12-\n\nevaluation\x18\x04 \x01(\x0b\x32\x19.braintumor.v1.Evaluation\x12\x18\n\x10\x64\x61ta_fingerprint\x18\x05 \x01(\t\x12\x16\n\x0eparent_version\x18\x06 \x01(\x03\x12\x14\n\x0c\x61rchitecture\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmodel_card_json\x18\t \x01(\t\x12\x16\n\x0e\x63\x61nary_percent\x18\n \x01(\x01\"A\n\x18ListModelVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x19ListModelVersionsResponse\x12\x33\n\x0emodel_versions\x18\x01 \x03(\x0b\x32\x1b.braintumor.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x16GetModelVersionRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"M\n\x17GetModelVersionResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion\"-\n\x1aPromoteModelVersionRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"Q\n\x1bPromoteModelVersionResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion\"\x16\n\x14RollbackModelRequest\"K\n\x15RollbackModelResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion\"4\n\x10SetCanaryRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0f\n\x07percent\x18\x02 \x01(\x01\"G\n\x11SetCanaryResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion*\xdb\x01\n\x11ModelVersionState\x12#\n\x1fMODEL_VERSION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19MODEL_VERSION_STATE_START\x10\x01\x12\x1f\n\x1bMODEL_VERSION_STATE_LOADING\x10\x02\x12!\n\x1dMODEL_VERSION_STATE_AVAILABLE\x10\x03\x12!\n\x1dMODEL_VERSION_STATE_UNLOADING\x10\x04\x12\x1b\n\x17MODEL_VERSION_STATE_END\x10\x05\x32\xf2\x03\n\x0cModelService\x12\x66\n\x11ListModelVersions\x12\'.braintumor.v1.ListModelVersionsRequest\x1a(.braintumor.v1.ListModelVersionsResponse\x12`\n\x0fGetModelVersion\x12%.braintumor.v1.GetModelVersionRequest\x1a&.braintumor.v1.GetModelVersionResponse\x12l\n\x13PromoteModelVersion\x12).braintumor.v1.PromoteModelVersionRequest\x1a*.braintumor.v1.PromoteModelVersionResponse\x12Z\n\rRollbackModel\x12#.braintumor.v1.RollbackModelRequest\x1a$.braintumor.v1.RollbackModelResponse\x12N\n\tSetCanary\x12\x1f.braintumor.v1.SetCanaryRequest\x1a .braintumor.v1.SetCanaryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!braintumor/v1/model_service.proto\x12\rbraintumor.v1\x1a#braintumor/v1/trainer_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x02\n\x0cModelVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .braintumor.v1.ModelVersionState\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12-\n\nevaluation\x18\x04 \x01(\x0b\x32\x19.braintumor.v1.Evaluation\x12\x18\n\x10\x64\x61ta_fingerprint\x18\x05 \x01(\t\x12\x16\n\x0eparent_version\x18\x06 \x01(\x03\x12\x14\n\x0c\x61rchitecture\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmodel_card_json\x18\t \x01(\t\x12\x16\n\x0e\x63\x61nary_percent\x18\n \x01(\x01\"A\n\x18ListModelVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x19ListModelVersionsResponse\x12\x33\n\x0emodel_versions\x18\x01 \x03(\x0b\x32\x1b.braintumor.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x16GetModelVersionRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"M\n\x17GetModelVersionResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion\"(\n\x15GetModelReportRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"=\n\x16GetModelReportResponse\x12\x0c\n\x04html\x18\x01 \x01(\x0c\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\"-\n\x1aPromoteModelVersionRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"Q\n\x1bPromoteModelVersionResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion\"\x16\n\x14RollbackModelRequest\"K\n\x15RollbackModelResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion\"4\n\x10SetCanaryRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0f\n\x07percent\x18\x02 \x01(\x01\"G\n\x11SetCanaryResponse\x12\x32\n\rmodel_version\x18\x01 \x01(\x0b\x32\x1b.braintumor.v1.ModelVersion*\xdb\x01\n\x11ModelVersionState\x12#\n\x1fMODEL_VERSION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19MODEL_VERSION_STATE_START\x10\x01\x12\x1f\n\x1bMODEL_VERSION_STATE_LOADING\x10\x02\x12!\n\x1dMODEL_VERSION_STATE_AVAILABLE\x10\x03\x12!\n\x1dMODEL_VERSION_STATE_UNLOADING\x10\x04\x12\x1b\n\x17MODEL_VERSION_STATE_END\x10\x05\x32\xd1\x04\n\x0cModelService\x12\x66\n\x11ListModelVersions\x12\'.braintumor.v1.ListModelVersionsRequest\x1a(.braintumor.v1.ListModelVersionsResponse\x12`\n\x0fGetModelVersion\x12%.braintumor.v1.GetModelVersionRequest\x1a&.braintumor.v1.GetModelVersionResponse\x12]\n\x0eGetModelReport\x12$.braintumor.v1.GetModelReportRequest\x1a%.braintumor.v1.GetModelReportResponse\x12l\n\x13PromoteModelVersion\x12).braintumor.v1.PromoteModelVersionRequest\x1a*.braintumor.v1.PromoteModelVersionResponse\x12Z\n\rRollbackModel\x12#.braintumor.v1.RollbackModelRequest\x1a$.braintumor.v1.RollbackModelResponse\x12N\n\tSetCanary\x12\x1f.braintumor.v1.SetCanaryRequest\x1a .braintumor.v1.SetCanaryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'braintumor.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELVERSIONSTATE']._serialized_start=1093
-  _globals['_MODELVERSIONSTATE']._serialized_end=1312
+  _globals['_MODELVERSIONSTATE']._serialized_start=1198
+  _globals['_MODELVERSIONSTATE']._serialized_end=1417
   _globals['_MODELVERSION']._serialized_start=123
   _globals['_MODELVERSION']._serialized_end=436
   _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=438
@@ -45,18 +45,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELVERSIONREQUEST']._serialized_end=653
   _globals['_GETMODELVERSIONRESPONSE']._serialized_start=655
   _globals['_GETMODELVERSIONRESPONSE']._serialized_end=732
-  _globals['_PROMOTEMODELVERSIONREQUEST']._serialized_start=734
-  _globals['_PROMOTEMODELVERSIONREQUEST']._serialized_end=779
-  _globals['_PROMOTEMODELVERSIONRESPONSE']._serialized_start=781
-  _globals['_PROMOTEMODELVERSIONRESPONSE']._serialized_end=862
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=864
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=886
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=888
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=963
-  _globals['_SETCANARYREQUEST']._serialized_start=965
-  _globals['_SETCANARYREQUEST']._serialized_end=1017
-  _globals['_SETCANARYRESPONSE']._serialized_start=1019
-  _globals['_SETCANARYRESPONSE']._serialized_end=1090
-  _globals['_MODELSERVICE']._serialized_start=1315
-  _globals['_MODELSERVICE']._serialized_end=1813
+  _globals['_GETMODELREPORTREQUEST']._serialized_start=734
+  _globals['_GETMODELREPORTREQUEST']._serialized_end=774
+  _globals['_GETMODELREPORTRESPONSE']._serialized_start=776
+  _globals['_GETMODELREPORTRESPONSE']._serialized_end=837
+  _globals['_PROMOTEMODELVERSIONREQUEST']._serialized_start=839
+  _globals['_PROMOTEMODELVERSIONREQUEST']._serialized_end=884
+  _globals['_PROMOTEMODELVERSIONRESPONSE']._serialized_start=886
+  _globals['_PROMOTEMODELVERSIONRESPONSE']._serialized_end=967
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=969
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=991
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=993
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1068
+  _globals['_SETCANARYREQUEST']._serialized_start=1070
+  _globals['_SETCANARYREQUEST']._serialized_end=1122
+  _globals['_SETCANARYRESPONSE']._serialized_start=1124
+  _globals['_SETCANARYRESPONSE']._serialized_end=1195
+  _globals['_MODELSERVICE']._serialized_start=1420
+  _globals['_MODELSERVICE']._serialized_end=2013
 # @@protoc_insertion_point(module_scope)

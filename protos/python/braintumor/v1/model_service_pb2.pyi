@@ -211,6 +211,51 @@ class GetModelVersionResponse(google.protobuf.message.Message):
 Global___GetModelVersionResponse: typing_extensions.TypeAlias = GetModelVersionResponse
 
 @typing.final
+class GetModelReportRequest(google.protobuf.message.Message):
+    """Request of GetModelReport."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    version: builtins.int
+    """The version; 0 is the one labelled "stable"."""
+    def __init__(
+        self,
+        *,
+        version: builtins.int = ...,
+    ) -> None: ...
+    _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["version", b"version"]
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___GetModelReportRequest: typing_extensions.TypeAlias = GetModelReportRequest
+
+@typing.final
+class GetModelReportResponse(google.protobuf.message.Message):
+    """Response of GetModelReport."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HTML_FIELD_NUMBER: builtins.int
+    MODEL_VERSION_FIELD_NUMBER: builtins.int
+    html: builtins.bytes
+    """An HTML page in UTF-8, usually below 2 MB: figures with their intervals, curves, errors, data. Pictures and styles
+    are in it, scripts and references to other places are not. It shows slices of the test split, unless the trainer
+    was told to leave them out.
+    """
+    model_version: builtins.int
+    """The version that it is about."""
+    def __init__(
+        self,
+        *,
+        html: builtins.bytes = ...,
+        model_version: builtins.int = ...,
+    ) -> None: ...
+    _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["html", b"html", "model_version", b"model_version"]
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___GetModelReportResponse: typing_extensions.TypeAlias = GetModelReportResponse
+
+@typing.final
 class PromoteModelVersionRequest(google.protobuf.message.Message):
     """Request of PromoteModelVersion."""
 

@@ -45,6 +45,11 @@ class ModelServiceStub(object):
                 request_serializer=braintumor_dot_v1_dot_model__service__pb2.GetModelVersionRequest.SerializeToString,
                 response_deserializer=braintumor_dot_v1_dot_model__service__pb2.GetModelVersionResponse.FromString,
                 _registered_method=True)
+        self.GetModelReport = channel.unary_unary(
+                '/braintumor.v1.ModelService/GetModelReport',
+                request_serializer=braintumor_dot_v1_dot_model__service__pb2.GetModelReportRequest.SerializeToString,
+                response_deserializer=braintumor_dot_v1_dot_model__service__pb2.GetModelReportResponse.FromString,
+                _registered_method=True)
         self.PromoteModelVersion = channel.unary_unary(
                 '/braintumor.v1.ModelService/PromoteModelVersion',
                 request_serializer=braintumor_dot_v1_dot_model__service__pb2.PromoteModelVersionRequest.SerializeToString,
@@ -78,6 +83,17 @@ class ModelServiceServicer(object):
 
         Errors:
         NOT_FOUND  there is no such version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelReport(self, request, context):
+        """Returns the report of the training that made a version.
+
+        Errors:
+        NOT_FOUND  there is no such version (MODEL_VERSION_NOT_FOUND), or it came without a report
+        (MODEL_REPORT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +151,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetModelVersion,
                     request_deserializer=braintumor_dot_v1_dot_model__service__pb2.GetModelVersionRequest.FromString,
                     response_serializer=braintumor_dot_v1_dot_model__service__pb2.GetModelVersionResponse.SerializeToString,
+            ),
+            'GetModelReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelReport,
+                    request_deserializer=braintumor_dot_v1_dot_model__service__pb2.GetModelReportRequest.FromString,
+                    response_serializer=braintumor_dot_v1_dot_model__service__pb2.GetModelReportResponse.SerializeToString,
             ),
             'PromoteModelVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.PromoteModelVersion,
@@ -207,6 +228,33 @@ class ModelService(object):
             '/braintumor.v1.ModelService/GetModelVersion',
             braintumor_dot_v1_dot_model__service__pb2.GetModelVersionRequest.SerializeToString,
             braintumor_dot_v1_dot_model__service__pb2.GetModelVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/braintumor.v1.ModelService/GetModelReport',
+            braintumor_dot_v1_dot_model__service__pb2.GetModelReportRequest.SerializeToString,
+            braintumor_dot_v1_dot_model__service__pb2.GetModelReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

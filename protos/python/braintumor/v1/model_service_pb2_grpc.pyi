@@ -35,6 +35,13 @@ class ModelServiceStub:
     Errors:
       NOT_FOUND  there is no such version.
     """
+    GetModelReport: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.GetModelReportRequest, braintumor.v1.model_service_pb2.GetModelReportResponse]
+    """Returns the report of the training that made a version.
+
+    Errors:
+      NOT_FOUND  there is no such version (MODEL_VERSION_NOT_FOUND), or it came without a report
+        (MODEL_REPORT_NOT_FOUND).
+    """
     PromoteModelVersion: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.PromoteModelVersionRequest, braintumor.v1.model_service_pb2.PromoteModelVersionResponse]
     """Makes a version the stable one, once it is loaded and answers as in training.
 
@@ -76,6 +83,13 @@ class ModelServiceAsyncStub(ModelServiceStub):
 
     Errors:
       NOT_FOUND  there is no such version.
+    """
+    GetModelReport: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.GetModelReportRequest, braintumor.v1.model_service_pb2.GetModelReportResponse]  # type: ignore[assignment]
+    """Returns the report of the training that made a version.
+
+    Errors:
+      NOT_FOUND  there is no such version (MODEL_VERSION_NOT_FOUND), or it came without a report
+        (MODEL_REPORT_NOT_FOUND).
     """
     PromoteModelVersion: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.PromoteModelVersionRequest, braintumor.v1.model_service_pb2.PromoteModelVersionResponse]  # type: ignore[assignment]
     """Makes a version the stable one, once it is loaded and answers as in training.
@@ -127,6 +141,19 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           NOT_FOUND  there is no such version.
+        """
+
+    @abc.abstractmethod
+    def GetModelReport(
+        self,
+        request: braintumor.v1.model_service_pb2.GetModelReportRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[braintumor.v1.model_service_pb2.GetModelReportResponse, collections.abc.Awaitable[braintumor.v1.model_service_pb2.GetModelReportResponse]]:
+        """Returns the report of the training that made a version.
+
+        Errors:
+          NOT_FOUND  there is no such version (MODEL_VERSION_NOT_FOUND), or it came without a report
+            (MODEL_REPORT_NOT_FOUND).
         """
 
     @abc.abstractmethod

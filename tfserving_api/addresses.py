@@ -1,0 +1,38 @@
+"""Where the replicas of a TensorFlow Serving listen."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Iterable
+
+_HOST_AND_PORT = re.compile(r"(?:dns:(?:///)?)?(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^\[\]:/]+)):(?P<port>\d+)")
+
+
+async def resolve(addresses: str, timeout_s: float) -> frozenset[str] | None:
+    """Looks up which replicas there are at the moment.
+
+    Args:
+      addresses: "host:port", "dns:///host:port", or several of them with commas between them; a host is an IP
+        address or a name, and a name may stand for several replicas, as that of a headless Service does. Anything
+        else, such as "unix:/run/serving.sock", is taken for the gRPC target of one replica.
+      timeout_s: time for it, in seconds.
+
+    Returns:
+      A gRPC target for each replica; None where a name leads nowhere at the moment.
+    """
+    parts = [part.strip() for part in addresses.split(",")]
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await asyncio.gather(*(_resolve_one(part) for part in parts))
+    except (OSError, TimeoutError):
+        return None
+    return frozenset(target for targets in found for target in targets)
+
+
+async def _resolve_one(address: str) -> Iterable[str]:
+    named = _HOST_AND_PORT.fullmatch(address)
+    if named is None:
+        return (address,)
+    host, port = named["bracketed"] or named["plain"], named["port"]
+    answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [f"[{ip}]:{port}" if family is socket.AF_INET6 else f"{ip}:{port}" for family, *_, (ip, *_) in answers]
