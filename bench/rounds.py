@@ -9,6 +9,7 @@ from bench.measurement import Measurement
 from bench.processes import Server, measure
 
 CALLERS = (1, 8, 32)
+BATCHES = (1, 8, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ def _ways(bench: Bench) -> dict[str, Callable[[str], Result]]:
     for callers in CALLERS:
         ways[f"gateway, {callers}"] = partial(_calls, bench, "gateway", bench.gateway, callers)
         ways[f"serving, {callers}"] = partial(_calls, bench, "serving", bench.serving, callers)
+    over_grpc = (f"--address={bench.serving.address}",)
+    in_process = (f"--version={bench.version}", f"--engine={bench.engines[0]}")
+    for size in BATCHES:
+        ways[f"serving, batch of {size}"] = partial(_batches, bench, size, over_grpc)
+        ways[f"bare, batch of {size}"] = partial(_batches, bench, size, in_process)
     ways["stream"] = partial(_stream, bench)
     for engine in bench.engines:
         ways[f"limit, {engine}"] = partial(_limit, bench, engine)
@@ -80,6 +86,10 @@ def _calls(bench: Bench, target: str, server: Server, callers: int, way: str) ->
     arguments = (target, server.address, str(bench.slices), f"--callers={callers}", bench.seconds, bench.warm_up)
     measurement = measure("bench.callers", *arguments)
     return Result(way, measurement, server_cpu_ms=1e3 * (server.cpu_s() - cpu_before) / measurement.calls)
+
+
+def _batches(bench: Bench, size: int, where: tuple[str, ...], way: str) -> Result:
+    return Result(way, measure("bench.batches", str(size), str(bench.slices), *where, bench.seconds, bench.warm_up))
 
 
 def _stream(bench: Bench, way: str) -> Result:

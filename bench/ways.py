@@ -8,10 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc.aio
+import numpy as np
 from braintumor.v1.classifier_service_pb2 import PredictRequest
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 
-from gateway.imaging import InputSpec, decode, preprocess
+from gateway.imaging import ImageArray, InputSpec, decode, preprocess
 from tfserving_api import messages
 
 Call = Callable[[bytes], Awaitable[object]]
@@ -39,8 +40,9 @@ async def straight_to_serving(address: str, callers: int) -> AsyncIterator[Call]
     threads = None if callers == 1 else ThreadPoolExecutor(os.cpu_count(), "decode")
     loop = asyncio.get_running_loop()
     async with grpc.aio.insecure_channel(address) as channel:
-        predict = _method(channel, "Predict", messages.PredictResponse)
-        input_name, spec = await _signature(channel)
+        predict = serving_method(channel, "Predict", messages.PredictResponse)
+        look_up = serving_method(channel, "GetModelMetadata", messages.GetModelMetadataResponse)
+        input_name, spec = read_signature(await look_up(metadata_request(), timeout=TIMEOUT_S))
 
         async def call(image: bytes) -> object:
             if threads is None:
@@ -67,21 +69,30 @@ WAYS: dict[str, Way] = {"gateway": through_gateway, "serving": straight_to_servi
 
 
 def _request(image: bytes, input_name: str, spec: InputSpec) -> Any:
-    pixels = preprocess(decode(image), spec)
+    return predict_request(preprocess(decode(image), spec)[np.newaxis], input_name)
+
+
+def predict_request(images: ImageArray, input_name: str) -> Any:
+    """Makes a call of images uint8 [N, H, W, C], which are preprocessed."""
     request = messages.PredictRequest()
     request.model_spec.name = MODEL_NAME
     tensor = request.inputs[input_name]
     tensor.dtype = messages.DT_UINT8
-    for size in (1, *pixels.shape):
+    for size in images.shape:
         tensor.tensor_shape.dim.add(size=size)
-    tensor.tensor_content = pixels.tobytes()
+    tensor.tensor_content = images.tobytes()
     return request
 
 
-async def _signature(channel: grpc.aio.Channel) -> tuple[str, InputSpec]:
+def metadata_request() -> Any:
+    """Makes a call that asks for the signatures."""
     request = messages.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = MODEL_NAME
-    answer = await _method(channel, "GetModelMetadata", messages.GetModelMetadataResponse)(request, timeout=TIMEOUT_S)
+    return request
+
+
+def read_signature(answer: Any) -> tuple[str, InputSpec]:
+    """Returns the name of the input of `serving_default`, and the size of an image in it."""
     signatures = messages.SignatureDefMap()
     signatures.ParseFromString(answer.metadata["signature_def"].value)
     ((name, info),) = signatures.signature_def["serving_default"].inputs.items()
@@ -89,7 +100,8 @@ async def _signature(channel: grpc.aio.Channel) -> tuple[str, InputSpec]:
     return name, InputSpec(height, width, channels)
 
 
-def _method(channel: grpc.aio.Channel, name: str, response: Any) -> Any:
+def serving_method(channel: Any, name: str, response: Any) -> Any:
+    """Returns a method of serving's PredictionService, on a channel of either kind."""
     return channel.unary_unary(
         f"/{_SERVING}/{name}",
         request_serializer=lambda message: message.SerializeToString(),
