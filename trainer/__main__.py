@@ -60,6 +60,7 @@ def build_dataset(
 ) -> None:
     """Labelled images to train and test splits."""
     from trainer import dataset
+    from trainer.record import write_record
     from trainer.sources import DirectorySource, ZipSource
 
     root = settings.data_root
@@ -71,6 +72,7 @@ def build_dataset(
         else:
             with ZipSource(archive) as zipped:
                 summary = dataset.build_dataset(zipped, paths, seed, bar)
+    write_record(settings.dataset_summary, summary)
     _show(summary)
 
 
@@ -128,22 +130,37 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
 @main.command()
 @click.option("--data-source", default="not stated", help="Where the training data comes from, for the model card.")
 @click.option("--data-licence", default="not stated", help="Its licence, for the model card.")
+@click.option(
+    "--compare",
+    "others",
+    type=(str, click.Path(exists=True, file_okay=False, path_type=Path)),
+    multiple=True,
+    metavar="NAME PATH",
+    help="A SavedModel to compare with in the report, beside the version before. May be given again.",
+)
 @click.pass_obj
-def publish(settings: TrainerSettings, data_source: str, data_licence: str) -> None:
+def publish(
+    settings: TrainerSettings, data_source: str, data_licence: str, others: tuple[tuple[str, Path], ...]
+) -> None:
     """Makes what was trained and evaluated last the next version."""
     from trainer import publish as publication
     from trainer.figures import Evaluation
     from trainer.model_card import DataSource
     from trainer.record import read_record
+    from trainer.report.by_hand import answers_by_hand
     from trainer.train import Training
     from trainer.versions import versions_on_disk
 
     training = read_record(settings.run_dir / "training.json", Training)
     evaluation = read_record(settings.run_dir / "evaluation.json", Evaluation)
     parent = max(versions_on_disk(settings.model_dir), default=0)
+    if parent:
+        others = ((f"version {parent}, the one before", settings.model_dir / str(parent)), *others)
+    with _bar("slices") as bar:
+        answers = answers_by_hand(settings, dict(others), bar)
     source = DataSource(data_source, data_licence)
     version = publication.publish(
-        settings.run_dir / "candidate", settings.model_dir, training, evaluation, source, parent
+        settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, parent
     )
     click.echo(f"published {settings.model_name} version {version}; make it stable with: braintumor promote {version}")
 

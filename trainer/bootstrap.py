@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.calibration_error import brier_scores, expected_calibration_errors
 from trainer.dataset import Split
 
 RESAMPLES = 1000
-ACCURACY, AUC, SENSITIVITY = "accuracy", "AUC", "sensitivity"
+ACCURACY, AUC, SENSITIVITY, SPECIFICITY = "accuracy", "AUC", "sensitivity", "specificity"
+ECE, BRIER = "ECE", "Brier score"
+FIGURES = (ACCURACY, AUC, SENSITIVITY, SPECIFICITY, ECE, BRIER)
 
 _BLOCK_VALUES = 2_000_000
 """Resamples times slices that are worked on at a time: arrays of 16 MB."""
@@ -50,8 +53,8 @@ def bootstrap(
       seed: the same seed draws the same resamples.
 
     Returns:
-      For each network ACCURACY, AUC and SENSITIVITY, float64 (1 + RESAMPLES,): the first on the split itself,
-      then on each resample, not-a-number where it lacks a label.
+      For each network each of FIGURES, float64 (1 + RESAMPLES,): the first on the split itself, then on each
+      resample, not-a-number where it lacks a label.
 
     Source: bootstrap over clusters: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), 3.8.
     """
@@ -60,7 +63,7 @@ def bootstrap(
         for parts, outputs in zip(measured, networks, strict=True):
             parts.append(_figures(outputs, split.labels == 1, weights))
     joined = (np.concatenate(parts, axis=1) for parts in measured)
-    return [dict(zip((ACCURACY, AUC, SENSITIVITY), figures, strict=True)) for figures in joined]
+    return [dict(zip(FIGURES, figures, strict=True)) for figures in joined]
 
 
 def _weights(groups: NDArray[np.int64], seed: int) -> Iterator[NDArray[np.float64]]:
@@ -77,13 +80,15 @@ def _weights(groups: NDArray[np.int64], seed: int) -> Iterator[NDArray[np.float6
 def _figures(
     outputs: Mapping[str, NDArray[Any]], truth: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Returns accuracy, area under the ROC curve and sensitivity, (3, rows), for slices of these weights (rows, N)."""
-    called = outputs["label"] == 1
+    """Returns FIGURES, (len(FIGURES), rows), for slices of these weights (rows, N)."""
+    called, probabilities = outputs["label"] == 1, outputs["probabilities"][:, 1].astype(np.float64)
     with np.errstate(invalid="ignore"):
         accuracy = weights @ (called == truth) / weights.sum(axis=1)
-        area = _areas_under_roc(outputs["probabilities"][:, 1], truth, weights)
+        area = _areas_under_roc(probabilities, truth, weights)
         sensitivity = weights @ (called & truth) / (weights @ truth)
-    return np.stack([accuracy, area, sensitivity])
+        specificity = weights @ (~called & ~truth) / (weights @ ~truth)
+    error = expected_calibration_errors(probabilities, truth, weights)
+    return np.stack([accuracy, area, sensitivity, specificity, error, brier_scores(probabilities, truth, weights)])
 
 
 def _areas_under_roc(

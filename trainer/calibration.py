@@ -13,8 +13,15 @@ from scipy.optimize import minimize_scalar
 COVERAGE = 0.95
 """Share of slices of each class whose true label the conformal set must hold."""
 
-IN_DOMAIN_SHARE = 0.99
-"""Share of validation slices whose distance counts as familiar."""
+IN_DOMAIN_SHARE = 0.995
+"""Share of validation slices that each of the two scores, distance and critic, lets pass."""
+
+MISS_COST = 2.0
+"""What a missed tumor costs, in false alarms: it sets the decision threshold."""
+
+THRESHOLDS = (0.3, 0.5)
+"""Between these the decision threshold is sought: about 1 / (1 + MISS_COST), where it belongs if the calibration is
+perfect, and a few wrong labels among some hundred slices cannot pull it away."""
 
 _SHRINKAGE = 0.1
 _SMALLEST = 1e-7
@@ -31,6 +38,7 @@ class Calibration:
       means: float32 (2, D), mean embedding of each class.
       precision: float32 (D, D), inverse of the shared covariance, scaled so that a distance of 1
         bounds IN_DOMAIN_SHARE of the validation slices.
+      critic_limit: the domain critic's logit that bounds the same share.
     """
 
     temperature: float
@@ -38,6 +46,7 @@ class Calibration:
     conformal: NDArray[np.float32]
     means: NDArray[np.float32]
     precision: NDArray[np.float32]
+    critic_limit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,13 @@ class Outputs:
     Attributes:
       probabilities: float32 (N, 2), as the network gives them.
       embeddings: float32 (N, D).
+      criticisms: float32 (N,), the domain critic's logits.
       labels: int64 (N,).
     """
 
     probabilities: NDArray[np.float32]
     embeddings: NDArray[np.float32]
+    criticisms: NDArray[np.float32]
     labels: NDArray[np.int64]
 
 
@@ -64,10 +75,11 @@ def calibrate(train: Outputs, validation: Outputs) -> Calibration:
     scale = float(np.quantile(distances, IN_DOMAIN_SHARE))
     return Calibration(
         temperature=temperature,
-        threshold=0.5,
+        threshold=_threshold(calibrated[:, 1], validation.labels),
         conformal=_conformal(calibrated, validation.labels),
         means=means.astype(np.float32),
         precision=(precision / scale**2).astype(np.float32),
+        critic_limit=float(np.quantile(validation.criticisms, IN_DOMAIN_SHARE)),
     )
 
 
@@ -97,6 +109,15 @@ def _temperature(outputs: Outputs) -> float:
         return float(-np.log(np.maximum(of_truth, _SMALLEST)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(5)), method="bounded").x))
+
+
+def _threshold(tumor: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Returns the threshold in THRESHOLDS with the lowest cost of errors; the middle one of those that are equal."""
+    thresholds = np.linspace(*THRESHOLDS, 31)
+    called = tumor[None, :] >= thresholds[:, None]
+    misses, alarms = (~called & (labels == 1)).sum(axis=1), (called & (labels == 0)).sum(axis=1)
+    costs = MISS_COST * misses + alarms
+    return float(np.median(thresholds[costs == costs.min()]))
 
 
 def _conformal(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Figures of a SavedModel on a labelled split."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from gateway.imaging import InputSpec, preprocess
+from gateway.imaging import ImageArray, InputSpec, preprocess
 from trainer.dataset import Split
 from trainer.figures import Evaluation
 from trainer.ingest import Progress
@@ -35,11 +36,28 @@ class Candidate:
 
 def predict_split(candidate: Candidate, split: Split, progress: Progress) -> dict[str, NDArray[Any]]:
     """Returns the outputs of `serving_default` for every slice of a split, in its order."""
+    return predict_images(candidate, split.images, progress=progress)
+
+
+def predict_images(
+    candidate: Candidate,
+    images: Sequence[ImageArray] | ImageArray,
+    signature: str = "serving_default",
+    progress: Progress = lambda _done, _total: None,
+) -> dict[str, NDArray[Any]]:
+    """Returns the outputs of a signature for N >= 1 images, batch by batch, each with first axis N.
+
+    Args:
+      candidate: preprocesses as its own signature says.
+      images: uint8 (height, width, channels) each.
+      signature: to be run.
+      progress: of the images.
+    """
     parts = []
-    for at in range(0, len(split.labels), _BATCH):
-        stored = split.images[at : at + _BATCH]
-        parts.append(candidate.predict(np.stack([preprocess(image, candidate.input_spec) for image in stored])))
-        progress(min(at + _BATCH, len(split.labels)), len(split.labels))
+    for at in range(0, len(images), _BATCH):
+        fitted = [preprocess(image, candidate.input_spec) for image in images[at : at + _BATCH]]
+        parts.append(candidate.predict(np.stack(fitted), signature))
+        progress(min(at + _BATCH, len(images)), len(images))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -2,11 +2,17 @@
 
 import datetime
 import importlib.metadata
+import math
+import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from trainer.bootstrap import BRIER, ECE
 from trainer.calibration import COVERAGE, IN_DOMAIN_SHARE
+from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
+from trainer.report.intervals import METHOD, SHARE, Figure
 from trainer.train import VALIDATION_SHARE, Training
 
 INTENDED_USE = "Research and engineering on skull-stripped, axial, FLAIR-like brain MRI slices. Not a medical device."
@@ -15,8 +21,7 @@ LIMITS = (
     "Near-duplicate slices are kept on one side of each split, but the data names no patients: "
     "figures are near-duplicate-grouped, not patient-level.",
     "Labels of near-identical slices disagree in some cases, so a few per cent of them are wrong.",
-    "Area and mean brightness of the brain alone tell the labels apart with an AUC above 0.8: "
-    "a verdict may rest on slice position and contrast.",
+    "A verdict may rest on slice position and contrast instead of a lesion: see the known shortcuts.",
     "Other sequences, planes, scanners and pictures with skull were not seen in training.",
 )
 
@@ -53,17 +58,31 @@ class Approval:
 
 def model_card(
     version: int,
-    parent_version: int,
+    lineage: Sequence[int],
     training: Training,
     evaluation: Evaluation,
+    figures: Mapping[str, Figure],
+    shortcuts: Mapping[str, float],
     source: DataSource,
     approval: Approval | None = None,
 ) -> dict[str, Any]:
-    """Returns the content of model_card.json; every value is JSON."""
+    """Makes the content of model_card.json; every value is JSON.
+
+    Args:
+      version: its number.
+      lineage: the version that was stable before it, the one that was stable before that, and so on.
+      training: how it was trained.
+      evaluation: on the test split.
+      figures: the same and more, with their intervals.
+      shortcuts: what else tells the labels of the test split apart, and with which area under the ROC curve.
+      source: of the training data.
+      approval: by a job; None where a person published it.
+    """
     kept = training.history[training.kept_epoch]
     card = {
         "model_version": version,
-        "parent_version": parent_version,
+        "parent_version": lineage[0] if lineage else 0,
+        "lineage": list(lineage),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "intended_use": INTENDED_USE,
         "architecture": training.architecture,
@@ -78,7 +97,7 @@ def model_card(
         },
         "seed": training.seed,
         "epochs": len(training.history),
-        "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)},
+        "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)} | _with_intervals(figures),
         "verdict": {
             "temperature": training.temperature,
             "threshold": training.threshold,
@@ -86,6 +105,7 @@ def model_card(
             "in_domain_share": IN_DOMAIN_SHARE,
         },
         "limits": list(LIMITS),
+        "known_shortcuts": [_shortcut(name, area) for name, area in shortcuts.items()],
         "packages": _installed(),
     }
     if approval is not None:
@@ -94,8 +114,26 @@ def model_card(
     return card
 
 
+def _with_intervals(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    bounds = {name: [_json(figure.low), _json(figure.high)] for name, figure in figures.items()}
+    return {
+        "calibration": {"ece": _json(figures[ECE].value), "bins": BINS, "brier_score": _json(figures[BRIER].value)},
+        "intervals": {"share": SHARE, "method": METHOD, "bounds": bounds},
+    }
+
+
+def _json(value: float) -> float | None:
+    """JSON has no word for what is not a number."""
+    return value if math.isfinite(value) else None
+
+
+def _shortcut(name: str, area: float) -> dict[str, Any]:
+    meaning = f"alone it tells the labels of the test split apart with an AUC of {area:.2f}"
+    return {"name": name, "auc": area, "meaning": meaning}
+
+
 def _installed() -> dict[str, str]:
-    found = {}
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

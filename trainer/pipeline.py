@@ -21,6 +21,7 @@ from trainer.paths import inside
 from trainer.publish import publish
 from trainer.record import read_record, write_record
 from trainer.replay import GOLDEN_REQUESTS
+from trainer.report.answers import Answers
 from trainer.settings import TrainerSettings
 from trainer.shared_files import share
 from trainer.sources import DirectorySource, ZipSource
@@ -72,13 +73,14 @@ class Pipeline:
         """
         for unfinished in self._run_dir.glob(".unfinished-*"):
             shutil.rmtree(unfinished)
-        self._once("dataset", DatasetSummary, self._build_dataset)
+        dataset = self._once("dataset", DatasetSummary, self._build_dataset)
         training = self._once("training", Training, self._train)
         shutil.rmtree(self._run_dir / "checkpoint", ignore_errors=True)
         self._epoch, self._metrics = len(training.history), training.history[-1]
         evaluation = self._once("evaluation", Evaluation, self._evaluate)
         decision = self._once("gate", Decision, self._decide)
-        version = self._publish(training, evaluation, decision) if decision.blessed or self._order.force else 0
+        accepted = decision.blessed or self._order.force
+        version = self._publish(dataset, training, evaluation, decision) if accepted else 0
         return Outcome(
             metrics=training.history[training.kept_epoch],
             evaluation=evaluation,
@@ -155,7 +157,7 @@ class Pipeline:
     def _decide(self) -> Decision:
         self._tell(Step.GATE)
         thresholds = Thresholds.from_settings(self._settings)
-        decision = gate(self._outputs, self._stable_outputs(), self._test_split, thresholds, self._order.seed)
+        decision = gate(self._outputs, self._stable_outputs, self._test_split, thresholds, self._order.seed)
         if not (decision.blessed or self._order.force):
             return decision
         golden_requests = self._candidate_dir / GOLDEN_REQUESTS
@@ -164,13 +166,14 @@ class Pipeline:
         reasons = infra_validate(self._candidate_dir, self._run_dir)
         return Decision(decision.blessed and not reasons, (*decision.reasons, *reasons))
 
+    @cached_property
     def _stable_outputs(self) -> dict[str, NDArray[Any]] | None:
         model_dir = self._settings.model_dir
         if self._stable not in versions_on_disk(model_dir):
             return None
         return predict_split(Candidate(model_dir / str(self._stable)), self._test_split, lambda *_: None)
 
-    def _publish(self, training: Training, evaluation: Evaluation, decision: Decision) -> int:
+    def _publish(self, dataset: DatasetSummary, training: Training, evaluation: Evaluation, decision: Decision) -> int:
         self._tell(Step.PUBLISH)
         model_dir = self._settings.model_dir
         # The version itself is the record of this step: it appears in the moment in which it is published.
@@ -178,7 +181,13 @@ class Pipeline:
             return published
         approval = Approval(self._operation_id, decision.blessed, decision.reasons)
         source = DataSource(self._order.image_dir, "not stated")
-        return publish(self._candidate_dir, model_dir, training, evaluation, source, self._stable, approval)
+        answers = self._answers(dataset)
+        return publish(self._candidate_dir, model_dir, training, evaluation, answers, source, self._stable, approval)
+
+    def _answers(self, dataset: DatasetSummary) -> Answers:
+        stable = self._stable_outputs
+        others = {} if stable is None else {f"version {self._stable}, stable before": stable}
+        return Answers(self._test_split, self._outputs, others, dataset, self._settings.report_pictures)
 
 
 def evaluated(settings: TrainerSettings, version: int) -> Evaluation:

@@ -5,6 +5,7 @@ import os
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 from trainer.durable import sync
 from trainer.errors import PublicationError
@@ -12,8 +13,14 @@ from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
 from trainer.golden import write_golden_requests
 from trainer.model_card import Approval, DataSource, model_card
+from trainer.model_card_text import model_card_text
+from trainer.replay import GOLDEN_REQUESTS
+from trainer.report.answers import Answers
+from trainer.report.intervals import measure
+from trainer.report.page import report_page
+from trainer.shortcuts import shortcuts
 from trainer.train import Training
-from trainer.versions import UNFINISHED, versions_on_disk
+from trainer.versions import MODEL_CARD, REPORT, UNFINISHED, lineage, versions_on_disk
 
 
 def publish(
@@ -21,14 +28,25 @@ def publish(
     model_dir: Path,
     training: Training,
     evaluation: Evaluation,
+    answers: Answers,
     source: DataSource,
     parent: int,
     approval: Approval | None = None,
 ) -> int:
     """Makes a SavedModel the next version.
 
-    The model card is added, and golden requests where there are none. Everything is on disk before the rename
-    that makes it a version: serving never sees half of one.
+    Report and model card are added, and golden requests where there are none. Everything is on disk before the
+    rename that makes it a version: serving never sees half of one, and there is none without a report.
+
+    Args:
+      candidate_dir: the SavedModel; it is copied.
+      model_dir: of the versions.
+      training: how it was trained.
+      evaluation: of `answers.outputs`.
+      answers: to the test split, and those of versions to compare with.
+      source: of the training data.
+      parent: the stable version; 0 for none.
+      approval: by a job; None where a person publishes.
 
     Returns:
       The number of the version.
@@ -42,13 +60,16 @@ def publish(
         shutil.rmtree(unfinished, ignore_errors=True)  # of the same job, which was killed here
         model_dir.mkdir(parents=True, exist_ok=True)
         shutil.copytree(candidate_dir, unfinished)
-        extra = unfinished / "assets.extra"
-        extra.mkdir(exist_ok=True)
-        golden_requests = extra / "tf_serving_warmup_requests"
+        candidate = Candidate(unfinished)
+        golden_requests = unfinished / GOLDEN_REQUESTS
+        golden_requests.parent.mkdir(exist_ok=True)
         if not golden_requests.exists():
-            write_golden_requests(Candidate(unfinished), model_dir.name, golden_requests)
-        card = model_card(version, parent, training, evaluation, source, approval)
-        (extra / "model_card.json").write_text(json.dumps(card, indent=1) + "\n")
+            write_golden_requests(candidate, model_dir.name, golden_requests)
+        measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
+        found = shortcuts(answers.split)
+        card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
+        report = report_page(card, training, evaluation, answers, measured, candidate)
+        _describe(unfinished, card, report)
         _sync(unfinished)
         unfinished.rename(model_dir / str(version))
         sync(model_dir)
@@ -57,6 +78,12 @@ def publish(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return version
+
+
+def _describe(directory: Path, card: dict[str, Any], report: str) -> None:
+    (directory / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    (directory / MODEL_CARD).with_suffix(".md").write_text(model_card_text(card), "utf-8")
+    (directory / REPORT).write_text(report, "utf-8")
 
 
 def _sync(directory: Path) -> None:

@@ -13,54 +13,60 @@ from typing import Any
 
 from gateway.imaging import InputSpec
 from trainer.architectures.architecture import EMBEDDING, FEATURES
+from trainer.backward import with_plain_gradients
 from trainer.calibration import Calibration
+from trainer.reliability import Reliability
 
-_RELIABLE, _UNCERTAIN, _OUT_OF_DOMAIN = 1, 2, 3
+_SMOOTHING = 3
+"""Width of the mean over the map that explains, in its places."""
 
 
-def export(network: Any, calibration: Calibration, spec: InputSpec, directory: Path) -> None:
-    """Writes the SavedModel; the network's weights go into it once, its optimizer not at all."""
+def export(network: Any, critic: Any, calibration: Calibration, spec: InputSpec, directory: Path) -> None:
+    """Writes the SavedModel; the weights of network and domain critic go into it once, optimizers not at all."""
     import tensorflow as tf
 
     module = tf.Module()
-    module.weights = [weight.value for weight in network.weights]
+    module.weights = [weight.value for weight in (*network.weights, *critic.weights)]
+    judge = _Judge(critic, calibration)
     images = tf.TensorSpec((None, spec.height, spec.width, spec.channels), tf.uint8, "images")
     signatures = {
-        "serving_default": tf.function(_verdict(network, calibration), [images]),
-        "explain": tf.function(_explained_verdict(network, calibration), [images]),
+        "serving_default": tf.function(_verdict(network, judge), [images]),
+        "explain": tf.function(_explained_verdict(network, judge), [images]),
     }
     tf.saved_model.save(module, str(directory), signatures)
 
 
-def _verdict(network: Any, calibration: Calibration) -> Callable[[Any], dict[str, Any]]:
+def _verdict(network: Any, judge: "_Judge") -> Callable[[Any], dict[str, Any]]:
     import keras
 
     body, last_layer = keras.Model(network.inputs[0], network.get_layer(EMBEDDING).output), network.layers[-1]
 
     def serving_default(images: Any) -> dict[str, Any]:
-        embedding = body(_scaled(images), training=False)
-        return _outputs(embedding, last_layer(embedding), calibration)
+        pixels = _scaled(images)
+        embedding = body(pixels, training=False)
+        return judge.outputs(pixels, embedding, last_layer(embedding))
 
     return serving_default
 
 
-def _explained_verdict(network: Any, calibration: Calibration) -> Callable[[Any], dict[str, Any]]:
+def _explained_verdict(network: Any, judge: "_Judge") -> Callable[[Any], dict[str, Any]]:
     import keras
     import tensorflow as tf
 
     features_layer, last_layer = network.get_layer(FEATURES), network.layers[-1]
     trunk = keras.Model(network.inputs[0], features_layer.output)
-    neck = keras.Model(features_layer.output, network.get_layer(EMBEDDING).output)
+    neck = with_plain_gradients(keras.Model(features_layer.output, network.get_layer(EMBEDDING).output))
     towards_tumor = last_layer.kernel[:, 1:] - last_layer.kernel[:, :1]
 
     def explain(images: Any) -> dict[str, Any]:
-        features = trunk(_scaled(images), training=False)
+        pixels = _scaled(images)
+        features = trunk(pixels, training=False)
         with tf.GradientTape() as tape:
             tape.watch(features)
             embedding = neck(features, training=False)
             log_odds = tf.matmul(embedding, towards_tumor)  # but for the bias, which has no gradient
         heatmap = _class_activation(features, tape.gradient(log_odds, features))
-        return _outputs(embedding, last_layer(embedding), calibration) | {"heatmap": heatmap}
+        return judge.outputs(pixels, embedding, last_layer(embedding)) | {"heatmap": heatmap}
 
     return explain
 
@@ -79,39 +85,53 @@ def _log_odds(probabilities: Any) -> Any:
 
 
 def _class_activation(features: Any, gradients: Any) -> Any:
-    """Weighs feature maps by what they add to the odds of a tumor; the strongest spot is 1.
+    """Sums, place by place, what of the feature maps adds to the odds of a tumor; the strongest place is 1.
 
-    Source: Selvaraju et al., "Grad-CAM" (2017), equations 1 and 2.
+    Source: Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization" (2021), equation 5.
     """
     import tensorflow as tf
 
-    weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
+    heat = tf.reduce_sum(tf.nn.relu(gradients) * tf.nn.relu(features), axis=-1, keepdims=True)
+    heat = tf.nn.avg_pool2d(heat, _SMOOTHING, 1, "SAME")[..., 0]
     return heat / tf.maximum(tf.reduce_max(heat, axis=(1, 2), keepdims=True), 1e-7)
 
 
-def _outputs(embedding: Any, probabilities: Any, calibration: Calibration) -> dict[str, Any]:
-    import tensorflow as tf
+class _Judge:
+    """What all signatures say of what the network found."""
 
-    tumor = tf.sigmoid(_log_odds(probabilities) / calibration.temperature)
-    calibrated = tf.stack([1 - tumor, tumor], axis=1)
-    ood_score = _distance(embedding, calibration)
-    still_open = tf.reduce_sum(tf.cast(1 - calibrated <= calibration.conformal, tf.int64), axis=1)
-    verdict = tf.where(still_open == 1, tf.constant(_RELIABLE, tf.int64), tf.constant(_UNCERTAIN, tf.int64))
-    return {
-        "probabilities": calibrated,
-        "ood_score": ood_score,
-        "label": tf.cast(tumor >= calibration.threshold, tf.int64),
-        "reliability": tf.where(ood_score > 1.0, tf.constant(_OUT_OF_DOMAIN, tf.int64), verdict),
-    }
+    def __init__(self, critic: Any, calibration: Calibration) -> None:
+        self._critic = critic
+        self._calibration = calibration
 
+    def outputs(self, pixels: Any, embedding: Any, probabilities: Any) -> dict[str, Any]:
+        import tensorflow as tf
 
-def _distance(embedding: Any, calibration: Calibration) -> Any:
-    """In-graph twin of calibration.ood_scores."""
-    import tensorflow as tf
+        tumor = tf.sigmoid(_log_odds(probabilities) / self._calibration.temperature)
+        calibrated = tf.stack([1 - tumor, tumor], axis=1)
+        ood_score = tf.maximum(self._distance(embedding), self._criticism(pixels))
+        still_open = tf.reduce_sum(tf.cast(1 - calibrated <= self._calibration.conformal, tf.int64), axis=1)
+        reliable, uncertain, out_of_domain = (tf.constant(kind, tf.int64) for kind in Reliability)
+        verdict = tf.where(still_open == 1, reliable, uncertain)
+        return {
+            "probabilities": calibrated,
+            "ood_score": ood_score,
+            "label": tf.cast(tumor >= self._calibration.threshold, tf.int64),
+            "reliability": tf.where(ood_score > 1.0, out_of_domain, verdict),
+        }
 
-    squared = []
-    for mean in calibration.means:
-        offset = embedding - mean
-        squared.append(tf.reduce_sum(tf.matmul(offset, calibration.precision) * offset, axis=1))
-    return tf.sqrt(tf.maximum(tf.minimum(*squared), 0.0))
+    def _distance(self, embedding: Any) -> Any:
+        """In-graph twin of calibration.ood_scores."""
+        import tensorflow as tf
+
+        squared = []
+        for mean in self._calibration.means:
+            offset = embedding - mean
+            squared.append(tf.reduce_sum(tf.matmul(offset, self._calibration.precision) * offset, axis=1))
+        return tf.sqrt(tf.maximum(tf.minimum(*squared), 0.0))
+
+    def _criticism(self, pixels: Any) -> Any:
+        """The critic's logit as a score: positive, and 1 at its limit."""
+        import tensorflow as tf
+
+        limit = tf.math.softplus(tf.constant(self._calibration.critic_limit, tf.float32))
+        return tf.math.softplus(self._critic(pixels, training=False)[:, 0]) / limit

@@ -12,6 +12,7 @@ from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
 from trainer.calibration import Outputs, calibrate
 from trainer.dataset import Split
+from trainer.domain_critic import fit_critic
 from trainer.figures import EpochMetrics
 from trainer.fitting import Material, OnEpoch, fit
 from trainer.npz import allocate_pixels
@@ -71,18 +72,18 @@ def train(
     network = architecture.build(architecture.input_spec)
     recipe = architecture.recipe
     history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
-    calibration = calibrate(
-        _outputs(network, material, material.train_rows), _outputs(network, material, material.validation_rows)
-    )
+    critic = fit_critic(images, material.train_rows, seed)
+    train_outputs = _outputs(network, critic, material, material.train_rows)
+    calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
     shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here
-    export(network, calibration, architecture.input_spec, run_dir / "candidate")
+    export(network, critic, calibration, architecture.input_spec, run_dir / "candidate")
     training = Training(
         architecture=architecture.name,
         seed=seed,
         fingerprint=split.fingerprint,
         train_slices=len(material.train_rows),
         validation_slices=len(material.validation_rows),
-        parameters=network.count_params(),
+        parameters=network.count_params() + critic.count_params(),
         history=history,
         kept_epoch=kept_epoch,
         temperature=calibration.temperature,
@@ -101,15 +102,17 @@ def _preprocessed(images: NDArray[np.uint8], spec: InputSpec, path: Path) -> NDA
     return made
 
 
-def _outputs(network: Any, material: Material, rows: NDArray[np.intp]) -> Outputs:
+def _outputs(network: Any, critic: Any, material: Material, rows: NDArray[np.intp]) -> Outputs:
     import keras
 
     from trainer.architectures.architecture import EMBEDDING
 
     both = keras.Model(network.inputs[0], [network.get_layer(EMBEDDING).output, network.outputs[0]])
-    parts = [
-        both(material.images[rows[at : at + 64]].astype(np.float32) / 255.0, training=False)
-        for at in range(0, len(rows), 64)
-    ]
-    embeddings, probabilities = (np.concatenate([np.asarray(part[side]) for part in parts]) for side in (0, 1))
-    return Outputs(probabilities, embeddings, material.labels[rows])
+    parts = []
+    for at in range(0, len(rows), 64):
+        pixels = material.images[rows[at : at + 64]].astype(np.float32) / 255.0
+        parts.append((*both(pixels, training=False), critic(pixels, training=False)))
+    embeddings, probabilities, criticisms = (
+        np.concatenate([np.asarray(made) for made in kind]) for kind in zip(*parts, strict=True)
+    )
+    return Outputs(probabilities, embeddings, criticisms[:, 0], material.labels[rows])

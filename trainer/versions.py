@@ -7,11 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.errors import ModelVersionNotFoundError
+from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError
 from trainer.figures import Evaluation
 
 MODEL_CARD = Path("assets.extra", "model_card.json")
 """Where the card lies in a version."""
+
+REPORT = Path("assets.extra", "report.html")
+"""Where the report of its training lies."""
 
 UNFINISHED = ".unfinished-"
 """Prefix of a version that is being written; serving takes only numbers for versions."""
@@ -70,6 +73,31 @@ def read_version(model_dir: Path, version: int) -> VersionRecord:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return VersionRecord(version)
+
+
+def read_report(model_dir: Path, version: int) -> bytes:
+    """Reads the report of the training that made a version: an HTML page.
+
+    Raises:
+      ModelVersionNotFoundError: there is no such version.
+      ModelReportNotFoundError: it came without a report.
+    """
+    require_version(model_dir, version)
+    try:
+        return (model_dir / str(version) / REPORT).read_bytes()
+    except FileNotFoundError as err:
+        raise ModelReportNotFoundError(
+            f"version {version} came without a report; a version that Retrain makes has one"
+        ) from err
+
+
+def lineage(model_dir: Path, parent: int) -> list[int]:
+    """Returns a version, the one that was stable before it, and so on, as far as model cards tell; 0 has none."""
+    if parent == 0:
+        return []
+    record = read_version(model_dir, parent) if parent in versions_on_disk(model_dir) else VersionRecord(parent)
+    card = json.loads(record.card) if record.card else {}
+    return [parent, *card.get("lineage", [record.parent] if record.parent else [])]
 
 
 def require_version(model_dir: Path, version: int) -> None:

@@ -18,11 +18,14 @@ from braintumor.v1 import classifier_service_pb2 as pb
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from PIL import Image
 
+from trainer.dataset import DatasetPaths, Split, build_dataset, load_split
+from trainer.sources import ZipSource
 from trainer.synthetic import synthetic_slice
 
 _ROOT = Path(__file__).parents[2]
 _MODEL_DIR = _ROOT / "data/models/brain_tumor"
 _LABELLED_SLICES = 24
+_REAL_DATA = _ROOT.parent / "shared/data/brain_tumor.zip"
 _PAUSE_S = 0.05
 
 
@@ -68,7 +71,20 @@ def start_service() -> type[Service]:
 @pytest.fixture(scope="session")
 def shipped_version() -> Path:
     """Directory of the shipped model."""
-    return _MODEL_DIR / "1"
+    return max(_MODEL_DIR.glob("[0-9]*"), key=lambda path: int(path.name))
+
+
+@pytest.fixture(scope="session")
+def test_split(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    """The untouched test split of the real data, made again with the seed of the shipped model."""
+    if not _REAL_DATA.exists():
+        pytest.skip("the real data set is absent; data/README.md says where to get it")
+    root = tmp_path_factory.mktemp("real")
+    paths = DatasetPaths(root / "all.npz", root / "train.npz", root / "test.npz")
+    with ZipSource(_REAL_DATA) as source:
+        summary = build_dataset(source, paths, 1, lambda _done, _total: None)
+    assert (summary.train_slices, summary.test_slices, summary.tumor_slices) == (2519, 489, 1373)
+    return load_split(paths.test_npz)
 
 
 @pytest.fixture(scope="module")

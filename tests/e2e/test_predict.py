@@ -60,9 +60,26 @@ def in_process(shipped_version: Path) -> Candidate:
     return Candidate(shipped_version)
 
 
+def test_the_shipped_version_runs_on_the_faster_engine(shipped_version: Path) -> None:
+    """It converts, and its answers are those of the training, within what serving tolerates."""
+    flags = ("--port=0", "--model_name=brain_tumor", f"--model_base_path={shipped_version.parent}")
+    with subprocess.Popen(
+        [sys.executable, "-m", "serving.modelserver", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        said = next(line for line in serving.stdout if " runs on " in line)
+        serving.terminate()
+        serving.stdout.read()
+
+    assert said.endswith(f"version: {shipped_version.name}}} runs on OpenVINO\n")
+
+
 @pytest.mark.parametrize("name", _FORMATS)
 def test_the_answer_is_the_models_own_for_every_format(
-    client: Any, in_process: Candidate, slices: list[bytes], name: str
+    client: Any, in_process: Candidate, shipped_version: Path, slices: list[bytes], name: str
 ) -> None:
     for content in slices[:4]:
         with Image.open(io.BytesIO(content)) as picture:
@@ -75,7 +92,7 @@ def test_the_answer_is_the_models_own_for_every_format(
         assert (answer.prediction.label == "Tumor") == bool(expected["label"][0])
         assert answer.prediction.reliability == int(expected["reliability"][0])
         assert answer.prediction.ood_score == pytest.approx(float(expected["ood_score"][0]), rel=1e-3)
-        assert (answer.model_name, answer.model_version) == ("brain_tumor", 1)
+        assert (answer.model_name, answer.model_version) == ("brain_tumor", int(shipped_version.name))
 
 
 def test_an_explanation_has_the_size_of_the_slice(client: Any, slices: list[bytes]) -> None:
@@ -101,7 +118,9 @@ def test_the_gateway_holds_no_tensorflow_and_stays_small(client: Any, gateway: A
     assert process.memory_info().rss < 120 * 2**20
 
 
-def test_the_command_answers_as_the_readme_says(gateway: Any, slices: list[bytes], tmp_path: Path) -> None:
+def test_the_command_answers_as_the_readme_says(
+    gateway: Any, shipped_version: Path, slices: list[bytes], tmp_path: Path
+) -> None:
     for number, content in enumerate(slices):
         (tmp_path / f"{number}.png").write_bytes(content)
     command = [str(Path(sys.executable).with_name("braintumor")), "predict", "--address", gateway.address]
@@ -110,7 +129,7 @@ def test_the_command_answers_as_the_readme_says(gateway: Any, slices: list[bytes
     many = subprocess.run([*command, str(tmp_path), "--json"], capture_output=True, text=True, timeout=60, check=True)
 
     assert one.stdout.startswith("Tumor 0.9")
-    assert "(model brain_tumor, version 1, " in one.stdout
+    assert f"(model brain_tumor, version {shipped_version.name}, " in one.stdout
     lines = [json.loads(line) for line in many.stdout.splitlines()]
     assert len(lines) == len(slices)
     assert {line["prediction"]["class"] for line in lines} == {"Tumor", "No Tumor"}

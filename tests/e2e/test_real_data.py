@@ -5,27 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from trainer.dataset import DatasetPaths, Split, build_dataset, load_split
+from trainer.dataset import Split
 from trainer.evaluate import Candidate, evaluate, predict_split
-from trainer.sources import ZipSource
 
-_ZIP = Path(__file__).parents[3] / "shared/data/brain_tumor.zip"
-
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(not _ZIP.exists(), reason="the real data set is absent; data/README.md says where to get it"),
-]
-
-
-@pytest.fixture(scope="module")
-def test_split(tmp_path_factory: pytest.TempPathFactory) -> Split:
-    """The untouched test split, made again with the seed of the shipped model."""
-    root = tmp_path_factory.mktemp("data")
-    paths = DatasetPaths(root / "all.npz", root / "train.npz", root / "test.npz")
-    with ZipSource(_ZIP) as source:
-        summary = build_dataset(source, paths, 1, lambda _done, _total: None)
-    assert (summary.train_slices, summary.test_slices, summary.tumor_slices) == (2519, 489, 1373)
-    return load_split(paths.test_npz)
+pytestmark = pytest.mark.real_data
 
 
 def test_the_shipped_model_is_as_good_as_its_card_says(test_split: Split, shipped_version: Path) -> None:

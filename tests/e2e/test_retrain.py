@@ -165,11 +165,13 @@ def test_a_canary_gets_its_share_and_keys_stick(run: Run, answered_by: Ask) -> N
     _eventually(lambda: {answered_by(key) for key in keys} == {2})
 
 
-def test_versions_are_described_and_measured(client: braintumor.Client, run: Run) -> None:
+def test_versions_are_described_and_measured(client: braintumor.Client, run: Run, tmp_path: Path) -> None:
     card = run("version", "2").stdout
     assert card.startswith("version 2, stable, available in serving\n")
     assert "parent_version  1\n" in card
     assert "forced  True" in card
+    assert run("report", "2", "--output", str(tmp_path / "report.html")).returncode == 0
+    assert "version 1, stable before" in (tmp_path / "report.html").read_text()
     measured = run("evaluate", "1")
     assert measured.returncode == 0, measured.stderr
     assert measured.stdout.startswith("version 1: accuracy ")

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.imaging import InputSpec
+from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture_named
 from trainer.architectures.architecture import EMBEDDING, FEATURES
 from trainer.calibration import Calibration
+from trainer.domain_critic import build_critic
 from trainer.errors import UnknownArchitectureError
 from trainer.evaluate import Candidate
 from trainer.servable import export
+from trainer.synthetic import synthetic_slice
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -41,11 +43,15 @@ def test_every_architecture_can_be_exported_and_explained(name: str, tmp_path: P
     )
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, spec.channels), np.uint8)
 
-    export(network, Calibration(1.0, 0.5, open_sets, means, precision), spec, tmp_path / "version")
+    critic = build_critic(network.input_shape[1:])
+    export(network, critic, Calibration(1.0, 0.5, open_sets, means, precision, 0.5), spec, tmp_path / "version")
     candidate = Candidate(tmp_path / "version")
 
     expected = network(images.astype(np.float32) / 255.0).numpy()
-    np.testing.assert_allclose(candidate.predict(images)["probabilities"], expected, atol=1e-5)
+    outputs = candidate.predict(images)
+    np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-5)
+    criticism = np.log1p(np.exp(critic(images.astype(np.float32) / 255.0).numpy()[:, 0])) / np.log1p(np.exp(0.5))
+    assert (outputs["ood_score"] >= criticism - 1e-5).all()
     explained = candidate.predict(images, "explain")
     np.testing.assert_allclose(explained["probabilities"], expected, atol=1e-5)
     assert explained["heatmap"].shape[0] == 3
@@ -69,6 +75,16 @@ def test_seed_cnn_is_the_original_network() -> None:
     assert network.count_params() == 896 + 18_496 + (58 * 58 * 64 * 128 + 128) + 8_256 + 130
     assert [layer.kernel_regularizer.l2 for layer in network.layers[5:7]] == [pytest.approx(0.01)] * 2
     assert (seed_cnn.recipe.epochs, seed_cnn.recipe.batch_size, seed_cnn.recipe.patience) == (20, 32, 3)
+
+
+def test_brightness_and_contrast_do_not_reach_the_default() -> None:
+    """The file may be darker, flatter, or grey where it was black."""
+    default = architecture_named("")
+    network = default.build(default.input_spec)
+    slices = [preprocess(synthetic_slice(seed), default.input_spec) for seed in range(2)]
+    pixels = np.stack(slices).astype(np.float32) / 255.0
+
+    np.testing.assert_allclose(network(0.3 + 0.4 * pixels), network(pixels), atol=1e-4)
 
 
 def test_the_default_costs_what_its_docstring_says() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.calibration import COVERAGE, Outputs, at_temperature, calibrate, ood_scores
+from trainer.calibration import COVERAGE, IN_DOMAIN_SHARE, THRESHOLDS, Outputs, at_temperature, calibrate, ood_scores
 
 
 def _outputs(seed: int, sharpness: float) -> Outputs:
@@ -12,7 +12,8 @@ def _outputs(seed: int, sharpness: float) -> Outputs:
     labels = (rng.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.int64)
     tumor = 1 / (1 + np.exp(-logits * sharpness))
     embeddings = rng.normal(size=(4000, 6)) * [1, 2, 3, 1, 1, 1] + labels[:, None] * 4
-    return Outputs(np.stack([1 - tumor, tumor], axis=1).astype(np.float32), embeddings.astype(np.float32), labels)
+    probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
+    return Outputs(probabilities, embeddings.astype(np.float32), rng.normal(-5, 1, 4000).astype(np.float32), labels)
 
 
 def test_the_temperature_undoes_overconfidence() -> None:
@@ -39,3 +40,23 @@ def test_far_embeddings_score_above_one_and_familiar_ones_below() -> None:
 
     assert (familiar > 1).mean() < 0.02
     assert far[0] > 3
+
+
+def test_the_critics_limit_lets_familiar_slices_pass() -> None:
+    calibration = calibrate(_outputs(0, 1), _outputs(1, 1))
+
+    assert abs((_outputs(2, 1).criticisms <= calibration.critic_limit).mean() - IN_DOMAIN_SHARE) < 0.01
+
+
+def test_the_threshold_weighs_a_missed_tumor_more_than_a_false_alarm() -> None:
+    """Of slices at 0.42 half are tumors: worth the false alarms. Of those at 0.33 one in five is: not worth them."""
+    tumor = np.repeat([0.01, 0.33, 0.42, 0.99], 100)
+    labels = np.concatenate([np.zeros(100), np.arange(100) % 5 == 0, np.arange(100) % 2, np.ones(100)]).astype(np.int64)
+    probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
+    validation = Outputs(probabilities, _outputs(1, 1).embeddings[:400], tumor, labels)
+
+    calibration = calibrate(_outputs(0, 1), validation)
+
+    at_stake = at_temperature(probabilities, calibration.temperature)[[100, 200], 1]
+    assert at_stake[0] < calibration.threshold <= at_stake[1]
+    assert THRESHOLDS[0] <= calibration.threshold <= THRESHOLDS[1]

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from trainer.errors import (
     TrainerError,
 )
 from trainer.job import _told
-from trainer.reports import Task
+from trainer.operation import Failure
+from trainer.reports import REPORT, Report, Task
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -44,6 +46,20 @@ async def test_what_the_process_says_is_what_is_raised(tmp_path: Path) -> None:
 
     assert (raised.value.reason, raised.value.status_code.name) == ("NPZ_INVALID", "FAILED_PRECONDITION")
     assert "Traceback" in (tmp_path / "log").read_text()
+    assert _children() == []
+
+
+async def test_the_last_report_does_not_wait_for_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of low priority takes its time to end on a busy machine; this one would never do so."""
+    report = REPORT.dump_json(Report(failure=Failure(status_code="INTERNAL", reason="TOLD", message="told")))
+    interpreter = tmp_path / "python"
+    interpreter.write_text(f"#!/bin/sh\necho '{report.decode()}'\nexec sleep 600\n")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+
+    with pytest.raises(ChildError, match="told"):
+        await asyncio.wait_for(run_child(Task(version=1), None, lambda _: None), 30)
+
     assert _children() == []
 
 

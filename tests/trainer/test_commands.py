@@ -32,10 +32,15 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
     evaluated = _trainer(root, "evaluate")
     assert evaluated.returncode == 0, evaluated.stderr
     assert "sensitivity" in evaluated.stdout
-    published = _trainer(root, "publish", "--data-source", "made up")
+    published = _trainer(
+        root, "publish", "--data-source", "made up", "--compare", "the same again", str(root / "run/candidate")
+    )
     assert published.returncode == 0, published.stderr
     assert published.stdout.startswith("published brain_tumor version 1;")
     assert (root / "models/brain_tumor/1/saved_model.pb").exists()
+    report = (root / "models/brain_tumor/1/assets.extra/report.html").read_text()
+    assert "difference from the same again" in report
+    assert "48 slices, 24 with tumor" in report  # as build-dataset counted them
 
 
 @pytest.mark.parametrize(

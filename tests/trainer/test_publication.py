@@ -18,6 +18,7 @@ from trainer.evaluate import Candidate, area_under_roc, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import DataSource
 from trainer.publish import publish
+from trainer.report.answers import Answers
 from trainer.train import Training, train
 from trainer.versions import versions_on_disk
 
@@ -54,9 +55,14 @@ def candidate(run: tuple[Training, Path, list[EpochMetrics]]) -> Candidate:
 
 
 @pytest.fixture(scope="module")
-def evaluation(candidate: Candidate) -> Evaluation:
+def answers(candidate: Candidate) -> Answers:
     split = _split(1)
-    return evaluate(predict_split(candidate, split, _ignore), split.labels)
+    return Answers(split, predict_split(candidate, split, _ignore))
+
+
+@pytest.fixture(scope="module")
+def evaluation(answers: Answers) -> Evaluation:
+    return evaluate(answers.outputs, answers.split.labels)
 
 
 def test_each_epoch_is_reported_and_kept(run: tuple[Training, Path, list[EpochMetrics]]) -> None:
@@ -116,27 +122,34 @@ def test_the_area_under_the_curve_counts_ties_half() -> None:
     assert area_under_roc(np.array([0.1, 0.5, 0.5, 0.9]), np.array([False, False, True, True])) == 0.875
 
 
-def test_a_version_is_published_with_golden_requests_and_card(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation
+def test_a_version_is_published_with_golden_requests_card_and_report(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
 ) -> None:
     training, directory, _ = run
     model_dir = tmp_path / "brain_tumor"
-    numbers = [publish(directory / "candidate", model_dir, training, evaluation, _SOURCE, parent) for parent in (0, 1)]
+    numbers = [
+        publish(directory / "candidate", model_dir, training, evaluation, answers, _SOURCE, parent) for parent in (0, 1)
+    ]
 
     assert numbers == [1, 2] == versions_on_disk(model_dir)
     assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
     card = json.loads((model_dir / "2/assets.extra/model_card.json").read_text())
     assert (card["model_version"], card["parent_version"]) == (2, 1)
     assert card["metrics"]["test"]["accuracy"] == evaluation.accuracy
+    assert card["lineage"] == [1]
+    assert "# Model card: version 2" in (model_dir / "2/assets.extra/model_card.md").read_text()
+    report = (model_dir / "2/assets.extra/report.html").read_text()
+    assert "<title>Version 2, small</title>" in report
+    assert report.count("data:image/jpeg") == 2 * report.count("<b>P(tumor) ") >= 20
 
 
 def test_golden_requests_hold_the_models_own_answers(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
 ) -> None:
     import tensorflow as tf
 
     training, directory, _ = run
-    publish(directory / "candidate", tmp_path / "brain_tumor", training, evaluation, _SOURCE, 0)
+    publish(directory / "candidate", tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
     version = tmp_path / "brain_tumor/1"
     published = Candidate(version)
     records = list(
@@ -154,7 +167,7 @@ def test_golden_requests_hold_the_models_own_answers(
 
 
 def test_a_failed_publication_leaves_nothing(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
 ) -> None:
     training, directory, _ = run
     broken = tmp_path / "candidate"
@@ -163,6 +176,6 @@ def test_a_failed_publication_leaves_nothing(
     (broken / "saved_model.pb").unlink()
 
     with pytest.raises(PublicationError):
-        publish(broken, tmp_path / "brain_tumor", training, evaluation, _SOURCE, 0)
+        publish(broken, tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
 
     assert list((tmp_path / "brain_tumor").iterdir()) == []

@@ -7,10 +7,29 @@ from typing import Any
 from gateway.imaging import InputSpec
 
 FEATURES = "features"
-"""Name of the layer whose maps explain a verdict: float32 [N, h, w, K], the last convolution."""
+"""Name of the layer whose maps explain a verdict: float32 [N, h, w, K], fine enough to point at a lesion."""
 
 EMBEDDING = "embedding"
 """Name of the layer whose vectors tell familiar images from others: float32 [N, D]."""
+
+_LEAST_DEVIATION = 1e-3
+"""Of a picture that is all but constant."""
+
+
+def standardized(images: Any) -> Any:
+    """Scales each picture of a batch by its own darkest pixel and deviation: brightness and contrast go.
+
+    Args:
+      images: Keras tensor float32 [N, H, W, C].
+
+    Returns:
+      Keras tensor of the same shape; 0 is the darkest pixel, 1 the standard deviation.
+    """
+    from keras import ops
+
+    axes = (1, 2, 3)
+    deviation = ops.maximum(ops.std(images, axis=axes, keepdims=True), _LEAST_DEVIATION)
+    return (images - ops.min(images, axis=axes, keepdims=True)) / deviation
 
 
 @dataclass(frozen=True, slots=True)

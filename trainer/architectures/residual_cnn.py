@@ -3,13 +3,14 @@
 Half a million parameters and 75 million multiply-adds a slice. Three stages halve the picture
 and double the channels, each followed by one residual block (He et al., "Deep Residual Learning
 for Image Recognition", 2016); averaging over the last maps replaces the dense layers that hold
-nearly all of seed_cnn's parameters.
+nearly all of seed_cnn's parameters. Each picture is first scaled by its own deviation, so that brightness
+and contrast of the file do not reach the verdict.
 """
 
 from typing import Any
 
 from gateway.imaging import InputSpec
-from trainer.architectures.architecture import EMBEDDING, FEATURES, Architecture, Recipe
+from trainer.architectures.architecture import EMBEDDING, FEATURES, Architecture, Recipe, standardized
 
 _STEM_CHANNELS = 24
 _STAGE_CHANNELS = (32, 64, 128)
@@ -23,11 +24,13 @@ def _build(spec: InputSpec) -> Any:
     from keras import layers
 
     images = keras.Input((spec.height, spec.width, spec.channels))
-    maps = _convolution(images, _STEM_CHANNELS, stride=2)
-    for channels in _STAGE_CHANNELS:
+    maps = _convolution(standardized(images), _STEM_CHANNELS, stride=2)
+    for stage, channels in enumerate(_STAGE_CHANNELS):
         maps = _convolution(maps, channels, stride=2)
+        if stage == 0:
+            # The later the maps, the coarser: those of the last stage point beside three lesions of four.
+            maps = layers.Activation("linear", name=FEATURES)(maps)
         maps = _residual(maps, channels)
-    maps = layers.Activation("linear", name=FEATURES)(maps)
     embedding = layers.GlobalAveragePooling2D(name=EMBEDDING)(maps)
     probabilities = layers.Dense(2, activation="softmax")(layers.Dropout(_DROPOUT)(embedding))
     return keras.Model(images, probabilities, name="residual_cnn")

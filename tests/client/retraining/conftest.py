@@ -33,6 +33,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
       jobs: by name, newest first.
       streams: of the next watchers: each a list of what is yielded; a code breaks the stream, None holds it open.
       versions: newest first.
+      padding: bytes that are added to a report.
       left: set when a watcher's stream has ended.
     """
 
@@ -44,6 +45,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         self.jobs: dict[str, operations_pb2.Operation] = {}
         self.streams: deque[list[Any]] = deque()
         self.versions: list[model_service_pb2.ModelVersion] = []
+        self.padding = 0
         self.left = threading.Event()
 
     def job(self, name: str = "operations/1", response: Any = None, error: Any = None, **metadata: Any) -> Any:
@@ -114,6 +116,13 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         self._begin("GetModelVersion", request, context)
         return model_service_pb2.GetModelVersionResponse(model_version=self._version(request.version))
 
+    def GetModelReport(self, request, context):  # noqa: N802
+        self._begin("GetModelReport", request, context)
+        if request.version not in {0, *(version.version for version in self.versions)}:
+            self._refuse("MODEL_REPORT_NOT_FOUND", f"version {request.version} came without a report", context)
+        html = f"<!doctype html><title>version {request.version}</title>".encode()
+        return model_service_pb2.GetModelReportResponse(html=html + bytes(self.padding), model_version=request.version)
+
     def PromoteModelVersion(self, request, context):  # noqa: N802
         self._begin("PromoteModelVersion", request, context)
         return model_service_pb2.PromoteModelVersionResponse(model_version=self._version(request.version))
@@ -137,10 +146,13 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
 
     def _find(self, name: str, context) -> Any:
         if name not in self.jobs:
-            status = _status(code_pb2.NOT_FOUND, "OPERATION_NOT_FOUND", f"there is no {name}")
-            context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-            context.abort(grpc.StatusCode.NOT_FOUND, status.message)
+            self._refuse("OPERATION_NOT_FOUND", f"there is no {name}", context)
         return self.jobs[name]
+
+    def _refuse(self, reason: str, message: str, context) -> None:
+        status = _status(code_pb2.NOT_FOUND, reason, message)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.NOT_FOUND, status.message)
 
     def _version(self, number: int) -> Any:
         return next(version for version in self.versions if number in {0, version.version})

@@ -139,6 +139,31 @@ def test_a_version_shows_its_card_as_json(braintumor):
 
 
 @pytest.mark.usefixtures("versions")
+def test_a_report_is_saved(braintumor, tmp_path):
+    path = tmp_path / "mine.html"
+    done = braintumor("report", "7", "--output", str(path))
+    assert (done.stdout, done.stderr, done.returncode) == (f"saved {path}\n", "", 0)
+    assert path.read_text() == "<!doctype html><title>version 7</title>"
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_report_goes_into_a_file_of_its_version(braintumor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert braintumor("report", "7").stdout == "saved report-7.html\n"
+    assert (tmp_path / "report-7.html").exists()
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_report_that_is_not_there_or_cannot_be_written_exits_with_1(braintumor, tmp_path):
+    absent = braintumor("report", "3", "--output", str(tmp_path / "absent.html"))
+    assert absent.stderr.endswith("(NOT_FOUND, MODEL_REPORT_NOT_FOUND)\n")
+    assert not list(tmp_path.iterdir())
+    unwritten = braintumor("report", "7", "--output", str(tmp_path / "no/such/folder.html"))
+    assert "No such file or directory" in unwritten.stderr
+    assert (absent.returncode, unwritten.returncode) == (1, 1)
+
+
+@pytest.mark.usefixtures("versions")
 def test_labels_are_moved(braintumor, trainer):
     assert braintumor("promote", "8").stdout == "version 8 is the stable one now\n"
     assert braintumor("rollback").stdout == "version 7 is the stable one now\n"

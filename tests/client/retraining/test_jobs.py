@@ -135,6 +135,22 @@ def test_versions_are_listed_from_all_pages_and_described(trainer, ask):
     assert ask("version").version == 9
 
 
+def test_a_report_comes_whole_whatever_its_size(trainer, ask):
+    """GRPC itself lets a client receive 4 MiB and no more."""
+    trainer.versions = [model_service_pb2.ModelVersion(version=9)]
+    trainer.padding = 5 * 2**20
+    html = ask("report", 9)
+    assert html.startswith(b"<!doctype html><title>version 9<")
+    assert len(html) > trainer.padding
+    assert ask("report").startswith(b"<!doctype html><title>version 0<")
+
+
+def test_a_version_without_a_report_says_so(ask):
+    with pytest.raises(braintumor.ServiceError) as absent:
+        ask("report", 9)
+    assert (absent.value.code, absent.value.reason) == (grpc.StatusCode.NOT_FOUND, "MODEL_REPORT_NOT_FOUND")
+
+
 def test_labels_are_moved(trainer, ask):
     trainer.versions = [model_service_pb2.ModelVersion(version=number) for number in (9, 8)]
     assert ask("promote", 9).version == 9

@@ -1,0 +1,163 @@
+"""The page as a browser would read it."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from trainer.evaluate import evaluate
+from trainer.figures import EpochMetrics, Evaluation
+from trainer.model_card import Approval, DataSource, model_card
+from trainer.report.intervals import measure
+from trainer.report.page import report_page
+from trainer.train import Training
+
+_SECTIONS = [
+    *("comparison", "training", "verdicts", "thresholds", "calibration", "doubt"),
+    *("ten-predictions", "missed-tumors", "false-alarms", "data", "model"),
+]
+_UNCLOSED = {"meta", "img", "br"}
+
+
+class _Page(HTMLParser):
+    """Text by section, and whatever could make a browser fetch something."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.text: dict[str, str] = {"": ""}
+        self._section = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag not in _UNCLOSED:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background"}:
+                self.references.append(value)
+            if tag == "section" and name == "id":
+                self._section = value
+                self.text[value] = ""
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in _UNCLOSED:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text[self._section] += f"{data} "
+
+
+@pytest.fixture
+def make_page(explainer):
+    """Makes a page of a tested network after so many epochs, and returns its HTML."""
+
+    def make(answers, epochs=3, loss=0.5, approval=None, evaluation=None) -> str:
+        history = [EpochMetrics(loss, 0.8, loss, 0.7) for _ in range(epochs)]
+        training = Training("<small>", 1, "f00d", 80, 16, 1234, history, 0, 1.0, 0.5)
+        found = evaluation or evaluate(answers.outputs, answers.split.labels)
+        measured = measure(answers, 1)
+        source = DataSource("made up", "none")
+        card = model_card(7, [6, 4], training, found, measured.figures, {"brain area": 0.84}, source, approval)
+        return report_page(card, training, found, answers, measured, explainer)
+
+    return make
+
+
+def test_it_refers_to_nothing_outside_itself(make_answers, make_page) -> None:
+    html = make_page(make_answers())
+    page = _Page(html)
+
+    assert page.open == []
+    assert len(page.references) == 2 * html.count("<b>P(tumor) ") > 20
+    assert all(reference.startswith("data:image/jpeg;base64,") for reference in page.references)
+    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    assert not re.search(r"https?:|url\(|@import|\bon\w+=", html)
+
+
+def test_it_has_all_sections(make_answers, make_page) -> None:
+    html = make_page(make_answers())
+
+    assert [name for name in _Page(html).text if name] == _SECTIONS
+    assert html.count("<svg") == 7
+    assert "<small>" not in html.split("<body>")[1].split("</h1>")[0]  # names from outside are escaped
+
+
+def test_its_numbers_are_the_right_ones(make_answers, make_page, summary) -> None:
+    """Of 12 tumors two are missed, of 12 others one is called."""
+    twin = make_answers().outputs
+    text = _Page(make_page(make_answers(comparisons={"version 6": twin}, dataset=summary))).text
+
+    assert "accuracy 0.8750" in text[""]
+    assert "Not a medical device" in text[""]
+    assert " tumor 10 (83.3 %) 2 (16.7 %) no tumor 1 (8.3 %) 11 (91.7 %)" in text["verdicts"]
+    # precision 10 / 11, recall 10 / 12, F1 20 / 23, specificity 11 / 12
+    assert "Tumor 0.9091 0.8333 0.8696 0.9167 12" in text["verdicts"]
+    assert "difference from version 6 +0.0000" in text["comparison"]
+    assert "2 slices" in text["missed-tumors"]
+    assert "P(tumor) 0.1010" in text["missed-tumors"]
+    assert "called No Tumor, is Tumor" in text["missed-tumors"]
+    assert "test slice 4, group 2" in text["false-alarms"]
+    assert "OUT_OF_DOMAIN 1 4.2 %" in text["doubt"]
+    assert "2 conflicting labels" in text["data"]
+    assert "24 slices, 12 with tumor, in 12 groups" in text["data"]
+    assert "brain area: alone" in text["data"]
+    assert "6, 4" in text["model"]
+
+
+def test_slices_that_may_not_be_shown_are_told_of_in_words(make_answers, make_page) -> None:
+    page = _Page(make_page(make_answers(with_pictures=False)))
+
+    assert page.references == []
+    assert "TRAINER_REPORT_PICTURES" in page.text["ten-predictions"]
+    assert "test slice 4, group 2" in page.text["false-alarms"]
+
+
+def test_a_version_that_the_gate_refused_says_so_at_the_top(make_answers, make_page) -> None:
+    top = _Page(make_page(make_answers(), approval=Approval("1", False, ("accuracy is <low>",)))).text[""]
+
+    assert "although the gate refused it" in top
+    assert "accuracy is <low>" in top
+
+
+def test_a_network_without_faults_has_a_page_too(make_answers, make_page) -> None:
+    text = _Page(make_page(make_answers(wrong=()))).text
+
+    assert "None." in text["missed-tumors"]
+    assert "1.0000 1.0000 1.0000 1.0000" in text["verdicts"]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_split_of_one_label_has_a_page_without_curves(make_answers, make_page, label) -> None:
+    evaluation = Evaluation(24, 0.875, float("nan"), float("nan"), float("nan"), 0, 0, 0, 0)
+    html = make_page(make_answers(labels=np.full(24, label)), evaluation=evaluation)
+    page = _Page(html)
+
+    assert [name for name in page.text if name] == _SECTIONS
+    assert "Not drawn" in page.text["thresholds"]
+    assert "AUC - " in page.text[""]
+
+
+def test_a_network_whose_answers_are_no_numbers_has_a_page_without_curves(make_answers, make_page) -> None:
+    """It was published by force."""
+    answers = make_answers()
+    answers.outputs["probabilities"][:] = np.nan
+    text = _Page(make_page(answers, epochs=1, loss=float("nan"))).text
+
+    assert "Not drawn" in text["calibration"]
+    assert "P(tumor) -" in text["ten-predictions"]
+
+
+def test_it_stays_small_whatever_the_data(make_answers, make_page) -> None:
+    """Pictures of noise are the largest that there are; gRPC in other languages takes 4 MiB."""
+    html = make_page(make_answers(wrong=tuple(range(24))), epochs=2000)
+    assert len(html.encode()) < 2_000_000

@@ -1,0 +1,78 @@
+"""The model card, as JSON and as Markdown."""
+
+import json
+import math
+
+import pytest
+
+from trainer.bootstrap import FIGURES
+from trainer.figures import EpochMetrics, Evaluation
+from trainer.model_card import Approval, DataSource, model_card
+from trainer.model_card_text import model_card_text
+from trainer.report.intervals import Figure
+from trainer.train import Training
+
+_TRAINING = Training("residual_cnn", 5, "f00d", 80, 16, 489402, [EpochMetrics(0.4, 0.8, 0.5, 0.75)], 0, 1.2, 0.4)
+_EVALUATION = Evaluation(24, 0.875, 0.95, 10 / 12, 11 / 12, 10, 1, 11, 2)
+_SOURCE = DataSource("made up", "CC0")
+
+
+@pytest.fixture
+def card():
+    """Of a version that a job published, and whose Brier score has no meaning."""
+    figures = {name: Figure(0.875, 0.75, 0.9375) for name in FIGURES}
+    figures["Brier score"] = Figure(math.nan, math.nan, math.nan)
+    approval = Approval("1", False, ("accuracy is low",))
+    return model_card(7, [6, 4], _TRAINING, _EVALUATION, figures, {"brain area": 0.84}, _SOURCE, approval)
+
+
+def test_it_is_json_that_every_parser_reads(card) -> None:
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_it_tells_where_the_version_comes_from(card) -> None:
+    assert (card["parent_version"], card["lineage"]) == (6, [6, 4])
+    assert (card["seed"], card["epochs"]) == (5, 1)
+    assert card["training_data"] == {"name": "made up", "licence": "CC0", "fingerprint": "f00d"}
+    assert {"python", "numpy", "keras"} <= set(card["packages"])
+    assert "Not a medical device" in card["intended_use"]
+
+
+def test_it_tells_figures_with_intervals_thresholds_and_shortcuts(card) -> None:
+    assert card["metrics"]["test"]["true_positives"] == 10
+    assert set(card["metrics"]["intervals"]["bounds"]) == set(FIGURES)
+    assert card["metrics"]["intervals"]["bounds"]["AUC"] == [0.75, 0.9375]
+    assert card["metrics"]["intervals"]["bounds"]["Brier score"] == [None, None]
+    assert card["metrics"]["calibration"] == {"ece": 0.875, "bins": 15, "brier_score": None}
+    assert (card["verdict"]["temperature"], card["verdict"]["threshold"]) == (1.2, 0.4)
+    assert card["known_shortcuts"][0]["auc"] == 0.84
+
+
+def test_a_first_version_has_no_lineage() -> None:
+    figures = {name: Figure(0.5, 0.5, 0.5) for name in FIGURES}
+    card = model_card(1, [], _TRAINING, _EVALUATION, figures, {}, _SOURCE)
+
+    assert (card["parent_version"], card["lineage"]) == (0, [])
+    assert "- stable versions before it: none" in model_card_text(card)
+    assert "Known shortcuts" not in model_card_text(card)
+
+
+def test_the_text_says_the_same(card) -> None:
+    lines = model_card_text(card).splitlines()
+
+    assert lines[0] == "# Model card: version 7"
+    for line in (
+        "| accuracy | 0.8750 | 0.7500 to 0.9375 |",
+        "| Brier score | - | - to - |",
+        "| tumor | 10 | 2 |",
+        "- threshold: 0.4",
+        "- brain area: alone it tells the labels of the test split apart with an AUC of 0.84",
+        "- licence: CC0",
+        "- reasons: accuracy is low",
+        f"- python: {card['packages']['python']}",
+    ):
+        assert line in lines
+    headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    assert headings == [
+        *("Training data", "Split", "Metrics", "Thresholds", "Limits", "Known shortcuts", "Gate", "Packages")
+    ]

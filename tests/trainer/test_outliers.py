@@ -1,0 +1,27 @@
+"""Outliers are pictures, of many kinds, and none of them is the slice that they were made of."""
+
+import numpy as np
+import pytest
+
+from trainer.outliers import KINDS, outlier
+from trainer.synthetic import synthetic_slice
+
+_SLICE = synthetic_slice(3, lesion=True)[::2, ::2, 0].astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__.strip("_"))
+def test_every_kind_makes_another_picture_of_the_same_size(kind: object) -> None:
+    assert callable(kind)
+    for seed in range(20):
+        made = np.clip(kind(_SLICE.copy(), np.random.default_rng(seed)), 0, 1)
+
+        assert made.shape == _SLICE.shape
+        assert np.isfinite(made).all()
+        assert np.abs(made - _SLICE).max() > 0.2
+
+
+def test_the_same_generator_makes_the_same_outliers() -> None:
+    first, second = ([outlier(_SLICE, rng) for _ in range(30)] for rng in map(np.random.default_rng, (5, 5)))
+
+    np.testing.assert_array_equal(np.stack(first), np.stack(second))
+    assert first[0].dtype == np.float32

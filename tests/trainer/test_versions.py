@@ -1,0 +1,53 @@
+"""What versions on disk tell of themselves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError
+from trainer.versions import MODEL_CARD, REPORT, lineage, read_report
+
+
+def _add(model_dir: Path, version: int, **card: Any) -> Path:
+    directory = model_dir / str(version)
+    (directory / MODEL_CARD).parent.mkdir(parents=True)
+    described = {
+        "architecture": "grey",
+        "created": "2026-01-02T03:04:05+00:00",
+        "training_data": {"fingerprint": "f00d"},
+        "metrics": {
+            "test": dict.fromkeys(("accuracy", "auc", "sensitivity", "specificity"), 0.75)
+            | dict.fromkeys(("examples", "true_positives", "false_positives", "true_negatives", "false_negatives"), 2)
+        },
+    }
+    (directory / MODEL_CARD).write_text(json.dumps(described | card))
+    return directory
+
+
+def test_a_report_is_read_or_missed_with_a_name(tmp_path: Path) -> None:
+    (_add(tmp_path, 1, parent_version=0) / REPORT).write_bytes(b"<!doctype html>")
+    _add(tmp_path, 2, parent_version=1)
+
+    assert read_report(tmp_path, 1) == b"<!doctype html>"
+    with pytest.raises(ModelReportNotFoundError, match="version 2 came without a report"):
+        read_report(tmp_path, 2)
+    with pytest.raises(ModelVersionNotFoundError):
+        read_report(tmp_path, 3)
+
+
+def test_lineage_outlives_the_versions_in_it(tmp_path: Path) -> None:
+    """Version 1 is gone, and 2 is of a time when cards told of the parent only."""
+    _add(tmp_path, 2, parent_version=1)
+    _add(tmp_path, 5, parent_version=2, lineage=[2, 1])
+
+    assert lineage(tmp_path, 0) == []
+    assert lineage(tmp_path, 2) == [2, 1]
+    assert lineage(tmp_path, 5) == [5, 2, 1]
+    assert lineage(tmp_path, 9) == [9]
+
+
+def test_a_version_without_a_readable_card_begins_a_lineage(tmp_path: Path) -> None:
+    (_add(tmp_path, 1) / MODEL_CARD).write_text("{")
+    assert lineage(tmp_path, 1) == [1]

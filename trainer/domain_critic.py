@@ -1,0 +1,84 @@
+"""A small network that tells slices of the training domain from all other pictures.
+
+The classifier's own embedding is blind to much that its task never asked about: a slice upside down, a skull.
+The critic is fitted to just that difference, on training slices against trainer.outliers made of them.
+Source: Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure" (2019).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.augmentation import augmented
+from trainer.outliers import outlier
+
+_EPOCHS = 24
+_BATCH = 32
+_CHANNELS = (16, 32, 48, 64)
+_SIDE = 64
+"""Pictures are pooled to about this height and width, in pixels."""
+_LEARNING_RATE = 2e-3
+_WEIGHT_DECAY = 0.01
+
+
+def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int) -> Any:
+    """Fits a critic to slices of the training domain.
+
+    Args:
+      images: uint8 [N, H, W, C], as the classifier takes them.
+      rows: int (T,), those to fit.
+      seed: of weights, order and outliers.
+
+    Returns:
+      A keras.Model from float32 [N, H, W, C] in [0, 1] to logits float32 [N, 1], positive for outsiders.
+    """
+    import keras
+    import tensorflow as tf
+
+    steps = _EPOCHS * -(-len(rows) // _BATCH)
+    rng = np.random.default_rng(seed)
+    critic = build_critic(images.shape[1:])
+    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY)
+    truth = tf.repeat(tf.constant([[0.0], [1.0]]), _BATCH, axis=0)
+
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def step(insiders: Any, outsiders: Any) -> None:
+        pictures = tf.concat([augmented(insiders), outsiders], axis=0)
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(truth, critic(pictures, training=True))
+            loss = tf.reduce_mean(losses)
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables, strict=True)
+        )
+
+    for _ in range(steps):
+        step(_slices(images, rows, rng), _outliers(images, rows, rng))
+    return critic
+
+
+def build_critic(shape: tuple[int, ...]) -> Any:
+    """Returns a critic that nothing was taught yet, for pictures of a shape (H, W, C)."""
+    import keras
+    from keras import layers
+
+    from trainer.architectures.architecture import standardized
+
+    pictures = keras.Input(shape)
+    maps = layers.AveragePooling2D(max(1, shape[0] // _SIDE))(standardized(pictures))
+    for channels in _CHANNELS:
+        maps = layers.Conv2D(channels, 3, padding="same", use_bias=False)(maps)
+        maps = layers.BatchNormalization(momentum=0.9)(maps)
+        maps = layers.MaxPooling2D(2)(layers.ReLU()(maps))
+    vector = layers.Dropout(0.3)(layers.Flatten()(maps))
+    return keras.Model(pictures, layers.Dense(1)(layers.Dense(32, activation="relu")(vector)), name="domain_critic")
+
+
+def _slices(images: NDArray[np.uint8], rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float32]:
+    return np.asarray(images[np.sort(rng.choice(rows, _BATCH))] / 255, np.float32)
+
+
+def _outliers(images: NDArray[np.uint8], rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float32]:
+    made = [outlier(slice_.mean(axis=-1), rng) for slice_ in _slices(images, rows, rng)]
+    return np.repeat(np.stack(made)[..., None], images.shape[3], axis=3)

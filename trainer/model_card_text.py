@@ -1,0 +1,79 @@
+"""The model card as Markdown, for people."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_ORDER = (
+    ("training_data", "Training data"),
+    ("split", "Split"),
+    ("metrics", "Metrics"),
+    ("verdict", "Thresholds"),
+    ("limits", "Limits"),
+    ("known_shortcuts", "Known shortcuts"),
+    ("gate", "Gate"),
+    ("packages", "Packages"),
+)
+_FIGURES = {
+    "accuracy": "accuracy",
+    "AUC": "auc",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
+"""Names of the intervals, and of the figures of the test split."""
+
+
+def model_card_text(card: Mapping[str, Any]) -> str:
+    """Renders a card that `trainer.model_card` has made."""
+    versions = ", ".join(map(str, card["lineage"])) or "none"
+    lines = [
+        f"# Model card: version {card['model_version']}",
+        "",
+        f"**{card['intended_use']}**",
+        "",
+        f"- architecture: `{card['architecture']}`, {card['parameters']:,} parameters",
+        f"- created: {card['created']}",
+        f"- stable versions before it: {versions}",
+        f"- seed: {card['seed']}; epochs: {card['epochs']}",
+    ]
+    for key, title in _ORDER:
+        if card.get(key):
+            content = _metrics(card["metrics"]) if key == "metrics" else _lines(card[key])
+            lines += ["", f"## {title}", "", *content]
+    return "\n".join(lines) + "\n"
+
+
+def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
+    test, calibration, intervals = metrics["test"], metrics["calibration"], metrics["intervals"]
+    values = {name: test[key] for name, key in _FIGURES.items()}
+    values |= {"ECE": calibration["ece"], "Brier score": calibration["brier_score"]}
+    yield f"On {test['examples']} slices of the test split; ECE over {calibration['bins']} bins of P(tumor)."
+    yield f"Intervals hold {intervals['share'] * 100:g} % of {intervals['method']}."
+    yield from ("", "| figure | value | interval |", "|---|---|---|")
+    for name, value in values.items():
+        low, high = map(_number, intervals["bounds"][name])
+        yield f"| {name} | {_number(value)} | {low} to {high} |"
+    yield from ("", "| truth | called Tumor | called No Tumor |", "|---|---|---|")
+    yield f"| tumor | {test['true_positives']} | {test['false_negatives']} |"
+    yield f"| no tumor | {test['false_positives']} | {test['true_negatives']} |"
+    kept = ", ".join(f"{name} {_number(value)}" for name, value in metrics["kept_epoch"].items())
+    yield from ("", f"Kept epoch: {kept}.")
+
+
+def _lines(part: Any) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        for name, value in part.items():
+            yield f"- {name.replace('_', ' ')}: {_text(value)}"
+    else:
+        yield from (f"- {_text(item)}" for item in part)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):  # a shortcut
+        return f"{value['name']}: {value['meaning']}"
+    if isinstance(value, list):
+        return "; ".join(map(_text, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,178 @@
+"""Pictures that are no slices of the training domain, made of training slices and of nothing.
+
+They teach the domain critic (see trainer.domain_critic) what to refuse. What callers send by mistake is
+unlike them in detail; so they are many in kind, and each has random size, place and strength.
+"""
+
+# ruff: noqa: ARG001 every kind takes a slice and a generator, whether it needs both or not
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform, binary_dilation, binary_fill_holes, gaussian_filter, map_coordinates
+
+Picture = NDArray[np.floating[Any]]
+"""Float (H, W), about [0, 1]."""
+
+_BACKGROUND = 0.06
+
+
+def outlier(slice_: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Makes one picture of a kind chosen at random.
+
+    Args:
+      slice_: of the training domain, (H, W) in [0, 1].
+      rng: of kind and details.
+
+    Returns:
+      float32 (H, W) in [0, 1].
+    """
+    kind = KINDS[rng.integers(len(KINDS))]
+    return np.asarray(np.clip(kind(slice_, rng), 0, 1), np.float32)
+
+
+def _upside_down(slice_: Picture, rng: np.random.Generator) -> Picture:
+    turned = slice_[::-1]
+    return turned[:, ::-1] if rng.random() < 0.5 else turned
+
+
+def _on_its_side(slice_: Picture, rng: np.random.Generator) -> Picture:
+    return np.rot90(slice_, rng.choice([1, 3]))
+
+
+def _inverted(slice_: Picture, rng: np.random.Generator) -> Picture:
+    return np.asarray(slice_.max() - slice_)
+
+
+def _cropped(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Zooms in by 1.7 to 4, somewhere within the brain."""
+    zoom = rng.uniform(1.7, 4)
+    room = np.array(slice_.shape) * (1 - 1 / zoom)
+    return np.asarray(affine_transform(slice_, np.eye(2) / zoom, room * rng.uniform(0.25, 0.75, 2), order=1))
+
+
+def _with_skull(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Puts bright rings around the brain: scalp, and sometimes marrow."""
+    brain = binary_fill_holes(slice_ > _BACKGROUND)
+    unit = slice_.shape[0] / 128
+    picture = slice_.copy()
+    inner = rng.uniform(0.5, 4)
+    for _ in range(rng.integers(1, 3)):
+        outer = inner + rng.uniform(1, 5)
+        rim = _grown(brain, outer * unit) & ~_grown(brain, inner * unit)
+        uneven = 1 + rng.uniform(0, 0.6) * _noise(slice_.shape, rng.uniform(0.5, 6), rng)
+        picture[rim] = (rng.uniform(0.2, 1) * uneven)[rim]
+        inner = outer + rng.uniform(0.5, 2)
+    return picture
+
+
+def _bent(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Deforms a slice beyond what heads differ by, so that it is brain, and no axial section of one."""
+    side = slice_.shape[0]
+    reach, smoothness = rng.uniform(0.07, 0.14) * side, rng.uniform(0.1, 0.2) * side
+    y, x = np.mgrid[:side, :side].astype(float)
+    y += reach * _noise(slice_.shape, smoothness, rng)
+    x += reach * _noise(slice_.shape, smoothness, rng)
+    return np.asarray(map_coordinates(slice_, [y, x], order=1))
+
+
+def _stretched(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Makes a brain wider than it is long, as from the side or from the front."""
+    return _placed(slice_, np.array([rng.uniform(1.25, 1.7), rng.uniform(0.6, 0.9)]), np.zeros(2))
+
+
+def _with_lobe(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Hangs a small brain below a flat one, as the cerebellum hangs below in sagittal and coronal sections."""
+    side = slice_.shape[0]
+    top = _placed(slice_, np.array([rng.uniform(1.2, 1.6), rng.uniform(0.8, 1.05)]), np.array([-0.08, 0.0]) * side)
+    size = rng.uniform(1.8, 3.2)
+    below = np.array([rng.uniform(0.12, 0.26), rng.uniform(-0.22, 0.22)]) * side
+    return np.maximum(top, _placed(slice_, np.array([size, size * rng.uniform(0.6, 1.0)]), below))
+
+
+def _other_tissue(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Fills the outline of a brain with anything: flat, a gradient, noise."""
+    brain = binary_fill_holes(slice_ > _BACKGROUND)
+    return np.asarray(brain * (rng.uniform(0.2, 0.9) + rng.choice([0, 0.1, 0.3]) * _anything(slice_.shape, rng)))
+
+
+def _shuffled(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Cuts a slice into tiles and lays them anew."""
+    tiles = int(rng.choice([2, 4]))
+    size = slice_.shape[0] // tiles
+    cut = slice_[: size * tiles, : size * tiles].reshape(tiles, size, tiles, size).swapaxes(1, 2)
+    order = rng.permutation(tiles * tiles)
+    laid = np.empty((tiles * tiles, size, size), slice_.dtype)
+    laid[order] = cut.reshape(laid.shape)[np.roll(order, 1)]  # one cycle, so that no tile stays
+    picture = np.zeros_like(slice_)
+    picture[: size * tiles, : size * tiles] = laid.reshape(cut.shape).swapaxes(1, 2).reshape(size * tiles, -1)
+    return picture
+
+
+def _texture(slice_: Picture, rng: np.random.Generator) -> Picture:
+    return np.asarray(0.5 + rng.uniform(0.05, 0.5) * _anything(slice_.shape, rng), np.float32)
+
+
+def _shapes(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Draws ellipses, boxes and stripes, filled and in outline, on black, grey or white."""
+    y, x = np.mgrid[-1 : 1 : slice_.shape[0] * 1j, -1 : 1 : slice_.shape[1] * 1j]
+    picture = np.full(slice_.shape, rng.choice([0, 0, rng.random(), 1]))
+    for _ in range(rng.integers(1, 8)):
+        v, u = (
+            (y - rng.uniform(-0.8, 0.8)) / rng.uniform(0.1, 0.8),
+            (x - rng.uniform(-0.8, 0.8)) / rng.uniform(0.1, 0.8),
+        )
+        distance = [np.hypot(v, u), np.maximum(abs(v), abs(u)), abs(v + u), abs(np.sin(v * rng.uniform(3, 20)))]
+        inside = distance[rng.integers(4)]
+        picture[(inside < 1) & (inside > rng.choice([0, 0.9]))] = rng.random()
+    return picture + 0.05 * rng.random() * _anything(slice_.shape, rng)
+
+
+def _ball(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Draws one ellipse in the middle, with a bright border or without: the coarsest picture of a head."""
+    y, x = np.mgrid[-1 : 1 : slice_.shape[0] * 1j, -1 : 1 : slice_.shape[1] * 1j]
+    radius = np.hypot(y / rng.uniform(0.3, 0.95), x / rng.uniform(0.3, 0.95))
+    inside = rng.uniform(0.1, 0.9) + rng.choice([0, 0.05, 0.2]) * _anything(slice_.shape, rng)
+    border = (radius > rng.uniform(0.75, 0.95)) & (rng.random() < 0.6)
+    return np.asarray((radius < 1) * np.where(border, rng.uniform(0.5, 1), inside))
+
+
+def _nothing(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Draws a few specks on an even ground."""
+    picture = np.full(slice_.shape, rng.random(), np.float32)
+    specks = rng.integers(0, slice_.shape[0], (rng.integers(1, 6), 2))
+    picture[specks[:, 0], specks[:, 1]] = rng.random()
+    return picture
+
+
+def _placed(slice_: Picture, shrink: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:
+    """Shrinks a slice about its centre by a factor along each axis, and moves it, in pixels."""
+    centre = (np.array(slice_.shape) - 1) / 2
+    return np.asarray(affine_transform(slice_, np.diag(shrink), centre - shrink * (centre + shift), order=1))
+
+
+def _anything(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draws noise of a random grain, or a gradient; mean 0, deviation 1."""
+    if rng.random() < 0.7:
+        return _noise(shape, rng.uniform(0, 1) ** 2 * shape[0] / 6, rng)
+    y, x = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.asarray((y * np.sin(angle) + x * np.cos(angle)) / 0.6)
+
+
+def _noise(shape: tuple[int, ...], smoothness: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    field = gaussian_filter(rng.normal(size=shape), smoothness)
+    return np.asarray((field - field.mean()) / field.std())
+
+
+def _grown(mask: NDArray[np.bool_], by: float) -> NDArray[np.bool_]:
+    return np.asarray(binary_dilation(mask, iterations=max(1, round(by))))
+
+
+KINDS: tuple[Callable[[Picture, np.random.Generator], Picture], ...] = (
+    _upside_down, _upside_down, _on_its_side, _inverted, _cropped, _with_skull, _with_skull, _bent, _bent, _stretched,
+    _with_lobe, _with_lobe, _other_tissue, _shuffled, _texture, _shapes, _ball, _nothing,
+)  # fmt: skip
+"""Each as likely as the next; those that are hardest to tell stand here twice."""
