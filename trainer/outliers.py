@@ -92,6 +92,21 @@ def _with_lobe(slice_: Picture, rng: np.random.Generator) -> Picture:
     return np.maximum(top, _placed(slice_, np.array([size, size * rng.uniform(0.6, 1.0)]), below))
 
 
+def _with_temporal_lobes(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Hangs a lobe at either side below a flat brain, and often one between, as in coronal sections."""
+    side = slice_.shape[0]
+    flat, narrow = rng.uniform(1.15, 1.6), rng.uniform(0.75, 1.0)
+    picture = _placed(slice_, np.array([flat, narrow]), np.array([rng.uniform(-0.12, -0.04), 0.0]) * side)
+    shrink = np.array([rng.uniform(1.5, 2.6), rng.uniform(1.8, 2.8)])
+    down, out = rng.uniform(0.12, 0.2), rng.uniform(0.14, 0.22)
+    for sideways in (-out, out):
+        picture = np.maximum(picture, _placed(slice_, shrink, np.array([down, sideways]) * side))
+    if rng.random() < 0.5:
+        shrink = np.array([rng.uniform(2.2, 3.5), rng.uniform(1.3, 2.2)])
+        picture = np.maximum(picture, _placed(slice_, shrink, np.array([down + rng.uniform(0, 0.1), 0.0]) * side))
+    return picture
+
+
 def _other_tissue(slice_: Picture, rng: np.random.Generator) -> Picture:
     """Fills the outline of a brain with anything: flat, a gradient, noise."""
     brain = binary_fill_holes(slice_ > _BACKGROUND)
@@ -172,7 +187,8 @@ def _grown(mask: NDArray[np.bool_], by: float) -> NDArray[np.bool_]:
 
 
 KINDS: tuple[Callable[[Picture, np.random.Generator], Picture], ...] = (
-    _upside_down, _upside_down, _on_its_side, _inverted, _cropped, _with_skull, _with_skull, _bent, _bent, _stretched,
-    _with_lobe, _with_lobe, _other_tissue, _shuffled, _texture, _shapes, _ball, _nothing,
+    _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _cropped, _with_skull, _with_skull, _with_skull,
+    _bent, _bent, _stretched, _with_lobe, _with_lobe, _with_temporal_lobes, _with_temporal_lobes, _other_tissue,
+    _shuffled, _texture, _shapes, _ball, _nothing,
 )  # fmt: skip
-"""Each as likely as the next; those that are hardest to tell stand here twice."""
+"""Each as likely as the next; those that are hardest to tell stand here more than once."""

@@ -39,3 +39,40 @@ def held_out_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], share: f
             f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
         )
     return mask
+
+
+def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+    """Deals whole groups out to folds that are alike in label and size.
+
+    Groups of one label are ordered by size, and each run of as many neighbours as there are folds is dealt out, one
+    to each.
+
+    Args:
+      groups: int64 (N,), group of each slice.
+      labels: int64 (N,), 0 or 1. A group counts as what most of its slices are.
+      folds: how many, from 2.
+      seed: the same seed deals alike.
+
+    Returns:
+      int64 (N,), fold of each slice, from 0.
+
+    Raises:
+      TooFewSlicesError: a label would be missing in a fold.
+    """
+    names, rows = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(rows)
+    mostly_tumor = np.bincount(rows, labels) * 2 > sizes
+    rng = np.random.default_rng(seed)
+    dealt = np.zeros(len(names), np.int64)
+    for kind in (False, True):
+        of_kind = rng.permutation(np.flatnonzero(mostly_tumor == kind))
+        by_size = of_kind[np.argsort(sizes[of_kind], kind="stable")]
+        for at in range(0, len(by_size), folds):
+            run = by_size[at : at + folds]
+            dealt[run] = rng.permutation(folds)[: len(run)]
+    numbers = dealt[rows]
+    if any(len(np.unique(labels[numbers == fold])) < 2 for fold in range(folds)):
+        raise TooFewSlicesError(
+            f"{len(labels)} slices in {len(names)} groups cannot be dealt out to {folds} folds with both labels in each"
+        )
+    return numbers

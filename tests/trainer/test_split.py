@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.errors import TooFewSlicesError
-from trainer.split import held_out_rows
+from trainer.split import fold_numbers, held_out_rows
 
 _RNG = np.random.default_rng(5)
 _GROUPS = _RNG.integers(0, 60, 400)
@@ -37,3 +37,26 @@ def test_the_seed_decides() -> None:
 def test_too_few_groups_are_an_error() -> None:
     with pytest.raises(TooFewSlicesError, match="2 groups"):
         held_out_rows(np.array([0, 0, 1]), np.array([0, 0, 1]), 0.16, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_are_whole_groups_alike_in_label_and_size(seed: int) -> None:
+    numbers = fold_numbers(_GROUPS, _LABELS, 5, seed)
+
+    assert all(len(set(numbers[group == _GROUPS])) == 1 for group in set(_GROUPS))
+    assert set(numbers) == set(range(5))
+    for fold in range(5):
+        assert 0.12 < (numbers == fold).mean() < 0.28
+        assert abs(_LABELS[numbers == fold].mean() - _LABELS.mean()) < 0.15
+
+
+def test_the_seed_deals_the_folds() -> None:
+    first, again, other = (fold_numbers(_GROUPS, _LABELS, 5, seed) for seed in (1, 1, 2))
+
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_more_folds_than_groups_of_a_label_are_an_error() -> None:
+    with pytest.raises(TooFewSlicesError, match="5 folds"):
+        fold_numbers(np.arange(12), np.array([0] * 8 + [1] * 4), 5, 0)

@@ -1,0 +1,44 @@
+"""Every slice is judged once, by a model that saw none of its group; what is done is not done again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer.architectures import architecture_named
+from trainer.cross_validation import cross_validate, spread
+from trainer.dataset import Split
+from trainer.figures import Evaluation
+from trainer.synthetic import synthetic_slice
+
+
+@pytest.fixture(scope="module")
+def data() -> Split:
+    images = np.stack([synthetic_slice(seed, lesion=seed % 2 == 1) for seed in range(32)])[..., :1]
+    return Split(images, np.arange(32) % 2, np.arange(32) // 4 * 2 + np.arange(32) % 2, "of made-up slices")
+
+
+def test_every_slice_is_judged_once(tmp_path: Path, data: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.domain_critic._EPOCHS", 1)
+    epochs: list[int] = []
+
+    def run() -> list[Evaluation]:
+        architecture = architecture_named("residual_cnn")
+        return list(cross_validate(data, architecture, 1, 3, 2, tmp_path, lambda epoch, _: epochs.append(epoch)))
+
+    first = run()
+    assert sum(evaluation.examples for evaluation in first) == 32
+    assert epochs == [1, 1]
+    assert run() == first
+    assert epochs == [1, 1]  # nothing was trained again
+
+
+def test_mean_and_deviation_over_folds() -> None:
+    one = Evaluation(10, 0.9, 0.95, 0.8, 1.0, 4, 0, 5, 1)
+    other = Evaluation(10, 0.7, 0.95, 0.6, 0.8, 3, 1, 4, 2)
+
+    figures = spread([one, other])
+
+    assert list(figures) == ["accuracy", "auc", "sensitivity", "specificity"]
+    assert figures["accuracy"] == pytest.approx((0.8, 0.1 * 2**0.5))
+    assert figures["auc"] == (0.95, 0.0)

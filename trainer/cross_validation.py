@@ -1,0 +1,67 @@
+"""Figures of a recipe rather than of one model.
+
+Each group of slices is held out once, and judged by a model that never saw it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.architectures import Architecture
+from trainer.dataset import Split
+from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.figures import Evaluation
+from trainer.fitting import OnEpoch
+from trainer.record import read_record, write_record
+from trainer.split import fold_numbers
+from trainer.train import train
+
+SHARES = tuple(field.name for field in fields(Evaluation) if field.type is float)
+"""Names of the figures of which a mean makes sense: the others are counts."""
+
+
+def cross_validate(
+    data: Split, architecture: Architecture, epochs: int, seed: int, folds: int, directory: Path, on_epoch: OnEpoch
+) -> Iterator[Evaluation]:
+    """Trains once for each fold, on the slices of all others.
+
+    Args:
+      data: every slice; no near-duplicate group is torn apart.
+      architecture: what to fit.
+      epochs: at most; 0 is the recipe's own.
+      seed: of the folds and of each training.
+      folds: how many, from 2.
+      directory: gets fold-0/ and so on. A fold whose evaluation is there already is not done again, and one that was
+        broken off goes on.
+      on_epoch: progress of the current training.
+
+    Yields:
+      The figures of each fold's model on its fold, at the model's own threshold.
+
+    Raises:
+      TooFewSlicesError: a label would be missing in a fold.
+    """
+    numbers = fold_numbers(data.groups, data.labels, folds, seed)
+    for fold in range(folds):
+        run_dir = directory / f"fold-{fold}"
+        path = run_dir / "evaluation.json"
+        if not path.exists():
+            train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch)
+            held_out = _part(data, numbers == fold)
+            outputs = predict_split(Candidate(run_dir / "candidate"), held_out, lambda *_: None)
+            write_record(path, evaluate(outputs, held_out.labels))
+        yield read_record(path, Evaluation)
+
+
+def spread(evaluations: list[Evaluation]) -> dict[str, tuple[float, float]]:
+    """Returns mean and standard deviation over two folds or more, by name of the figure."""
+    values = {name: [getattr(evaluation, name) for evaluation in evaluations] for name in SHARES}
+    return {name: (mean(of_folds), stdev(of_folds)) for name, of_folds in values.items()}
+
+
+def _part(data: Split, chosen: NDArray[np.bool_]) -> Split:
+    return Split(data.images[chosen], data.labels[chosen], data.groups[chosen], data.fingerprint)
