@@ -19,7 +19,11 @@ from bench.measurement import Measurement
 from bench.slices import read_slices
 from bench.ways import TIMEOUT_S, metadata_request, predict_request, read_signature, serving_method
 from gateway.imaging import ImageArray, InputSpec, decode, preprocess
+from serving.modelserver.loader import Loader
+from serving.modelserver.metrics import Metrics
+from serving.modelserver.predict import DEFAULT_SIGNATURE
 from tfserving_api import messages
+from tfserving_api.tensors import Tensor
 
 Run = Callable[[ImageArray], object]
 
@@ -38,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         if arguments.version:
-            run, spec = ENGINES[arguments.engine](arguments.version)
+            run, spec = _in_process(arguments.version, arguments.engine)
         else:
             run, spec = _over_grpc(stack.enter_context(grpc.insecure_channel(arguments.address)))
         slices = islice(cycle(read_slices(arguments.slices)), arguments.size)
@@ -51,6 +55,19 @@ def _over_grpc(channel: grpc.Channel) -> tuple[Run, InputSpec]:
     look_up = serving_method(channel, "GetModelMetadata", messages.GetModelMetadataResponse)
     name, spec = read_signature(look_up(metadata_request(), timeout=TIMEOUT_S))
     return lambda batch: predict(predict_request(batch, name), timeout=TIMEOUT_S), spec
+
+
+def _in_process(version: Path, engine: str) -> tuple[Run, InputSpec]:
+    """The engine as serving sets it up, so that the difference is the call's and not that of two set-ups."""
+    servable = Loader(Metrics(), engine=engine).load("bare", int(version.name), version)
+    signature = servable.signatures[DEFAULT_SIGNATURE]
+    ((alias, images),) = signature.inputs.items()
+    outputs = list(signature.outputs)
+
+    def run(batch: ImageArray) -> object:
+        return servable.engine.run(DEFAULT_SIGNATURE, {alias: Tensor(images.dtype, batch)}, outputs, None)
+
+    return run, InputSpec(*(dim.size for dim in [*images.tensor_shape.dim][1:]))
 
 
 def _measured(run: Run, batch: ImageArray, warm_up_s: float, seconds: float) -> Measurement:

@@ -48,7 +48,6 @@ def figures(engine: str) -> list[Figure]:
         Figure(
             "decoding and preprocessing of an image, CPU ms", "", lambda ways: ways[limit].measurement.decode_cpu_ms
         ),
-        # Larger batches serving spreads over the cores, so there the difference is no cost of the call.
         Figure("batch of 1: p50, serving - bare inference, ms", "<= 0.5", _overhead),
         Figure("errors through the gateway", "0", _gateway_errors),
     ]
