@@ -149,7 +149,7 @@ def _server(
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", int(share_port)),
     ]
-    server = grpc.aio.server(interceptors=[interceptor() for interceptor in INTERCEPTORS], options=options)
+    server = grpc.aio.server(interceptors=[interceptor(settings) for interceptor in INTERCEPTORS], options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
     server.add_generic_rpc_handlers([forwarder.handler_of(service) for service in FORWARDED])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

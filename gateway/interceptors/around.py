@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from gateway.settings import Settings
+
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _FACTORIES = {
@@ -22,12 +24,13 @@ _FACTORIES = {
 class AroundInterceptor(grpc.aio.ServerInterceptor):
     """Runs each call's handler inside `around`. An instance serves one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._wrapped: dict[str, _Handler] = {}
 
     @abstractmethod
-    def around(self, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
-        """Returns what to enter before a call's handler runs and to leave after it."""
+    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+        """Returns what to enter before a call of "/package.Service/Method" is handled, and to leave after it."""
 
     async def intercept_service(
         self,
@@ -40,27 +43,27 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
             return None
         method = handler_call_details.method
         if method not in self._wrapped:
-            self._wrapped[method] = self._wrap(handler)
+            self._wrapped[method] = self._wrap(method, handler)
         return self._wrapped[method]
 
-    def _wrap(self, handler: _Handler) -> _Handler:
+    def _wrap(self, method: str, handler: _Handler) -> _Handler:
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         make = _FACTORIES[handler.request_streaming, handler.response_streaming]
-        return make(self._wrap_behaviour(behaviour), handler.request_deserializer, handler.response_serializer)
+        return make(self._wrap_behaviour(method, behaviour), handler.request_deserializer, handler.response_serializer)
 
-    def _wrap_behaviour(self, behaviour: Any) -> Any:
+    def _wrap_behaviour(self, method: str, behaviour: Any) -> Any:
         # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
         if inspect.isasyncgenfunction(behaviour):
 
             async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-                async with self.around(context):
+                async with self.around(method, context):
                     async for response in behaviour(request, context):
                         yield response
 
             return yielding
 
         async def returning(request: Any, context: Any) -> Any:
-            async with self.around(context):
+            async with self.around(method, context):
                 return await behaviour(request, context)
 
         return returning

@@ -16,7 +16,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 class ErrorStatusInterceptor(AroundInterceptor):
     """The one place where exceptions leave the process: as `gateway.status` words them."""
 
-    def around(self, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """Ends the call with a status where its handler raises."""
         return _Mapped(context)
 

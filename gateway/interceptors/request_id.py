@@ -12,7 +12,7 @@ from gateway.interceptors.around import AroundInterceptor
 class RequestIdInterceptor(AroundInterceptor):
     """Takes the id from the caller's metadata, or makes one; it goes to the logs and back in trailing metadata."""
 
-    def around(self, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """Sets the id of the call's task, which ends with the call."""
         metadata = context.invocation_metadata() or ()
         offered = next((value for key, value in metadata if key == request_id.METADATA_KEY), None)

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from gateway import request_id
+from gateway import caller, request_id
 from gateway.errors import ServingBusyError
 from gateway.interceptors import INTERCEPTORS
+from gateway.settings import Settings
 
 _KINDS = ["unary_unary", "unary_stream", "unary_stream_writing", "stream_unary", "stream_stream"]
 
@@ -19,10 +20,12 @@ class _Service:
 
     def __init__(self):
         self.failure = None
+        self.callers = []
         self.entered = asyncio.Event()
         self.left = asyncio.Event()
 
     def _answer(self):
+        self.callers.append(caller.current.get())
         if self.failure is not None:
             raise self.failure
         return request_id.current.get().encode()
@@ -61,7 +64,7 @@ async def _served():
         kind: getattr(grpc, f"{kind.removesuffix('_writing')}_rpc_method_handler")(getattr(service, kind))
         for kind in _KINDS
     }
-    server = grpc.aio.server(interceptors=[interceptor() for interceptor in INTERCEPTORS])
+    server = grpc.aio.server(interceptors=[interceptor(Settings()) for interceptor in INTERCEPTORS])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -94,6 +97,13 @@ async def test_a_call_without_an_id_gets_one_of_its_own(kind):
         seen, trailing = await _call(channel, kind)
         assert seen == trailing["x-request-id"] != ""
         assert (await _call(channel, kind))[0] != seen
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+async def test_the_handler_knows_the_callers_host(kind):
+    async with _served() as (service, channel):
+        await _call(channel, kind)
+        assert service.callers == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("kind", _KINDS)

@@ -1,0 +1,13 @@
+"""Who makes a call."""
+
+from contextvars import ContextVar
+
+current: ContextVar[str] = ContextVar("caller", default="")
+"""Caller of the call that the running task works for; empty outside of calls. A name where callers are authenticated,
+the host that the call comes from where they are not."""
+
+
+def host_of(peer: str) -> str:
+    """Returns the host of a gRPC peer such as "ipv4:127.0.0.1:5000", without its port."""
+    kind, _, address = peer.partition(":")
+    return address.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else peer

@@ -1,0 +1,28 @@
+"""Interceptor that tells who makes a call."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import grpc
+
+from gateway import caller
+from gateway.interceptors.around import AroundInterceptor
+
+
+class CallerInterceptor(AroundInterceptor):
+    """Takes the host that a call comes from for its caller."""
+
+    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+        """Sets the caller of the call's task, which ends with the call."""
+        return _Called(caller.host_of(context.peer()))
+
+
+class _Called:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __aenter__(self) -> None:
+        caller.current.set(self._name)
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
