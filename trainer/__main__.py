@@ -99,7 +99,11 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
             figures = "  ".join(f"{name} {value:.4f}" for name, value in dataclasses.asdict(metrics).items())
             bar.write(f"epoch {epoch}/{total}  {figures}", file=sys.stdout)
 
-        training = fitting.train(load_split(settings.train_npz), chosen, epochs, seed, settings.run_dir, on_epoch)
+        def on_critic(done: int, of: int) -> None:
+            bar.set_postfix_str(f"epoch {done}/{of} of the domain critic")
+
+        split = load_split(settings.train_npz)
+        training = fitting.train(split, chosen, epochs, seed, settings.run_dir, on_epoch, on_critic)
     write_record(settings.run_dir / "training.json", training)
     shutil.rmtree(settings.run_dir / "checkpoint")
     click.echo(f"kept epoch {training.kept_epoch + 1}, temperature {training.temperature:.3f}")

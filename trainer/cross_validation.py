@@ -50,7 +50,7 @@ def cross_validate(
         run_dir = directory / f"fold-{fold}"
         path = run_dir / "evaluation.json"
         if not path.exists():
-            train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch)
+            train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch, lambda *_: None)
             held_out = _part(data, numbers == fold)
             outputs = predict_split(Candidate(run_dir / "candidate"), held_out, lambda *_: None)
             write_record(path, evaluate(outputs, held_out.labels))

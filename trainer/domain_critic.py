@@ -5,6 +5,7 @@ The critic is fitted to just that difference, on training slices against trainer
 Source: Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure" (2019).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 
 from trainer.augmentation import augmented
 from trainer.outliers import outlier
+
+OnProgress = Callable[[int, int], None]
+"""Called at the start and after each epoch with the number of those that are done and of all."""
 
 _EPOCHS = 24
 _BATCH = 32
@@ -22,13 +26,14 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.01
 
 
-def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int) -> Any:
+def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_progress: OnProgress) -> Any:
     """Fits a critic to slices of the training domain.
 
     Args:
       images: uint8 [N, H, W, C], as the classifier takes them.
       rows: int (T,), those to fit.
       seed: of weights, order and outliers.
+      on_progress: progress.
 
     Returns:
       A keras.Model from float32 [N, H, W, C] in [0, 1] to logits float32 [N, 1], positive for outsiders.
@@ -36,10 +41,10 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int) -> 
     import keras
     import tensorflow as tf
 
-    steps = _EPOCHS * -(-len(rows) // _BATCH)
+    steps_of_epoch = -(-len(rows) // _BATCH)
     rng = np.random.default_rng(seed)
     critic = build_critic(images.shape[1:])
-    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _EPOCHS * steps_of_epoch)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY)
     truth = tf.repeat(tf.constant([[0.0], [1.0]]), _BATCH, axis=0)
 
@@ -53,8 +58,11 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int) -> 
             zip(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables, strict=True)
         )
 
-    for _ in range(steps):
-        step(_slices(images, rows, rng), _outliers(images, rows, rng))
+    on_progress(0, _EPOCHS)
+    for epoch in range(_EPOCHS):
+        for _ in range(steps_of_epoch):
+            step(_slices(images, rows, rng), _outliers(images, rows, rng))
+        on_progress(epoch + 1, _EPOCHS)
     return critic
 
 

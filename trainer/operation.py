@@ -30,6 +30,7 @@ class Step(enum.StrEnum):
 
     BUILD_DATASET = "build_dataset"
     TRAIN = "train"
+    CALIBRATE = "calibrate"
     EVALUATE = "evaluate"
     GATE = "gate"
     PUBLISH = "publish"

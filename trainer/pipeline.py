@@ -35,7 +35,8 @@ _Record = TypeVar("_Record", bound="DataclassInstance")
 
 _SPAN = {
     Step.BUILD_DATASET: (0.0, 0.1),
-    Step.TRAIN: (0.1, 0.85),
+    Step.TRAIN: (0.1, 0.7),
+    Step.CALIBRATE: (0.7, 0.85),
     Step.EVALUATE: (0.85, 0.9),
     Step.GATE: (0.9, 0.95),
     Step.PUBLISH: (0.95, 0.98),
@@ -132,8 +133,11 @@ class Pipeline:
             self._epoch, self._metrics = epoch, metrics
             self._tell(Step.TRAIN, epoch, order.epochs)
 
+        def on_critic(done: int, total: int) -> None:
+            self._tell(Step.CALIBRATE, done, total)
+
         split = load_split(self._run_dir / "train.npz")
-        return train(split, architecture, order.epochs, order.seed, self._run_dir, on_epoch)
+        return train(split, architecture, order.epochs, order.seed, self._run_dir, on_epoch, on_critic)
 
     @cached_property
     def _test_split(self) -> Split:

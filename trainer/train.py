@@ -12,7 +12,7 @@ from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
 from trainer.calibration import Outputs, calibrate
 from trainer.dataset import Split
-from trainer.domain_critic import fit_critic
+from trainer.domain_critic import OnProgress, fit_critic
 from trainer.figures import EpochMetrics
 from trainer.fitting import Material, OnEpoch, fit
 from trainer.npz import allocate_pixels
@@ -47,7 +47,13 @@ class Training:
 
 
 def train(
-    split: Split, architecture: Architecture, epochs: int, seed: int, run_dir: Path, on_epoch: OnEpoch
+    split: Split,
+    architecture: Architecture,
+    epochs: int,
+    seed: int,
+    run_dir: Path,
+    on_epoch: OnEpoch,
+    on_critic: OnProgress,
 ) -> Training:
     """Fits, calibrates and exports; goes on where a training of the same run directory was broken off.
 
@@ -57,7 +63,8 @@ def train(
       epochs: at most; 0 is the recipe's own.
       seed: of validation split, initial weights and augmentation.
       run_dir: gets candidate/ (a SavedModel) and tensorboard/; while fitting also checkpoint/.
-      on_epoch: progress.
+      on_epoch: progress of the network.
+      on_critic: progress of the domain critic, which comes after it.
 
     Raises:
       TrainingDivergedError: the loss is no longer a number.
@@ -72,7 +79,7 @@ def train(
     network = architecture.build(architecture.input_spec)
     recipe = architecture.recipe
     history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
-    critic = fit_critic(images, material.train_rows, seed)
+    critic = fit_critic(images, material.train_rows, seed, on_critic)
     train_outputs = _outputs(network, critic, material, material.train_rows)
     calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
     shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here

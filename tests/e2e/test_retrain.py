@@ -135,7 +135,9 @@ def test_a_retrained_version_takes_over_and_callers_notice_nothing(
 
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {"RETRAIN_STEP_BUILD_DATASET", "RETRAIN_STEP_TRAIN"} <= {record["step"] for record in records}
+    assert {"RETRAIN_STEP_BUILD_DATASET", "RETRAIN_STEP_TRAIN", "RETRAIN_STEP_CALIBRATE"} <= {
+        record["step"] for record in records
+    }
     assert records[-1]["response"]["model_version"] == 2
     assert records[-1]["metrics"]["val_loss"] > 0
     assert set.union(*(caller.versions for caller in present)) == {1, 2}

@@ -75,6 +75,8 @@ class _RetrainStepEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The network is held against thresholds and the stable version."""
     RETRAIN_STEP_PUBLISH: _RetrainStep.ValueType  # 5
     """The version is written and taken over by serving."""
+    RETRAIN_STEP_CALIBRATE: _RetrainStep.ValueType  # 6
+    """After the fitting: a critic learns to know other pictures, and temperature, thresholds and conformal sets are found."""
 
 class RetrainStep(_RetrainStep, metaclass=_RetrainStepEnumTypeWrapper):
     """Step of a retraining job."""
@@ -91,6 +93,8 @@ RETRAIN_STEP_GATE: RetrainStep.ValueType  # 4
 """The network is held against thresholds and the stable version."""
 RETRAIN_STEP_PUBLISH: RetrainStep.ValueType  # 5
 """The version is written and taken over by serving."""
+RETRAIN_STEP_CALIBRATE: RetrainStep.ValueType  # 6
+"""After the fitting: a critic learns to know other pictures, and temperature, thresholds and conformal sets are found."""
 Global___RetrainStep: typing_extensions.TypeAlias = RetrainStep
 
 @typing.final
