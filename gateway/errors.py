@@ -1,6 +1,7 @@
 """Errors of the gateway, and what callers are told about each.
 
     GatewayError
+    ├── MalformedRequestError          INVALID_ARGUMENT
     ├── UnknownServiceError            NOT_FOUND
     ├── ModelVersionNotFoundError      NOT_FOUND
     ├── VersionLabelNotFoundError      NOT_FOUND
@@ -40,6 +41,13 @@ class GatewayError(Exception):
     def for_another_caller(self) -> "GatewayError":
         """A copy of its own: one exception raised in many tasks would gather all their tracebacks."""
         return type(self)(*self.args)
+
+
+class MalformedRequestError(GatewayError):
+    """The bytes of a request are no message of its method."""
+
+    status_code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "REQUEST_MALFORMED"
 
 
 class UnknownServiceError(GatewayError):

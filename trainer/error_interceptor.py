@@ -5,11 +5,14 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from trainer import logs
+from trainer.errors import MalformedRequestError
 from trainer.status import to_status
 
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -36,24 +39,35 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         make = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
-        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, offered)
-        return make(behaviour, handler.request_deserializer, handler.response_serializer)
+        parse = partial(_parsed, handler.request_deserializer or bytes)
+        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, offered)
+        # Without a deserializer of gRPC's: it would call bytes that are no message an error of the server.
+        return make(behaviour, None, handler.response_serializer)
 
 
-def _wrapped(behaviour: Any, offered_id: object) -> Any:
+def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
+    try:
+        return deserialize(data)
+    except DecodeError as err:
+        raise MalformedRequestError(
+            f"The {len(data)} bytes are no request of this method; make them with stubs of this contract."
+        ) from err
+
+
+def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], offered_id: object) -> Any:
     # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
     if inspect.isasyncgenfunction(behaviour):
 
         async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
             async with _mapped(context, offered_id):
-                async for response in behaviour(request, context):
+                async for response in behaviour(parse(request), context):
                     yield response
 
         return yielding
 
     async def returning(request: Any, context: Any) -> Any:
         async with _mapped(context, offered_id):
-            return await behaviour(request, context)
+            return await behaviour(parse(request), context)
 
     return returning
 

@@ -135,6 +135,13 @@ class TrainingDivergedError(TrainerError):
     reason = "TRAINING_DIVERGED"
 
 
+class MalformedRequestError(TrainerError):
+    """The bytes of a request are no message of its method."""
+
+    status_code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "REQUEST_MALFORMED"
+
+
 class InvalidFieldError(TrainerError):
     """A field of a request is missing, out of range or leads outside the data root."""
 

@@ -1,6 +1,5 @@
 """Decoding of image files into arrays, within limits."""
 
-import io
 import warnings
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from gateway.imaging.errors import (
     UnsupportedFormatError,
 )
 from gateway.imaging.formats import DECODERS, IMAGE_FORMATS, Decoder
+from gateway.imaging.metered_file import MeteredFile
 from gateway.imaging.pixels import ImageArray
 
 # Pillow warns of odd metadata, which no caller sees and any caller could fill a log with. Filters are
@@ -59,7 +59,7 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
     """
     decoder = _decoder_of(data, limits)
     try:
-        image = decoder.open(io.BytesIO(data))
+        image = decoder.open(MeteredFile(data))
         _check_pixels(image.width, image.height, limits)
         pixels = decoder.pixels(image)
     except InvalidImageError:

@@ -4,6 +4,7 @@
     ├── EmptyFileError          no bytes
     ├── ImageTooLargeError      too many bytes
     ├── TooManyPixelsError      too many pixels, by the header
+    ├── TooManyPartsError       too many segments, chunks or scans
     ├── UnsupportedFormatError  no format in DECODERS
     ├── TruncatedImageError     the file ends early
     ├── CorruptImageError       a known format that cannot be decoded
@@ -38,6 +39,12 @@ class TooManyPixelsError(InvalidImageError):
     """By its header the image has more than max_image_pixels."""
 
     reason = "IMAGE_TOO_MANY_PIXELS"
+
+
+class TooManyPartsError(InvalidImageError):
+    """The file has so many segments, chunks or scans that going through them would take seconds."""
+
+    reason = "IMAGE_TOO_MANY_PARTS"
 
 
 class UnsupportedFormatError(InvalidImageError):

@@ -1,15 +1,18 @@
 """What every call passes through, outermost first."""
 
-from gateway.interceptors.around import AroundInterceptor
 from gateway.interceptors.caller import CallerInterceptor
 from gateway.interceptors.error_status import ErrorStatusInterceptor
+from gateway.interceptors.parsing import ParsingInterceptor
 from gateway.interceptors.request_id import RequestIdInterceptor
+from gateway.interceptors.wrapping import WrappingInterceptor
 
-INTERCEPTORS: tuple[type[AroundInterceptor], ...] = (
+INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
     RequestIdInterceptor,
     ErrorStatusInterceptor,
     CallerInterceptor,
+    ParsingInterceptor,
 )
-"""In the order in which a call meets them. The request id comes first: errors and their log records carry it."""
+"""In the order in which a call meets them. The request id comes first: errors and their log records carry it.
+The parsing comes last: it is part of the handling."""
 
 __all__ = ["INTERCEPTORS"]

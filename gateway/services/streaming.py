@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 import grpc
 
+from gateway.errors import GatewayError
+
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
@@ -24,16 +26,21 @@ async def answer_all(
     this task is cancelled, all work is dropped.
 
     Args:
-      requests: read by one worker at a time.
+      requests: read by one worker at a time; a GatewayError that it raises ends the stream.
       answer: must not raise.
       write: called by one worker at a time.
       window: requests held at a time, at least 1.
     """
+    failure: GatewayError | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
             _Workers(tasks, requests, answer, write, window).start_one()
     except* grpc.aio.BaseError:
         pass  # The call has ended: nobody is left to answer.
+    except* GatewayError as failures:
+        failure = failures.exceptions[0]  # type: ignore[assignment]  # workers raise errors, and no groups of them
+    if failure is not None:
+        raise failure
 
 
 class _Workers(Generic[_Request, _Response]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from io import BytesIO
 
 from PIL import Image
 
@@ -25,6 +25,6 @@ class Decoder:
 
     name: str
     recognises: Callable[[bytes], bool]
-    open: Callable[[BinaryIO], Image.Image]
+    open: Callable[[BytesIO], Image.Image]
     pixels: Callable[[Image.Image], ImageArray]
     has_end: Callable[[bytes], bool]

@@ -153,3 +153,16 @@ async def test_an_unknown_method_is_unimplemented():
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await channel.unary_unary("/test.Service/nothing")(b"")
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_bytes_that_are_no_message_are_the_callers_mistake(start_serving, start_gateway, told):
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        predict = gateway.channel.unary_unary("/braintumor.v1.ClassifierService/Predict")
+        stream = gateway.channel.stream_stream("/braintumor.v1.ClassifierService/PredictStream")
+        with pytest.raises(grpc.aio.AioRpcError) as of_call:
+            await predict(b"\x0a\xff\xff", timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as of_stream:
+            _ = [answer async for answer in stream(iter([b"\xff"]), timeout=10)]
+    for caught in (of_call, of_stream):
+        found = told(caught.value)
+        assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MALFORMED")

@@ -1,0 +1,56 @@
+"""Base of interceptors that put something of their own in the place of each method's handler."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+
+from gateway.settings import Settings
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+_MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_FACTORIES = {
+    # (requests stream, responses stream)
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+class WrappingInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps each method's handler once. An instance serves one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._wrapped: dict[str, Handler] = {}
+
+    @abstractmethod
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """Returns what handles the calls of "/package.Service/Method" in place of a handler."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_MaybeHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _MaybeHandler:
+        """Returns the method's handler, wrapped; None where there is no such method."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        if method not in self._wrapped:
+            self._wrapped[method] = self.wrap(method, handler)
+        return self._wrapped[method]
+
+
+def behaviour_of(handler: Handler) -> Any:
+    """Returns the function of a handler, whatever the kind of its calls."""
+    return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+
+def made_like(handler: Handler, behaviour: Any, deserializer: Callable[[bytes], Any] | None) -> Handler:
+    """Returns a handler of the same kind with another function, whose requests come from `deserializer`."""
+    make = _FACTORIES[handler.request_streaming, handler.response_streaming]
+    return make(behaviour, deserializer, handler.response_serializer)
