@@ -1,4 +1,4 @@
-"""Interceptor around every call: gives it the caller's request id, and turns errors into gRPC statuses."""
+"""Interceptor around every call: gives it the caller's request id, turns errors into gRPC statuses, and observes it."""
 
 import inspect
 import re
@@ -11,6 +11,7 @@ import grpc
 
 from trainer import logs
 from trainer.status import to_status
+from trainer.telemetry.call import ObservedCall
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _REQUEST_ID_KEY = "x-request-id"
@@ -36,24 +37,26 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         make = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
-        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, offered)
+        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, handler_call_details.method, offered)
         return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
-def _wrapped(behaviour: Any, offered_id: object) -> Any:
+def _wrapped(behaviour: Any, method: str, offered_id: object) -> Any:
     # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
     if inspect.isasyncgenfunction(behaviour):
 
         async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with _mapped(context, offered_id):
-                async for response in behaviour(request, context):
-                    yield response
+            with ObservedCall(method, context):
+                async with _mapped(context, offered_id):
+                    async for response in behaviour(request, context):
+                        yield response
 
         return yielding
 
     async def returning(request: Any, context: Any) -> Any:
-        async with _mapped(context, offered_id):
-            return await behaviour(request, context)
+        with ObservedCall(method, context):
+            async with _mapped(context, offered_id):
+                return await behaviour(request, context)
 
     return returning
 
