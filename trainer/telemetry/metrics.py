@@ -52,3 +52,7 @@ ROLLOUTS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+
+# A count that is there from the start also shows its first step.
+for _outcome in ("done", "failed"):
+    ROLLOUTS.labels(_outcome)
