@@ -76,7 +76,7 @@ class TrainerSettings(BaseSettings):
     """Collector of traces, OTLP over gRPC, such as http://127.0.0.1:4317; empty for no traces. The variable is
     OTEL_EXPORTER_OTLP_ENDPOINT, without prefix."""
 
-    trace_ratio: float = Field(default=0.05, ge=0, le=1)
+    trace_ratio: float = Field(default=0.01, ge=0, le=1)
     """Share of calls that are traced, of those whose caller sends no traceparent; the gateway sends one."""
 
     @property
