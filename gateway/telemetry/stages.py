@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from gateway.errors import GatewayError
+from gateway.imaging import InvalidImageError
 from gateway.telemetry import metrics
 from observability import tracing
 
@@ -73,6 +74,6 @@ class Inference:
 def _reason(kind: type[BaseException] | None) -> str:
     if kind is None:
         return ""
-    if issubclass(kind, GatewayError):
+    if issubclass(kind, GatewayError | InvalidImageError):
         return kind.reason
-    return "CANCELLED" if not issubclass(kind, Exception) else str(getattr(kind, "reason", "INTERNAL"))
+    return "INTERNAL" if issubclass(kind, Exception) else "CANCELLED"

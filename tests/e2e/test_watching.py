@@ -125,7 +125,7 @@ def watched(start_service: Any, data_root: Path, shipped_version: Path, slices: 
                 )
             )
             _call(running[2].address, slices[0], watched)
-            ended = 'braintumor_trainer_jobs{state="failed"} 1.0'
+            ended = 'braintumor_trainer_jobs_ended_total{reason="IMAGE_SOURCE_INVALID",state="failed"} 1.0'
             _eventually(lambda: ended in _read(ports["trainer"], "/metrics"))
             watched.pages = {name: _read(ports[name], "/metrics") for name in ("gateway", "trainer")}
             watched.pages["serving"] = _read(ports["serving"], "/monitoring/prometheus/metrics")
@@ -196,6 +196,7 @@ def test_every_metric_of_ours_has_its_process_in_its_name(watched: Watched) -> N
 
 
 def test_a_job_that_fails_is_counted(watched: Watched) -> None:
+    assert watched.value('braintumor_trainer_jobs{state="failed"}') == 1
     assert watched.value('braintumor_trainer_jobs_ended_total{reason="IMAGE_SOURCE_INVALID",state="failed"}') == 1
     assert watched.value('braintumor_trainer_job_duration_seconds_count{state="failed"}') == 1
     assert watched.value('braintumor_trainer_step_duration_seconds_count{step="build_dataset"}') == 1

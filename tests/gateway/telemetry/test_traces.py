@@ -1,6 +1,7 @@
 """A trace goes from the caller through the gateway to serving and trainer, and its spans to a collector."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 
@@ -62,6 +63,17 @@ async def test_a_call_that_fails_ends_its_spans(start_serving, spawn_gateway, co
     }
 
 
+async def test_a_stream_is_one_span_however_many_images_it_has(start_serving, spawn_gateway, collect, png):
+    async with collect() as collector, start_serving() as serving:
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "GATEWAY_TRACE_RATIO": "0"}
+        async with spawn_gateway(serving, **settings) as gateway:
+            requests = [pb2.PredictStreamRequest(id=str(n), request=pb2.PredictRequest(image=png(n))) for n in range(9)]
+            call = gateway.classifier.PredictStream(iter(requests), metadata=[("traceparent", _SAMPLED)])
+            assert len([answer async for answer in call]) == 9
+    assert [span.name for span in collector.spans] == ["braintumor.v1.ClassifierService/PredictStream"]
+    assert set(serving.traceparents) == {None}
+
+
 async def test_the_caller_decides_and_else_the_ratio(start_serving, spawn_gateway, collect, png):
     async with collect() as collector, start_serving() as serving:
         async with spawn_gateway(
@@ -74,15 +86,19 @@ async def test_the_caller_decides_and_else_the_ratio(start_serving, spawn_gatewa
     assert [span.parent_span_id for span in roots] == [b""]
 
 
-async def test_a_collector_that_is_away_costs_no_call(start_serving, spawn_gateway, png):
-    async with (
-        start_serving() as serving,
-        spawn_gateway(serving, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", GATEWAY_TRACE_RATIO="1") as gateway,
-    ):
-        for _ in range(20):
-            await _predict(gateway, png(20), _SAMPLED)
-        gateway.process.terminate()
-        assert await asyncio.wait_for(gateway.process.wait(), 20) == 0
+@pytest.mark.parametrize("listens", [False, True], ids=["away", "silent"])
+async def test_a_collector_that_does_not_answer_costs_no_call(start_serving, spawn_gateway, png, listens):
+    with socket.socket() as collector:
+        collector.bind(("127.0.0.1", 0))
+        if listens:
+            collector.listen()
+        endpoint = f"http://127.0.0.1:{collector.getsockname()[1]}"
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "GATEWAY_TRACE_RATIO": "1"}
+        async with start_serving() as serving, spawn_gateway(serving, **settings) as gateway:
+            for _ in range(20):
+                await _predict(gateway, png(20), _SAMPLED)
+            gateway.process.terminate()
+            assert await asyncio.wait_for(gateway.process.wait(), 20) == 0
 
 
 def test_without_a_collector_opentelemetry_is_not_imported():
