@@ -20,6 +20,8 @@ from gateway.errors import (
 )
 from gateway.explanation import Explanation, explain
 from gateway.imaging import ImageArray, ImageLimits, InputSpec, decode, preprocess
+from gateway.telemetry.metrics import predictions
+from gateway.telemetry.stages import Decoding
 from gateway.verdict import Verdict, read_verdict
 
 _logger = logging.getLogger(__name__)
@@ -133,11 +135,15 @@ class Classifier:
     async def _ask(self, version: ServedVersion, query: Query, deadline: float) -> Answer:
         if query.explain and not version.explains:
             raise ExplanationUnavailableError(f"Version {version.version} of the model cannot explain its verdicts.")
-        image, pixels = await self._loop.run_in_executor(self._threads, _read, query.image, self._limits, version.spec)
+        with Decoding():
+            work = self._loop.run_in_executor(self._threads, _read, query.image, self._limits, version.spec)
+            image, pixels = await work
         key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
         row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
         explanation = await self._explain(row, image) if query.explain else None
-        return Answer(version.version, read_verdict(row), explanation)
+        verdict = read_verdict(row)
+        predictions(version.version, verdict.tumor, verdict.reliability.name).inc()
+        return Answer(version.version, verdict, explanation)
 
     async def _explain(self, row: Row, image: ImageArray) -> Explanation:
         if "heatmap" not in row or row["heatmap"].ndim != 2:

@@ -7,12 +7,13 @@ import sys
 import time
 
 from gateway import request_id
+from observability import tracing
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """One record, one line: time (UTC), level, logger, message, request id, and the record's `extra`."""
+    """One record, one line: time (UTC), level, logger, message, request id, trace id, and the record's `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line, without a line end."""
@@ -25,6 +26,8 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.current.get():
             line["request_id"] = current
+        if trace := tracing.current.get():
+            line["trace_id"] = trace.trace_id
         line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Collection
 from gateway.backend.canary import Canary
 from gateway.backend.fleet import Fleet
 from gateway.backend.trainer_client import TrainerClient
-from gateway.backend.versions import Versions
+from gateway.backend.versions import CANARY, LATEST, STABLE, Versions
 from gateway.services.health import HealthService
+from gateway.telemetry.metrics import BACKEND_READY, SERVED_VERSION
 
 _INTERVAL_S = 1.0
+_LABELS = {STABLE: "stable", CANARY: "canary", LATEST: "latest"}
 
 _logger = logging.getLogger(__name__)
 
@@ -56,12 +58,17 @@ class Lookout:
         await self._versions.step()
         for service in self._serving_services:
             self._health.set(service, self._versions.ready)
+        BACKEND_READY.labels("serving").set(self._versions.ready)
+        for label, name in _LABELS.items():
+            version = self._versions.served.get(label)
+            SERVED_VERSION.labels(name).set(version.version if version else 0)
 
     async def look_at_trainer(self) -> None:
         """Learns whether the trainer answers, and how much the canary gets."""
         is_serving = await self._trainer.is_serving()
         for service in self._trainer_services:
             self._health.set(service, is_serving)
+        BACKEND_READY.labels("trainer").set(is_serving)
         await self._canary.step()
 
 

@@ -31,6 +31,9 @@ from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService
 from gateway.settings import Settings
+from gateway.telemetry.metrics import REGISTRY
+from observability.exposition import exposed
+from observability.tracing import exporting
 from tfserving_api.addresses import resolve
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
@@ -86,8 +89,13 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 
     Raises:
       RuntimeError: it cannot listen there.
+      OSError: nor can its metrics.
     """
-    with ThreadPoolExecutor(settings.decode_threads, "decode") as threads:
+    with (
+        exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
+        exposed(REGISTRY, settings.metrics_address),
+        ThreadPoolExecutor(settings.decode_threads, "decode") as threads,
+    ):
         async with _connected_fleet(settings) as fleet, open_channel(settings.trainer_address) as onward:
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)

@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway import request_id
 from gateway.errors import ForwardedError, GatewayError
 from gateway.imaging import InvalidImageError
+from gateway.telemetry.metrics import ERRORS
 
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""
@@ -39,6 +40,7 @@ def to_status(error: Exception) -> status_pb2.Status:
     if isinstance(error, ForwardedError):
         return error.status
     account = _account_of(error)
+    ERRORS.labels(account.reason).inc()
     if account.code is grpc.StatusCode.INTERNAL:
         _logger.error("call failed", extra={"reason": account.reason}, exc_info=error)
     else:

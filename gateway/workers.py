@@ -2,13 +2,18 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gateway import logs
 from gateway.settings import Settings
+from observability.exposition import exposed, forget, of_processes
 
 _PAUSE_S = 1.0
 _KILL_MARGIN_S = 5.0
@@ -34,13 +39,20 @@ async def supervise(settings: Settings) -> int:
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reservation.bind((host.strip("[]"), int(port)))
         address = f"{host}:{reservation.getsockname()[1]}"
-        return await _Supervisor(settings.model_copy(update={"address": address}), stop).run()
+        # Each worker writes its metrics to files here, and they are read as those of one gateway.
+        with (
+            TemporaryDirectory(prefix="gateway-metrics-") as metrics,
+            exposed(of_processes(Path(metrics)), settings.metrics_address),
+        ):
+            of_workers = settings.model_copy(update={"address": address, "metrics_address": ""})
+            return await _Supervisor(of_workers, stop, Path(metrics) if settings.metrics_address else None).run()
 
 
 class _Supervisor:
-    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
+    def __init__(self, settings: Settings, stop: asyncio.Event, metrics: Path | None) -> None:
         self._settings = settings
         self._stop = stop
+        self._metrics = metrics
         self._stopped = asyncio.create_task(stop.wait())
         self._listening = 0
         self._status = 0
@@ -61,6 +73,8 @@ class _Supervisor:
             if self._stop.is_set():
                 await self._drain(process, ended)
                 return
+            if self._metrics is not None:
+                forget(self._metrics, process.pid)
             _logger.error("worker died", extra={"pid": process.pid, "status": ended.result()})
             if not has_listened:
                 self._status = 1  # It would not fare better the next time.
@@ -68,11 +82,17 @@ class _Supervisor:
             await asyncio.wait([self._stopped], timeout=_PAUSE_S)
 
     async def _start_worker(self) -> tuple[Process, bool]:
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE, env=self._environment()
+        )
         if process.stdin is None or process.stdout is None:
             raise AssertionError("pipes were asked for")
         process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
         return process, bool(await process.stdout.readline())
+
+    def _environment(self) -> Mapping[str, str]:
+        # The library of metrics reads it when it is first imported.
+        return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._metrics)} if self._metrics else os.environ
 
     def _count_listening(self) -> None:
         self._listening += 1

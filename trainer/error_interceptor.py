@@ -1,4 +1,4 @@
-"""Interceptor around every call: gives it the caller's request id, and turns errors into gRPC statuses."""
+"""Interceptor around every call: gives it the caller's request id, turns errors into gRPC statuses, and observes it."""
 
 import inspect
 import re
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from trainer import logs
 from trainer.errors import MalformedRequestError
 from trainer.status import to_status
+from trainer.telemetry.call import ObservedCall
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _REQUEST_ID_KEY = "x-request-id"
@@ -40,7 +41,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
         parse = partial(_parsed, handler.request_deserializer or bytes)
-        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, offered)
+        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, handler_call_details.method, offered)
         # Without a deserializer of gRPC's: it would call bytes that are no message an error of the server.
         return make(behaviour, None, handler.response_serializer)
 
@@ -54,20 +55,22 @@ def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
         ) from err
 
 
-def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], offered_id: object) -> Any:
+def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], method: str, offered_id: object) -> Any:
     # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
     if inspect.isasyncgenfunction(behaviour):
 
         async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with _mapped(context, offered_id):
-                async for response in behaviour(parse(request), context):
-                    yield response
+            with ObservedCall(method, context):
+                async with _mapped(context, offered_id):
+                    async for response in behaviour(parse(request), context):
+                        yield response
 
         return yielding
 
     async def returning(request: Any, context: Any) -> Any:
-        async with _mapped(context, offered_id):
-            return await behaviour(parse(request), context)
+        with ObservedCall(method, context):
+            async with _mapped(context, offered_id):
+                return await behaviour(parse(request), context)
 
     return returning
 

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from observability import tracing
+from trainer import logs
 from trainer.errors import TrainerError
 from trainer.latest import Latest
-from trainer.operation import Failure, Operation, Order, Outcome, Progress, Result, State
+from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
 from trainer.operations import Operations
+from trainer.telemetry.job import ObservedJob
 
 _NOTE_INTERVAL_S = 0.2
 _RETRY_S = 1.0
@@ -46,7 +49,9 @@ class Jobs:
 
     async def submit(self, order: Order, request_id: str) -> Operation:
         """Queues a job; see Operations.add."""
-        return await self._operations.add(order, request_id, self._capacity)
+        trace = tracing.current.get()
+        origin = Origin(request_id=logs.request_id.get(), traceparent=trace.traceparent if trace else "")
+        return await self._operations.add(order, request_id, self._capacity, origin)
 
     async def cancel(self, operation_id: str) -> None:
         """Ends a job. Returns when it has ended, in whatever way: it may have been too late.
@@ -96,24 +101,36 @@ class Jobs:
             await self._do(operation)
 
     async def _do(self, operation: Operation) -> None:
+        observed = ObservedJob(operation)
+        # What is logged and recorded of it belongs to the call that it comes from.
+        logs.request_id.set(operation.origin.request_id)
+        tracing.current.set(observed.trace)
         _logger.info("job begins", extra={"operation": operation.operation_id})
         latest = Latest(operation.progress)
-        work = asyncio.create_task(self._work.do(operation, latest.put))
+
+        def note(progress: Progress) -> None:
+            observed.progress(progress)
+            latest.put(progress)
+
+        work = asyncio.create_task(self._work.do(operation, note))
         noting = asyncio.create_task(self._keep_noting(operation, latest))
         self._current = (operation.operation_id, work)
         if operation.operation_id in self._unwanted:
             work.cancel()
         try:
             await asyncio.wait([work])
+        except asyncio.CancelledError:
+            observed.leave()
+            raise
         finally:
             self._current = None
             work.cancel()
             noting.cancel()
             await asyncio.wait([work, noting])
         if work.cancelled():
-            await self._end_cancelled(operation)
+            await self._end_cancelled(operation, observed)
         else:
-            await self._end(operation, work, latest.value)
+            await self._end(operation, work, latest.value, observed)
         self._unwanted.discard(operation.operation_id)
 
     async def _keep_noting(self, operation: Operation, latest: Latest[Progress]) -> None:
@@ -125,22 +142,29 @@ class Jobs:
                 _logger.warning("progress is not noted", extra={"problem": str(err)})
             await asyncio.sleep(_NOTE_INTERVAL_S)
 
-    async def _end_cancelled(self, operation: Operation) -> None:
+    async def _end_cancelled(self, operation: Operation, observed: ObservedJob) -> None:
         if await self._work.undo(operation):
             await self._work.clear(operation, completely=True)
             await self._write_end(operation, State.CANCELLED, None, None)
-        # Else it has taken effect, and its next turn finds that out.
+            observed.end(State.CANCELLED, None)
+        else:
+            observed.leave()  # It has taken effect, and its next turn finds that out.
 
-    async def _end(self, operation: Operation, work: asyncio.Task[Outcome], progress: Progress) -> None:
+    async def _end(
+        self, operation: Operation, work: asyncio.Task[Outcome], progress: Progress, observed: ObservedJob
+    ) -> None:
         error = work.exception()
         if error is None:
             # Its directory last: where a kill comes in between, the job finds there that all is done.
             await self._write_end(operation, State.SUCCEEDED, work.result(), replace(progress, fraction=1.0))
+            observed.end(State.SUCCEEDED, work.result())
             await self._work.clear(operation, completely=False)
         else:
             # Its directory first: the disk may be full, even for the end.
             await self._work.clear(operation, completely=False)
-            await self._write_end(operation, State.FAILED, _failure(error), progress)
+            failure = _failure(error)
+            await self._write_end(operation, State.FAILED, failure, progress)
+            observed.end(State.FAILED, failure)
 
     async def _write_end(self, operation: Operation, state: State, result: Result, progress: Progress | None) -> None:
         while True:

@@ -64,6 +64,23 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The call that a job comes from.
+
+    Attributes:
+      request_id: of the call, for logs; not the one in its request.
+      traceparent: its place in a trace; empty for none.
+    """
+
+    request_id: str = ""
+    traceparent: str = ""
+
+
+UNKNOWN_ORIGIN = Origin()
+"""Of jobs that were ordered before origins were kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a job is.
 
@@ -134,3 +151,4 @@ class Operation:
     started_s: float | None = None
     ended_s: float | None = None
     result: Result = None
+    origin: Origin = UNKNOWN_ORIGIN

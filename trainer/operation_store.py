@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from trainer.errors import OperationNotFoundError, OperationUnfinishedError, QueueFullError, RequestIdReusedError
-from trainer.operation import Operation, Order, State
+from trainer.operation import UNKNOWN_ORIGIN, Operation, Order, Origin, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS operations (
@@ -55,7 +55,7 @@ class OperationStore:
         """Closes the database."""
         self._database.close()
 
-    def add(self, order: Order, request_id: str, capacity: int) -> Operation:
+    def add(self, order: Order, request_id: str, capacity: int, origin: Origin = UNKNOWN_ORIGIN) -> Operation:
         """See Operations."""
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # what is read here stays so until it is written
@@ -64,7 +64,9 @@ class OperationStore:
             (unfinished,) = self._database.execute(_COUNT_UNFINISHED).fetchone()
             if unfinished >= capacity:
                 raise QueueFullError(f"{unfinished - 1} jobs wait, and no more may; try again when one has ended")
-            operation = Operation(operation_id=uuid.uuid4().hex, order=order, state=State.QUEUED, created_s=time.time())
+            operation = Operation(
+                operation_id=uuid.uuid4().hex, order=order, state=State.QUEUED, created_s=time.time(), origin=origin
+            )
             values = (operation.operation_id, request_id or None, operation.state, _dumped(operation))
             self._database.execute(_INSERT, values)
         return operation

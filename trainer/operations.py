@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from trainer.errors import DiskFullError, StoppingError, StoreError
-from trainer.operation import UNFINISHED_STATES, Operation, Order, Progress, Result, State
+from trainer.operation import UNFINISHED_STATES, UNKNOWN_ORIGIN, Operation, Order, Origin, Progress, Result, State
 from trainer.operation_store import OperationStore
 
 _Given = ParamSpec("_Given")
@@ -49,13 +49,14 @@ class Operations:
         """Set at the next change of any operation. Take it, then read, then wait: so no change is missed."""
         return self._changed
 
-    async def add(self, order: Order, request_id: str, capacity: int) -> Operation:
+    async def add(self, order: Order, request_id: str, capacity: int, origin: Origin = UNKNOWN_ORIGIN) -> Operation:
         """Adds a queued operation, unless there is one of this request id.
 
         Args:
           order: what is asked for.
           request_id: chosen by the caller; empty for none.
           capacity: operations that may be unfinished at a time.
+          origin: the call that asks for it.
 
         Returns:
           The operation, or the one that the request id belongs to.
@@ -64,7 +65,7 @@ class Operations:
           RequestIdReusedError: the request id belongs to another order.
           QueueFullError: the capacity is used up.
         """
-        return await self._run(self._telling(self._store.add), order, request_id, capacity)
+        return await self._run(self._telling(self._store.add), order, request_id, capacity, origin)
 
     async def of_request(self, order: Order, request_id: str) -> Operation | None:
         """Returns the operation of a request id; raises RequestIdReusedError where it belongs to another order."""

@@ -5,12 +5,14 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
+from observability import tracing
 from trainer.errors import InvalidFieldError, NoPreviousVersionError, RolloutError, ServingUnavailableError
 from trainer.replay import replay
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import CANARY, STABLE, RolloutState
 from trainer.serving_client import ServingClient, VersionState, VersionStatus
 from trainer.settings import TrainerSettings
+from trainer.telemetry.metrics import ROLLOUTS
 from trainer.versions import finish_removals, remove_version, require_version, surplus, versions_on_disk
 
 _POLL_S = 0.05
@@ -107,6 +109,7 @@ class Rollout:
             await self._change(before, before.with_canary(version, percent), version, is_proven=False)
 
     async def _change(self, before: RolloutState, after: RolloutState, version: int, *, is_proven: bool) -> None:
+        trace = tracing.child("rollout")
         try:
             async with asyncio.timeout(self._timeout_s):
                 failed_before = await self._let_go(version, before)
@@ -118,16 +121,20 @@ class Rollout:
                 await self._followed(after)
         except BaseException as err:
             self._go_back(before, version, err)
+            tracing.end(trace, {"model_version": version}, type(err).__name__)
             if isinstance(err, TimeoutError):
                 raise RolloutError(
                     f"serving did not take over version {version} within {self._timeout_s:g} s; "
                     "it must be running and re-read models.config each second"
                 ) from err
             raise
+        ROLLOUTS.labels("done").inc()
+        tracing.end(trace, {"model_version": version})
         _logger.info("rollout done", extra={"model_version": version, "labels": after.labels})
         await self._retire(after)
 
     def _go_back(self, before: RolloutState, version: int, cause: BaseException) -> None:
+        ROLLOUTS.labels("failed").inc()
         _logger.warning("rollout failed", extra={"model_version": version, "problem": str(cause)})
         try:
             self._files.write(before)

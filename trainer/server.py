@@ -18,6 +18,8 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from observability.exposition import exposed
+from observability.tracing import exporting
 from trainer.error_interceptor import ErrorInterceptor
 from trainer.errors import TrainerError
 from trainer.evaluator import Evaluator
@@ -30,6 +32,8 @@ from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
 from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
+from trainer.telemetry.metrics import REGISTRY
+from trainer.telemetry.present import Present, registered
 
 _SERVICES = (
     trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name,
@@ -86,6 +90,12 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         stack.push_async_callback(operations.close)
         serving = ServingFleet(settings.serving_address, settings.model_name)
         rollout = Rollout(settings, serving)
+        stack.enter_context(exporting("braintumor-trainer", settings.otlp_endpoint, settings.trace_ratio))
+        stack.enter_context(registered(Present(settings.database, lambda: rollout.state.labels), REGISTRY))
+        try:
+            stack.enter_context(exposed(REGISTRY, settings.metrics_address))
+        except OSError as err:
+            raise TrainerError(f"cannot serve metrics on {settings.metrics_address}; is the port taken?") from err
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
         jobs = Jobs(operations, retraining, settings.max_queued_jobs)

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 from gateway.errors import GatewayError, ModelFailedError
 from gateway.imaging import ImageArray
+from gateway.telemetry.metrics import QUEUE_DEPTH
+from gateway.telemetry.stages import Inference, Wait
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class _Caller:
     image: ImageArray
     deadline: float
     row: asyncio.Future[Row]
+    wait: Wait = field(default_factory=Wait)
     call: asyncio.Task[None] | None = None
     rows_of_call: Sequence[asyncio.Future[Row]] = ()
 
@@ -101,6 +104,7 @@ class Batcher:
                 caller.call, caller.rows_of_call = call, rows
             self._under_way.add(call)
             call.add_done_callback(self._returned)
+        QUEUE_DEPTH.set(len(self._waiting))
 
     def _next_callers(self) -> list[_Caller]:
         key = self._waiting[0].key
@@ -142,7 +146,8 @@ class Batcher:
     async def _predict(self, callers: Sequence[_Caller]) -> None:
         key = callers[0].key
         timeout_s = max(caller.deadline for caller in callers) - self._loop.time()
-        outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
+        with Inference(key.version, [caller.wait for caller in callers]):
+            outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
         for index, caller in enumerate(callers):
             if not caller.row.done():
                 caller.row.set_result({name: output[index] for name, output in outputs.items()})

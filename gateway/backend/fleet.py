@@ -20,6 +20,7 @@ from gateway.errors import (
     VersionLabelNotFoundError,
 )
 from gateway.imaging import ImageArray
+from gateway.telemetry.metrics import REPLICAS
 
 # Of what the replicas say, this says most about all of them. One that is busy may hold what the others do not. One
 # that is away holds nothing. One that knows a label, although not its version, knows more than one that does not.
@@ -72,7 +73,10 @@ class Fleet:
                 self._replicas[target] = self._connect(target)
         replicas = self._replicas.values()
         await asyncio.gather(*(replica.knock(self._timeout_s) for replica in replicas))
-        if any(replica.answers for replica in replicas):
+        answering = sum(replica.answers for replica in replicas)
+        REPLICAS.labels("answering").set(answering)
+        REPLICAS.labels("away").set(len(replicas) - answering)
+        if answering:
             for replica in replicas:
                 if replica.is_lost:
                     replica.give_up()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from gateway.errors import ServingBusyError, ServingUnavailableError
+from gateway.telemetry.metrics import RETRIES
 
 _T = TypeVar("_T")
 
@@ -47,5 +48,6 @@ async def retrying(attempt: Callable[[], Awaitable[_T]], deadline: float) -> _T:
             remaining_s = deadline - _MARGIN_S - asyncio.get_running_loop().time()
             if tries >= pauses.most or pause_s >= remaining_s:
                 raise
+            RETRIES.labels(err.reason).inc()
         await asyncio.sleep(pause_s)
     raise AssertionError  # count() does not end

@@ -21,6 +21,7 @@ from gateway.errors import (
     VersionLabelNotFoundError,
 )
 from gateway.imaging import ImageArray
+from observability import tracing
 from tfserving_api.messages import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -67,7 +68,7 @@ class ServingClient:
         request.model_spec.signature_name = signature
         write_array(np.stack(images), request.inputs[INPUT])
         try:
-            response = await self._predict(request, timeout=timeout_s)
+            response = await self._predict(request, timeout=timeout_s, metadata=tracing.outgoing(tracing.current.get()))
         except grpc.aio.AioRpcError as err:
             raise _predict_error(err, version) from err
         try:

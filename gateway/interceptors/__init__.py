@@ -4,15 +4,17 @@ from gateway.interceptors.caller import CallerInterceptor
 from gateway.interceptors.error_status import ErrorStatusInterceptor
 from gateway.interceptors.parsing import ParsingInterceptor
 from gateway.interceptors.request_id import RequestIdInterceptor
+from gateway.interceptors.telemetry import TelemetryInterceptor
 from gateway.interceptors.wrapping import WrappingInterceptor
 
 INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
     RequestIdInterceptor,
+    TelemetryInterceptor,
     ErrorStatusInterceptor,
     CallerInterceptor,
     ParsingInterceptor,
 )
-"""In the order in which a call meets them. The request id comes first: errors and their log records carry it.
-The parsing comes last: it is part of the handling."""
+"""In the order in which a call meets them. The request id comes first: errors and their log records carry it. What
+counts calls stands around what gives them their status. The parsing comes last: it is part of the handling."""
 
 __all__ = ["INTERCEPTORS"]

@@ -19,6 +19,8 @@ from gateway.imaging import IMAGE_FORMATS
 from gateway.services.streaming import answer_all
 from gateway.settings import Settings
 from gateway.status import to_status
+from gateway.telemetry import call
+from observability import tracing
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -64,13 +66,16 @@ class ClassifierService(ClassifierServiceServicer):
         remaining_s = context.time_remaining()
         timeout_s = self._settings.default_deadline_s if remaining_s is None else remaining_s
         query = _query(request, min(timeout_s, self._settings.max_deadline_s), _routing_key(context))
-        return self._response(await self._classifier.classify(query))
+        answer = await self._classifier.classify(query)
+        call.note_version(answer.version)
+        return self._response(answer)
 
     # grpc.aio also takes handlers that write their answers, which the generated type leaves out.
     async def PredictStream(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb2.PredictStreamRequest], context: _Context
     ) -> None:
         """Keeps at most a window of images in work, and reads no further meanwhile."""
+        tracing.current.set(None)  # One span for the whole stream, and not some for each of its images.
         answer = partial(self._stream_answer, _routing_key(context))
         await answer_all(request_iterator, answer, context.write, self._settings.stream_window)
 

@@ -17,6 +17,7 @@ from trainer.settings import TrainerSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
+WATCHERS = ["prometheus", "grafana", "jaeger"]
 DOCKERFILES = [ROOT / "gateway" / "Dockerfile", ROOT / "trainer" / "Dockerfile"]
 
 
@@ -110,12 +111,14 @@ def test_metrics_have_the_port_that_they_need():
     assert flags()["rest_api_port"] != flags()["port"]
 
 
-def test_only_the_gateway_is_published_and_only_to_this_machine():
-    assert COMPOSE.count("ports:") == 1
+def test_of_the_three_only_the_gateway_is_published_and_all_only_to_this_machine():
+    published = re.findall(r"ports: (.*)", COMPOSE)
+    assert len(published) == 1 + len(WATCHERS)
+    assert all(re.fullmatch(r'\["(\$\{GATEWAY_PUBLISH:-)?127\.0\.0\.1:\d+}?:\d+"]', ports) for ports in published)
     assert re.search(r'ports: \["\$\{GATEWAY_PUBLISH:-127\.0\.0\.1:50051}:50051"]', service("gateway"))
 
 
-@pytest.mark.parametrize("name", ["gateway", "serving", "trainer"])
+@pytest.mark.parametrize("name", ["gateway", "serving", "trainer", *WATCHERS])
 def test_no_service_is_root_or_writes_where_it_need_not(name):
     lines = service(name)
     assert re.search(r'user: "(\$\{TRAINER_USER:-)?[1-9]\d*:[1-9]\d*}?"', lines)
@@ -131,8 +134,8 @@ def test_images_are_pinned():
         images += [
             image for image in re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE) if image not in stages
         ]
-    assert len(images) == 3
-    assert all(re.search(r":\d+\.\d+\.\d+", image) for image in images)
+    assert len(images) == 3 + len(WATCHERS)
+    assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in images)
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)

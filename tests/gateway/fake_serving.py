@@ -78,6 +78,7 @@ class FakeServing:
     labels: dict[str, int] = field(default_factory=dict)
     batch_sizes: list[int] = field(default_factory=list)
     timeouts_s: list[float] = field(default_factory=list)
+    traceparents: list[str | bytes | None] = field(default_factory=list)
     refusals: list[RefusalError] = field(default_factory=list)
     """Ends of the next predict calls."""
     spoilt_by: int | None = None
@@ -122,6 +123,7 @@ class FakeServing:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self.batch_sizes.append(request.inputs["images"].tensor_shape.dim[0].size)
         self.timeouts_s.append(context.time_remaining())
+        self.traceparents.append(dict(context.invocation_metadata()).get("traceparent"))
         try:
             await self.open.wait()
             if self.refusals:

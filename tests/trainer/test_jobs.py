@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from trainer import logs
 from trainer.errors import ChildError, DiskFullError, OperationNotFoundError, OperationUnfinishedError, SourceError
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.jobs import Jobs
@@ -101,6 +103,26 @@ async def test_jobs_run_one_after_the_other(tmp_path: Path, order: Order, until:
         assert scene.work.done == [first, second]
         assert (ended.result, ended.progress.fraction, ended.progress.epoch) == (_OUTCOME, 1.0, 1)
         await until(lambda: scene.work.cleared == [(first, False), (second, False)])
+
+
+async def test_what_a_job_logs_carries_the_request_id_of_its_call(
+    tmp_path: Path, order: Order, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    caplog.handler.setFormatter(logs.JsonFormatter())
+    async with _scene(tmp_path, order) as scene:
+        for request_id in ("first", "second"):
+            logs.request_id.set(request_id)
+            await scene.submit()
+        scene.work.let_go.set()
+        await until(lambda: caplog.text.count("job ended") == 2)
+    told = [json.loads(line) for line in caplog.text.splitlines()]
+    assert [(line["message"], line["request_id"]) for line in told] == [
+        ("job begins", "first"),
+        ("job ended", "first"),
+        ("job begins", "second"),
+        ("job ended", "second"),
+    ]
 
 
 async def test_progress_is_noted_while_a_job_runs(tmp_path: Path, order: Order, until: Until) -> None:

@@ -1,0 +1,111 @@
+"""Interceptor that counts, times, traces and logs every call."""
+
+import asyncio
+import logging
+import time
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import grpc
+from prometheus_client import Counter
+
+from gateway import caller, request_id
+from gateway.interceptors.around import AroundInterceptor
+from gateway.settings import Settings
+from gateway.telemetry import call, metrics
+from observability import tracing
+
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+_access_logger = logging.getLogger("gateway.access")
+
+
+class TelemetryInterceptor(AroundInterceptor):
+    """Tells of each call of a method that there is, when it has ended, however it has ended."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._methods: dict[str, _Method] = {}
+
+    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+        """Makes a call of a method observed."""
+        if method not in self._methods:
+            level = logging.getLevelNamesMapping()[self._settings.access_log_level]
+            self._methods[method] = _Method(method.removeprefix("/"), level)
+        return _Observed(self._methods[method], context)
+
+
+class _Method:
+    """Where its calls are counted: each place is looked up once."""
+
+    def __init__(self, name: str, log_level: int) -> None:
+        self.name = name
+        self.log_level = log_level
+        self.duration = metrics.REQUEST_DURATION.labels(name)
+        self.in_progress = metrics.REQUESTS_IN_PROGRESS.labels(name)
+        self._ended: dict[tuple[str, int], Counter] = {}
+
+    def ended(self, code: str, version: int) -> Counter:
+        key = (code, version)
+        if key not in self._ended:
+            self._ended[key] = metrics.REQUESTS.labels(self.name, code, version or "")
+        return self._ended[key]
+
+
+class _Observed:
+    def __init__(self, method: _Method, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._method = method
+        self._context = context
+        self._call = call.Call()
+        self._trace: tracing.Trace | None = None
+
+    async def __aenter__(self) -> None:
+        self._begun = time.perf_counter()
+        self._method.in_progress.inc()
+        call.current.set(self._call)
+        if tracing.is_on():
+            self._trace = tracing.begin(self._method.name, self._context.invocation_metadata() or ())
+            tracing.current.set(self._trace)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        duration_s = time.perf_counter() - self._begun
+        code, version = self._code(error), self._call.model_version
+        self._method.in_progress.dec()
+        self._method.duration.observe(duration_s)
+        self._method.ended(code, version).inc()
+        if self._trace is not None:
+            tracing.current.set(self._trace)  # the record's too, also where a stream has put it aside
+            self._end_trace(code, version)
+        if _access_logger.isEnabledFor(self._method.log_level):
+            self._log(code, version, duration_s)
+
+    def _code(self, error: BaseException | None) -> str:
+        if isinstance(error, asyncio.CancelledError):
+            # gRPC cancels the handler of a caller who is gone, and also at the deadline.
+            remaining_s = self._context.time_remaining()
+            return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
+        code = self._context.code()
+        number = code.value[0] if isinstance(code, grpc.StatusCode) else code
+        return _NAMES.get(number or 0, "UNKNOWN")
+
+    def _end_trace(self, code: str, version: int) -> None:
+        service, _, method = self._method.name.partition("/")
+        attributes: dict[str, str | int] = {
+            "rpc.system": "grpc",
+            "rpc.service": service,
+            "rpc.method": method,
+            "rpc.grpc.status_code": code,
+            "request_id": request_id.current.get(),
+            "model_version": version,
+        }
+        tracing.end(self._trace, attributes, "" if code == "OK" else code)
+
+    def _log(self, code: str, version: int, duration_s: float) -> None:
+        told = {
+            "method": self._method.name,
+            "code": code,
+            "duration_ms": round(duration_s * 1000, 3),
+            "model_version": version or None,
+            "caller": caller.current.get(),
+        }
+        _access_logger.log(self._method.log_level, "call ended", extra=told)

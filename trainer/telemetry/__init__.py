@@ -1,0 +1,1 @@
+"""What the trainer tells of itself: metrics, and spans of traced jobs."""

@@ -1,0 +1,58 @@
+"""Everything that is counted and measured. Label values are bounded: callers cannot make new ones."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_LATENCIES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_DURATIONS_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
+
+REQUESTS = Counter(
+    "braintumor_trainer_requests_total",
+    "Calls that have ended, by method and gRPC status.",
+    ["method", "code"],
+    registry=REGISTRY,
+)
+REQUEST_DURATION = Histogram(
+    "braintumor_trainer_request_duration_seconds",
+    "Time from a call's arrival to its end.",
+    ["method"],
+    buckets=_LATENCIES_S,
+    registry=REGISTRY,
+)
+JOBS_ENDED = Counter(
+    "braintumor_trainer_jobs_ended_total",
+    "Jobs that were worked on and have ended, by state, and ErrorInfo.reason of those that failed.",
+    ["state", "reason"],
+    registry=REGISTRY,
+)
+JOB_DURATION = Histogram(
+    "braintumor_trainer_job_duration_seconds",
+    "Time from a job's first start to its end.",
+    ["state"],
+    buckets=_DURATIONS_S,
+    registry=REGISTRY,
+)
+STEP_DURATION = Histogram(
+    "braintumor_trainer_step_duration_seconds",
+    "Time of a job's step; that of the last one with the rollout.",
+    ["step"],
+    buckets=_DURATIONS_S,
+    registry=REGISTRY,
+)
+GATE_DECISIONS = Counter(
+    "braintumor_trainer_gate_decisions_total",
+    "Versions that the gate blessed, refused, or refused in vain since the caller forced them.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+ROLLOUTS = Counter(
+    "braintumor_trainer_rollouts_total",
+    "Moves of a label to a version, by whether serving followed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
+# A count that is there from the start also shows its first step.
+for _outcome in ("done", "failed"):
+    ROLLOUTS.labels(_outcome)
