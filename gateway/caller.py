@@ -2,6 +2,9 @@
 
 from contextvars import ContextVar
 
+METADATA_KEY = "x-caller"
+"""Metadata key under which the trainer is told who calls; what a caller says of itself under it goes no further."""
+
 current: ContextVar[str] = ContextVar("caller", default="")
 """Caller of the call that the running task works for; empty outside of calls. A name where callers are authenticated,
 the host that the call comes from where they are not."""

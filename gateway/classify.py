@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.audit import Audit
 from gateway.backend.batcher import Batcher, BatchKey, Row
 from gateway.backend.canary import Canary
 from gateway.backend.retry import retrying
@@ -61,6 +62,7 @@ class Classifier:
         versions: Versions,
         canary: Canary,
         batcher: Batcher,
+        audit: Audit,
         threads: Executor,
         limits: ImageLimits,
         max_queued_images: int,
@@ -69,6 +71,7 @@ class Classifier:
         self._versions = versions
         self._canary = canary
         self._batcher = batcher
+        self._audit = audit
         self._threads = threads
         self._limits = limits
         self._max_queued_images = max_queued_images
@@ -100,7 +103,9 @@ class Classifier:
         deadline = self._loop.time() + query.timeout_s
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._classify_with_what_is_served(query, deadline)
+                answer = await self._classify_with_what_is_served(query, deadline)
+                await self._audit.note(query.image, answer.version, answer.verdict)
+                return answer
         except TimeoutError as err:
             raise DeadlineExceededError("The image was not classified within the call's deadline.") from err
 

@@ -13,6 +13,7 @@
     ├── NoModelError                   UNAVAILABLE, retry
     ├── VersionGoneError               UNAVAILABLE, retry
     ├── TrainerUnavailableError        UNAVAILABLE, retry
+    ├── AuditLogUnavailableError       UNAVAILABLE, retry
     ├── StoppingError                  UNAVAILABLE, retry
     ├── UnsupportedSignatureError      FAILED_PRECONDITION
     └── ModelFailedError               INTERNAL
@@ -130,6 +131,14 @@ class TrainerUnavailableError(GatewayError):
 
     status_code = grpc.StatusCode.UNAVAILABLE
     reason = "TRAINER_UNAVAILABLE"
+    retry_after_s = 1.0
+
+
+class AuditLogUnavailableError(GatewayError):
+    """A verdict cannot be recorded where every verdict shall be."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "AUDIT_LOG_UNAVAILABLE"
     retry_after_s = 1.0
 
 

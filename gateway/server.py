@@ -5,7 +5,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -15,6 +15,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from gateway.audit import Audit, AuditLog, NoAudit, append
 from gateway.backend.batcher import Batcher
 from gateway.backend.canary import Canary
 from gateway.backend.channel import open_channel
@@ -89,19 +90,20 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 
     Raises:
       RuntimeError: it cannot listen there.
-      OSError: nor can its metrics.
+      OSError: nor can its metrics, or the audit log cannot be written.
     """
     with (
         exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
         exposed(REGISTRY, settings.metrics_address),
         ThreadPoolExecutor(settings.decode_threads, "decode") as threads,
+        _auditing(settings) as audit,
     ):
         async with _connected_fleet(settings) as fleet, open_channel(settings.trainer_address) as onward:
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
             forwarder = Forwarder(onward, settings.trainer_deadline_s)
-            classifier = _classifier_service(settings, fleet, versions, canary, threads)
+            classifier = _classifier_service(settings, fleet, versions, canary, audit, threads)
             server = _server(settings, share_port, health, classifier, forwarder)
             port = server.add_insecure_port(settings.address)
             await server.start()
@@ -133,13 +135,23 @@ async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
         await fleet.close()
 
 
+@contextlib.contextmanager
+def _auditing(settings: Settings) -> Iterator[Audit]:
+    if settings.audit_log is None:
+        yield NoAudit()
+        return
+    append(settings.audit_log, b"")
+    with ThreadPoolExecutor(1, "audit") as thread:
+        yield AuditLog(settings.audit_log, settings.model_name, thread)
+
+
 def _classifier_service(
-    settings: Settings, fleet: Fleet, versions: Versions, canary: Canary, threads: ThreadPoolExecutor
+    settings: Settings, fleet: Fleet, versions: Versions, canary: Canary, audit: Audit, threads: ThreadPoolExecutor
 ) -> ClassifierService:
     batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
     classifier = Classifier(
-        versions, canary, batcher, threads, limits, settings.max_queued_images, settings.stream_window
+        versions, canary, batcher, audit, threads, limits, settings.max_queued_images, settings.stream_window
     )
     return ClassifierService(classifier, versions, settings)
 

@@ -1,6 +1,7 @@
 """Settings of the gateway, read from the environment."""
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -63,6 +64,11 @@ class Settings(BaseSettings):
 
     drain_grace_s: float = Field(default=20.0, ge=0)
     """Time for calls in flight to finish after SIGTERM, in seconds."""
+
+    audit_log: Path | None = None
+    """File to which a line of JSON is appended for each verdict: time, request id, caller, SHA-256 of the image,
+    version, class, probability, reliability. None for no log. Where there is one, a verdict that cannot be recorded is
+    not given. Workers share it; rotate it by renaming it."""
 
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that decode images; by default as many as CPUs."""

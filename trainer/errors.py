@@ -15,6 +15,8 @@ TrainerError
 ├── ServingUnavailableError   serving cannot be reached now, or is busy; a retry may help
 ├── ServingRefusedError       serving says no
 ├── TrainingDivergedError     the loss is no longer a number
+├── MalformedRequestError     the bytes of a request are no message
+├── AuditTrailUnavailableError  what was asked for cannot be recorded
 ├── InvalidFieldError         a field of a request is wrong
 ├── RequestIdReusedError      the id of another request
 ├── OperationNotFoundError    no such operation
@@ -140,6 +142,14 @@ class MalformedRequestError(TrainerError):
 
     status_code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "REQUEST_MALFORMED"
+
+
+class AuditTrailUnavailableError(TrainerError):
+    """What was asked for cannot be recorded."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "AUDIT_LOG_UNAVAILABLE"
+    retry_after_s = 1.0
 
 
 class InvalidFieldError(TrainerError):

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from observability.exposition import exposed
 from observability.tracing import exporting
+from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.error_interceptor import ErrorInterceptor
 from trainer.errors import TrainerError
 from trainer.evaluator import Evaluator
@@ -99,8 +100,9 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
         jobs = Jobs(operations, retraining, settings.max_queued_jobs)
+        interceptors = [ErrorInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
         # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
-        server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=[("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
         training = TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings.data_root)
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)

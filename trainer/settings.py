@@ -90,6 +90,11 @@ class TrainerSettings(BaseSettings):
         return self.data_root / "trainer.db"
 
     @property
+    def audit_trail(self) -> Path:
+        """Who asked for which job or version."""
+        return self.data_root / "audit" / "trainer.jsonl"
+
+    @property
     def model_dir(self) -> Path:
         """Directory of the versions: serving's base_path."""
         return self.data_root / "models" / self.model_name

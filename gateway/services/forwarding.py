@@ -10,7 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway import request_id
+from gateway import caller, request_id
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from gateway.status import ERROR_DOMAIN
 from observability import tracing
@@ -37,8 +37,8 @@ class Forwarder:
     """Hands calls on to the trainer as bytes, and its answers back.
 
     A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
-    one; its metadata with the prefix "x-", the request id, and its place in a trace; its cancellation. What comes
-    back: answers, status with details, trailing metadata.
+    one; its metadata with the prefix "x-", the request id, who calls, its place in a trace; its cancellation. What
+    comes back: answers, status with details, trailing metadata.
     """
 
     def __init__(self, channel: grpc.aio.Channel, default_deadline_s: float) -> None:
@@ -113,9 +113,11 @@ class Forwarder:
 
 def _metadata(context: _Context) -> _Metadata:
     given = context.invocation_metadata() or ()
-    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key != request_id.METADATA_KEY)
+    own = (request_id.METADATA_KEY, caller.METADATA_KEY)
+    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key not in own)
     trace = tracing.outgoing(tracing.current.get())
-    return (*passed_on, (request_id.METADATA_KEY, request_id.current.get()), *trace)
+    said = zip(own, (request_id.current.get(), caller.current.get()), strict=True)
+    return (*passed_on, *said, *trace)
 
 
 def _hand_back(metadata: Any, context: _Context) -> None:

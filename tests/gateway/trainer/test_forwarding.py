@@ -61,10 +61,17 @@ async def test_every_method_of_the_contract_is_forwarded(method, behind, failure
 
 async def test_metadata_goes_along_and_comes_back(behind, stubs):
     async with behind() as (trainer, gateway):
-        own = {"x-request-id": "mine-1", "x-tenant": "ward 7", "x-token-bin": b"\0\1", "authorization": "no"}
+        own = {
+            "x-request-id": "mine-1",
+            "x-tenant": "ward 7",
+            "x-token-bin": b"\0\1",
+            "authorization": "no",
+            "x-caller": "root",
+        }
         call = stubs(gateway.channel).trainer.Retrain(_RETRAIN, metadata=tuple(own.items()))
         await call
         assert (trainer.metadata["x-request-id"], trainer.metadata["x-tenant"]) == ("mine-1", "ward 7")
+        assert trainer.metadata["x-caller"] == "127.0.0.1"
         assert trainer.metadata["x-token-bin"] == b"\0\1"
         assert "authorization" not in trainer.metadata
         trailing = list(await call.trailing_metadata())

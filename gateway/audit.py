@@ -1,0 +1,143 @@
+"""The audit log: a line of JSON for each verdict that a caller gets."""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from gateway import caller, request_id
+from gateway.errors import AuditLogUnavailableError
+from gateway.verdict import Verdict
+
+_NEW_FILE_MODE = 0o640
+
+_logger = logging.getLogger(__name__)
+
+
+class Audit(Protocol):
+    """What takes note of verdicts."""
+
+    async def note(self, image: bytes, version: int, verdict: Verdict) -> None:
+        """Takes note of one, for the call that the running task works for."""
+
+
+class NoAudit:
+    """Takes no note."""
+
+    async def note(self, image: bytes, version: int, verdict: Verdict) -> None:
+        """Does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    image: bytes
+    facts: dict[str, object]
+    written: asyncio.Future[None]
+
+    def line(self) -> bytes:
+        digest = hashlib.sha256(self.image).hexdigest()
+        return json.dumps(self.facts | {"image_sha256": digest}).encode() + b"\n"
+
+
+class AuditLog:
+    """Appends to a file, and lets a verdict go to its caller once its line is written: no record, no verdict.
+
+    Several processes may append to one file, since each write holds a lock on it. A line survives the death of the
+    process, not the loss of power: it is not forced to disk. A write that fails midway is taken back. A file that is
+    renamed or removed is followed by a new one of the old name, so any rotation by rename will do.
+
+    Args:
+      path: the file; its directory exists.
+      model_name: as in answers.
+      thread: where files are written and images are hashed; its one thread keeps the order.
+    """
+
+    def __init__(self, path: Path, model_name: str, thread: Executor) -> None:
+        self._path = path
+        self._model_name = model_name
+        self._thread = thread
+        self._waiting: list[_Entry] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def note(self, image: bytes, version: int, verdict: Verdict) -> None:
+        """Writes a line: time (UTC), request id, caller, SHA-256 of the image, model, version and verdict.
+
+        Raises:
+          AuditLogUnavailableError: it cannot be written.
+        """
+        facts: dict[str, object] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": request_id.current.get(),
+            "caller": caller.current.get(),
+            "model_name": self._model_name,
+            "model_version": version,
+            "class": "Tumor" if verdict.tumor else "No Tumor",
+            "probability": round(verdict.probability, 6),
+            "reliability": verdict.reliability.name,
+            "ood_score": round(verdict.ood_score, 6),
+        }
+        entry = _Entry(image, facts, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        await entry.written
+
+    async def _write_all(self) -> None:
+        # What arrives during a write makes up the next one, so that the price of a write is shared under load.
+        try:
+            while self._waiting:
+                entries, self._waiting = self._waiting, []
+                failure = await self._try_to_write(entries)
+                for entry in entries:
+                    if entry.written.done():
+                        continue  # its caller has left
+                    if failure is None:
+                        entry.written.set_result(None)
+                    else:
+                        entry.written.set_exception(failure.for_another_caller())
+        finally:
+            self._writing = None
+
+    async def _try_to_write(self, entries: list[_Entry]) -> AuditLogUnavailableError | None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, entries)
+        except OSError as err:
+            _logger.error("audit log cannot be written", extra={"problem": err.strerror})
+            return AuditLogUnavailableError("The verdict cannot be recorded, so it is not given; try again soon.")
+        return None
+
+    def _write(self, entries: list[_Entry]) -> None:
+        append(self._path, b"".join(entry.line() for entry in entries))
+
+
+def append(path: Path, lines: bytes) -> None:
+    """Appends whole lines to a file that other processes append to as well: all of them, or nothing.
+
+    Raises:
+      OSError: they cannot be written.
+    """
+    # Opened anew each time: whoever rotates the file by renaming it needs to tell nobody.
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _NEW_FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        # A process that was killed in mid-write has left the beginning of a line: it gets a line of its own.
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        rest = memoryview(b"\n" + lines if torn else lines)
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error says more
+                os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)

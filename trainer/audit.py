@@ -1,0 +1,132 @@
+"""Who asked for what: a line of JSON for each call that changes jobs or versions, and one for how it ended."""
+
+import asyncio
+import json
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from trainer import logs
+from trainer.errors import AuditTrailUnavailableError, TrainerError
+
+CALLER_KEY = "x-caller"
+"""Metadata in which the gateway says who calls."""
+
+AUDITED = frozenset({
+    "/braintumor.v1.TrainerService/Retrain",
+    "/braintumor.v1.ModelService/PromoteModelVersion",
+    "/braintumor.v1.ModelService/RollbackModel",
+    "/braintumor.v1.ModelService/SetCanary",
+    "/google.longrunning.Operations/CancelOperation",
+    "/google.longrunning.Operations/DeleteOperation",
+})  # fmt: skip
+"""Methods that change something."""
+
+_NEW_FILE_MODE = 0o640
+
+_logger = logging.getLogger(__name__)
+
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # quoted: it is generic for type checkers only
+
+
+class AuditTrail:
+    """Lines of JSON in a file, on disk before `append` returns.
+
+    Args:
+      path: of the file; its directory is made where there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.Lock()
+
+    def append(self, facts: dict[str, object]) -> None:
+        """Adds a line. The file is opened anew each time, so it may be rotated by renaming it.
+
+        Raises:
+          OSError: it cannot be written.
+        """
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds")} | facts) + "\n"
+        with self._lock:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _NEW_FILE_MODE)
+            try:
+                os.write(descriptor, line.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+class AuditInterceptor(grpc.aio.ServerInterceptor):
+    """Notes each call of AUDITED twice: when it is asked for, so that no death of the process hides it, and its end.
+
+    A call that cannot be noted is not carried out. Stands inside the interceptor that maps errors.
+    """
+
+    def __init__(self, trail: AuditTrail) -> None:
+        self._trail = trail
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler:
+        """Returns the method's handler, wrapped where the method is audited."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method not in AUDITED:
+            return handler
+        behaviour = self._noted(method, handler.unary_unary)
+        return grpc.unary_unary_rpc_method_handler(behaviour, handler.request_deserializer, handler.response_serializer)
+
+    def _noted(self, method: str, behaviour: Any) -> Callable[[Message, Any], Awaitable[Message]]:
+        async def noted(request: Message, context: Any) -> Message:
+            facts: dict[str, object] = {
+                "request_id": logs.request_id.get(),
+                "caller": _caller(context),
+                "method": method.rpartition("/")[2],
+                "request": MessageToDict(request, preserving_proto_field_name=True),
+            }
+            try:
+                await asyncio.to_thread(self._trail.append, facts | {"outcome": "ASKED"})
+            except OSError as err:
+                raise AuditTrailUnavailableError("The call cannot be recorded, so it is not carried out.") from err
+            try:
+                response: Message = await behaviour(request, context)
+            except BaseException as err:
+                await self._note_end(facts | {"outcome": _outcome_of(err)})
+                raise
+            await self._note_end(facts | {"outcome": "OK", "response": _summary(response)})
+            return response
+
+        return noted
+
+    async def _note_end(self, facts: dict[str, object]) -> None:
+        try:
+            await asyncio.to_thread(self._trail.append, facts)
+        except OSError:  # What was done stays done, and its caller has to know.
+            _logger.exception("audit trail cannot be written")
+
+
+def _caller(context: Any) -> str:
+    named = dict(context.invocation_metadata() or ()).get(CALLER_KEY, "")
+    return named if isinstance(named, str) and named else str(context.peer())
+
+
+def _outcome_of(error: BaseException) -> str:
+    if isinstance(error, TrainerError):
+        return error.reason
+    return "INTERNAL" if isinstance(error, Exception) else "CANCELLED"
+
+
+def _summary(response: Message) -> dict[str, object]:
+    """Returns what leads to the result: the job's name, or the versions."""
+    return {field.name: value for field, value in response.ListFields() if isinstance(value, str | int | float | bool)}
