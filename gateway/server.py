@@ -32,6 +32,7 @@ from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService
 from gateway.settings import Settings
 from tfserving_api.addresses import resolve
+from transport.server_tls import listen
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
 """The service whose health, like that of the whole gateway, follows serving."""
@@ -86,16 +87,20 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 
     Raises:
       RuntimeError: it cannot listen there.
+      UnusableFileError: a certificate, or what callers are known by, cannot be used.
     """
     with ThreadPoolExecutor(settings.decode_threads, "decode") as threads:
-        async with _connected_fleet(settings) as fleet, open_channel(settings.trainer_address) as onward:
+        async with (
+            _connected_fleet(settings) as fleet,
+            open_channel(settings.trainer_address, settings.trainer_tls) as onward,
+        ):
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
             forwarder = Forwarder(onward, settings.trainer_deadline_s)
             classifier = _classifier_service(settings, fleet, versions, canary, threads)
             server = _server(settings, share_port, health, classifier, forwarder)
-            port = server.add_insecure_port(settings.address)
+            port = listen(server, settings.address, settings.tls)
             await server.start()
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
             looking = asyncio.create_task(lookout.run())
@@ -114,7 +119,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 @contextlib.asynccontextmanager
 async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
     def connect(target: str) -> Replica:
-        channel = open_channel(target)
+        channel = open_channel(target, settings.serving_tls)
         return Replica(ServingClient(channel, settings.model_name), channel.close)
 
     fleet = Fleet(partial(resolve, settings.serving_address, _RESOLUTION_S), connect, settings.max_deadline_s)

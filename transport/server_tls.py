@@ -2,27 +2,27 @@
 
 import contextlib
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from pydantic import BaseModel, ConfigDict
 
 from transport.watched import UnusableFileError, Watched
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTls:
-    """Files in PEM that a server is known by.
+class ServerTls(BaseModel):
+    """Files in PEM that a server is known by; part of a process's settings."""
 
-    Attributes:
-      certificate: its certificate, followed by those between it and its authority.
-      key: the certificate's private key.
-      client_ca: authorities of callers; where there is one, callers without a certificate of theirs are turned away.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     certificate: Path
+    """Its certificate, followed by those between it and its authority."""
+
     key: Path
+    """The certificate's private key."""
+
     client_ca: Path | None = None
+    """Authorities of callers. Where there is one, callers without a certificate of theirs are turned away."""
 
     def credentials(self) -> grpc.ServerCredentials:
         """Returns credentials that follow the files: a connection gets what they hold when it is made.

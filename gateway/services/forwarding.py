@@ -10,7 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway import request_id
+from gateway import caller, request_id
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from gateway.status import ERROR_DOMAIN
 
@@ -36,7 +36,7 @@ class Forwarder:
     """Hands calls on to the trainer as bytes, and its answers back.
 
     A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
-    one; its metadata with the prefix "x-", and the request id; its cancellation. What comes back: answers, status
+    one; its metadata with the prefix "x-", and the request id; who it is; its cancellation. What comes back: answers, status
     with details, trailing metadata.
     """
 
@@ -111,9 +111,10 @@ class Forwarder:
 
 
 def _metadata(context: _Context) -> _Metadata:
+    own = ((request_id.METADATA_KEY, request_id.current.get()), (caller.METADATA_KEY, caller.current.get()))
     given = context.invocation_metadata() or ()
-    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key != request_id.METADATA_KEY)
-    return (*passed_on, (request_id.METADATA_KEY, request_id.current.get()))
+    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key not in dict(own))
+    return (*passed_on, *own)
 
 
 def _hand_back(metadata: Any, context: _Context) -> None:
