@@ -13,7 +13,7 @@ from transport.watched import UnusableFileError
 
 
 def main() -> int:
-    """Runs until SIGTERM or SIGINT; returns the exit status, 2 where the settings, or files that they name, are wrong."""
+    """Runs until SIGTERM or SIGINT; returns the exit status, 2 where settings, or files that they name, are wrong."""
     try:
         settings = Settings()
     except ValidationError as err:

@@ -21,7 +21,7 @@ def host_of(peer: str) -> str:
 
 
 def certified_name(authentication: Mapping[str, Iterable[bytes]]) -> str | None:
-    """Returns the common name of the certificate that a caller has shown; None where there is none, or none fit for logs.
+    """Returns the common name of the certificate that a caller has shown; None where none is fit for logs.
 
     Args:
       authentication: the call's `auth_context()`.

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     """Where the trainer listens, as a gRPC target. The variable is TRAINER_ADDRESS, without prefix."""
 
     tls: ServerTls | None = None
-    """Certificate of the port, and authorities of callers; without it the port is plain text. The files are followed."""
+    """Certificate of the port, and authorities of callers; without it the port is plain text. Files are followed."""
 
     serving_tls: PeerTls | None = None
     """TLS of the calls to serving; without it they are plain text."""

@@ -22,8 +22,8 @@ class TrainerSettings(BaseSettings):
     """Host and port that the daemon listens on; port 0 takes a free one."""
 
     tls: ServerTls | None = None
-    """Certificate of the port, and authorities of its callers, which is the gateway alone; TRAINER_TLS__CLIENT_CA sets the
-    latter, and so on. Without it the port is plain text. The files are followed."""
+    """Certificate of the port, and authorities of its callers, which is the gateway alone; TRAINER_TLS__CLIENT_CA sets
+    the latter, and so on. Without it the port is plain text. The files are followed."""
 
     serving_tls: PeerTls | None = None
     """TLS of the calls to serving; without it they are plain text."""

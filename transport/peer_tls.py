@@ -29,8 +29,8 @@ class PeerTls(BaseModel):
     """The certificate's private key."""
 
     name: str = ""
-    """In the other side's certificate. By default it is the host that is called, which is an IP address where a name was
-    looked up first."""
+    """In the other side's certificate. By default it is the host that is called, which is an IP address where a name
+    was looked up first."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -60,7 +60,7 @@ class Watched(Generic[_T]):
             self._contents = self._read()
         except (OSError, UnusableFileError) as err:
             self._stamp = ()
-            _logger.error("changed file is not used", extra={"files": self._names(), "problem": str(err)})  # noqa: TRY400
+            _logger.error("changed file is not used", extra={"files": self._names(), "problem": str(err)})
         else:
             _logger.info("file read again", extra={"files": self._names()})
 

@@ -19,7 +19,7 @@ class SignedTokens(Protocol):
 
 
 class Authenticator:
-    """Tells callers by the token in `authorization: Bearer …`: a JWT where it has dots, an API key where it has none."""
+    """Tells callers by the token in `authorization: Bearer …`: a JWT where it has dots, else an API key."""
 
     def __init__(self, api_keys: ApiKeys | None, signed_tokens: SignedTokens | None) -> None:
         self._api_keys = api_keys

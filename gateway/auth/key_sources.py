@@ -102,7 +102,7 @@ class KeyUrl:
         try:
             self._keys = parse_keys(await asyncio.to_thread(_download, self._url), self._url)
         except (OSError, HTTPException, UnusableFileError) as err:
-            _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})  # noqa: TRY400
+            _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
         finally:
             self._fetching = None
 

@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 class SignedTokens:
-    """Checks tokens: signature, `iss`, `aud`, `exp` and, where there is one, `nbf`. `sub` is the name, `scope` has the rights.
+    """Checks signature, `iss`, `aud`, `exp` and, where there is one, `nbf`. `sub` is the name, `scope` has the rights.
 
     A token that was found good is not checked again before it expires, or the keys have changed.
 
@@ -84,7 +84,7 @@ class SignedTokens:
                 failure = err  # another one may have signed it
                 continue
             if not is_name(claims["sub"]):
-                raise jwt.InvalidSubjectError("no name")
+                raise jwt.InvalidTokenError("no name")
             return claims
         raise failure
 

@@ -36,7 +36,7 @@ class SigningKey:
 
 
 def parse_keys(data: bytes, origin: str) -> tuple[SigningKey, ...]:
-    """Reads public keys in PEM, one after the other, or a JWKS. Keys of a JWKS that are for something else are left out.
+    """Reads public keys in PEM, one after the other, or a JWKS. Of a JWKS, keys for something else are left out.
 
     Raises:
       UnusableFileError: there is none among them, or it is neither. Names the origin.

@@ -12,7 +12,7 @@ INTERCEPTORS: tuple[type[AroundInterceptor], ...] = (
     CallerInterceptor,
     AuthenticationInterceptor,
 )
-"""In the order in which a call meets them. The request id comes first: errors and their log records carry it. Who is not
-let in gets no further than the last of these."""
+"""In the order in which a call meets them. The request id comes first: errors and their log records carry it. The
+last is where those end who are not let in."""
 
 __all__ = ["INTERCEPTORS"]

@@ -63,8 +63,8 @@ def _authenticator(settings: Settings) -> Authenticator | None:
 
 def _signed_tokens(settings: JwtSettings) -> SignedTokens:
     # Not above: with them come PyJWT and cryptography, which a gateway without JWT does without.
-    from gateway.auth.key_sources import KeyFile, KeyUrl
     from gateway.auth import signed_tokens
+    from gateway.auth.key_sources import KeyFile, KeyUrl
 
     keys = KeyUrl(settings.keys) if "://" in settings.keys else KeyFile(Path(settings.keys))
     return signed_tokens.SignedTokens(keys, settings.issuer, settings.audience)

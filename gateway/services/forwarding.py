@@ -36,8 +36,8 @@ class Forwarder:
     """Hands calls on to the trainer as bytes, and its answers back.
 
     A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
-    one; its metadata with the prefix "x-", and the request id; who it is; its cancellation. What comes back: answers, status
-    with details, trailing metadata.
+    one; its metadata with the prefix "x-", and the request id; who it is; its cancellation. What comes back: answers,
+    status with details, trailing metadata.
     """
 
     def __init__(self, channel: grpc.aio.Channel, default_deadline_s: float) -> None:
