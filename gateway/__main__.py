@@ -8,17 +8,27 @@ from pydantic import ValidationError
 from gateway import logs
 from gateway.settings import Settings
 from gateway.workers import supervise
+from transport.exposure import refusal
+from transport.watched import UnusableFileError
 
 
 def main() -> int:
-    """Runs until SIGTERM or SIGINT; returns the exit status, 2 where the settings are wrong."""
+    """Runs until SIGTERM or SIGINT; returns the exit status, 2 where settings, or files that they name, are wrong."""
     try:
         settings = Settings()
     except ValidationError as err:
         sys.stderr.write(f"{err}\n")
         return 2
+    knows_callers = bool(settings.api_keys or settings.jwt)
+    if problem := refusal("gateway", settings.address, settings.tls, knows_callers, settings.insecure):
+        sys.stderr.write(f"{problem}\n")
+        return 2
     logs.configure(settings.log_level)
-    return asyncio.run(_run(settings))
+    try:
+        return asyncio.run(_run(settings))
+    except UnusableFileError as err:
+        sys.stderr.write(f"{err}\n")
+        return 2
 
 
 async def _run(settings: Settings) -> int:

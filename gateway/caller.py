@@ -1,16 +1,30 @@
 """Who makes a call."""
 
+import re
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 
+_NAME = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
+
 METADATA_KEY = "x-caller"
-"""Metadata key under which the trainer is told who calls; what a caller says of itself under it goes no further."""
+"""Metadata key under which the trainer is told the caller; what callers themselves send under it goes no further."""
 
 current: ContextVar[str] = ContextVar("caller", default="")
-"""Caller of the call that the running task works for; empty outside of calls. A name where callers are authenticated,
-the host that the call comes from where they are not."""
+"""Caller of the call that the running task works for; empty outside of calls. The name that goes with the call's token
+where tokens are checked, else the one in the caller's certificate, else the host that the call comes from."""
 
 
 def host_of(peer: str) -> str:
     """Returns the host of a gRPC peer such as "ipv4:127.0.0.1:5000", without its port."""
     kind, _, address = peer.partition(":")
     return address.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else peer
+
+
+def certified_name(authentication: Mapping[str, Iterable[bytes]]) -> str | None:
+    """Returns the common name of the certificate that a caller has shown; None where none is fit for logs.
+
+    Args:
+      authentication: the call's `auth_context()`.
+    """
+    name = next(iter(authentication.get("x509_common_name", ())), b"").decode("ascii", "replace")
+    return name if _NAME.fullmatch(name) else None

@@ -2,6 +2,11 @@
 
     GatewayError
     ├── MalformedRequestError          INVALID_ARGUMENT
+    ├── CredentialsMissingError        UNAUTHENTICATED
+    ├── TokenInvalidError              UNAUTHENTICATED
+    ├── TokenExpiredError              UNAUTHENTICATED
+    ├── RightMissingError              PERMISSION_DENIED
+    ├── KeysUnavailableError           UNAVAILABLE, retry
     ├── UnknownServiceError            NOT_FOUND
     ├── ModelVersionNotFoundError      NOT_FOUND
     ├── VersionLabelNotFoundError      NOT_FOUND
@@ -49,6 +54,42 @@ class MalformedRequestError(GatewayError):
 
     status_code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "REQUEST_MALFORMED"
+
+
+class CredentialsMissingError(GatewayError):
+    """The call carries nothing that tells who makes it."""
+
+    status_code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "CREDENTIALS_MISSING"
+
+
+class TokenInvalidError(GatewayError):
+    """The call's token is none that was given out for this service, or not any more."""
+
+    status_code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "TOKEN_INVALID"
+
+
+class TokenExpiredError(GatewayError):
+    """The call's token was good once."""
+
+    status_code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "TOKEN_EXPIRED"
+
+
+class RightMissingError(GatewayError):
+    """The caller is known, and may not do that."""
+
+    status_code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "RIGHT_MISSING"
+
+
+class KeysUnavailableError(GatewayError):
+    """The keys by which tokens are checked cannot be had at the moment."""
+
+    status_code = grpc.StatusCode.UNAVAILABLE
+    reason = "KEYS_UNAVAILABLE"
+    retry_after_s = 10.0
 
 
 class UnknownServiceError(GatewayError):

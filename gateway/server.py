@@ -36,6 +36,7 @@ from gateway.telemetry.metrics import REGISTRY
 from observability.exposition import exposed
 from observability.tracing import exporting
 from tfserving_api.addresses import resolve
+from transport.server_tls import listen
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
 """The service whose health, like that of the whole gateway, follows serving."""
@@ -91,6 +92,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
     Raises:
       RuntimeError: it cannot listen there.
       OSError: nor can its metrics, or the audit log cannot be written.
+      UnusableFileError: a certificate, or what callers are known by, cannot be used.
     """
     with (
         exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
@@ -98,14 +100,17 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
         ThreadPoolExecutor(settings.decode_threads, "decode") as threads,
         _auditing(settings) as audit,
     ):
-        async with _connected_fleet(settings) as fleet, open_channel(settings.trainer_address) as onward:
+        async with (
+            _connected_fleet(settings) as fleet,
+            open_channel(settings.trainer_address, settings.trainer_tls) as onward,
+        ):
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
             forwarder = Forwarder(onward, settings.trainer_deadline_s)
             classifier = _classifier_service(settings, fleet, versions, canary, audit, threads)
             server = _server(settings, share_port, health, classifier, forwarder)
-            port = server.add_insecure_port(settings.address)
+            port = listen(server, settings.address, settings.tls)
             await server.start()
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
             looking = asyncio.create_task(lookout.run())
@@ -124,7 +129,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 @contextlib.asynccontextmanager
 async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
     def connect(target: str) -> Replica:
-        channel = open_channel(target)
+        channel = open_channel(target, settings.serving_tls)
         return Replica(ServingClient(channel, settings.model_name), channel.close)
 
     fleet = Fleet(partial(resolve, settings.serving_address, _RESOLUTION_S), connect, settings.max_deadline_s)

@@ -4,15 +4,37 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from transport.tls_settings import PeerTls, ServerTls
+
+
+class JwtSettings(BaseModel):
+    """Whose tokens are taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    keys: str = Field(min_length=1)
+    """Where the issuer's public keys are: a file, PEM or JWKS, or the https URL of a JWKS."""
+
+    issuer: str = Field(min_length=1)
+    """What a token's `iss` has to be."""
+
+    audience: str = Field(min_length=1)
+    """What has to be in a token's `aud`."""
 
 
 class Settings(BaseSettings):
-    """What can be set from outside; GATEWAY_MAX_BATCH_SIZE sets max_batch_size, and so on."""
+    """What can be set from outside; GATEWAY_MAX_BATCH_SIZE sets max_batch_size, GATEWAY_TLS__KEY the key of tls."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_", frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
     address: str = Field(default="127.0.0.1:50051", pattern=r"^.+:\d+$")
@@ -27,6 +49,24 @@ class Settings(BaseSettings):
 
     trainer_address: str = Field(default="127.0.0.1:50052", validation_alias="TRAINER_ADDRESS")
     """Where the trainer listens, as a gRPC target. The variable is TRAINER_ADDRESS, without prefix."""
+
+    tls: ServerTls | None = None
+    """Certificate of the port, and authorities of callers; without it the port is plain text. Files are followed."""
+
+    serving_tls: PeerTls | None = None
+    """TLS of the calls to serving; without it they are plain text."""
+
+    trainer_tls: PeerTls | None = None
+    """TLS of the calls to the trainer; without it they are plain text."""
+
+    api_keys: Path | None = None
+    """File of the API keys that are taken, a line each as of `python -m gateway.new_api_key`. It is followed."""
+
+    jwt: JwtSettings | None = None
+    """Which signed tokens are taken. With neither API keys nor these, callers are not asked who they are."""
+
+    insecure: bool = False
+    """Whether to listen where others can reach it without TLS or without knowing who calls."""
 
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port."""

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from gateway import logs
 from gateway.settings import Settings
 from observability.exposition import exposed, forget, of_processes
+from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0
 _KILL_MARGIN_S = 5.0
@@ -117,7 +118,10 @@ async def _work() -> None:
     stop = asyncio.Event()
     # The parent holds the other end open and sends nothing more: what comes is its end.
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-    await serve(settings, stop, share_port=True)
+    try:
+        await serve(settings, stop, share_port=True)
+    except UnusableFileError as err:
+        sys.exit(str(err))
 
 
 if __name__ == "__main__":

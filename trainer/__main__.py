@@ -14,6 +14,7 @@ from tqdm import tqdm
 from trainer.errors import TrainerError
 from trainer.orders import DEFAULT_ORDER
 from trainer.settings import TrainerSettings
+from transport.exposure import refusal
 
 if TYPE_CHECKING:
     from trainer.ingest import Progress  # with it comes pandas, and the daemon does without
@@ -212,6 +213,9 @@ def serve(settings: TrainerSettings) -> None:
     """Runs the daemon: retraining jobs and versions over gRPC, until SIGTERM or Ctrl-C."""
     from trainer import logs, server
 
+    if problem := refusal("trainer", settings.address, settings.tls, knows_callers=False, insecure=settings.insecure):
+        click.echo(problem, err=True)
+        raise click.exceptions.Exit(2)
     logs.configure(settings.log_level)
     asyncio.run(server.serve(settings))
 

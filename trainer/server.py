@@ -35,6 +35,8 @@ from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered
+from transport.server_tls import listen
+from transport.watched import UnusableFileError
 
 _SERVICES = (
     trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name,
@@ -89,7 +91,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         operations = Operations(settings.database)
         await operations.open()
         stack.push_async_callback(operations.close)
-        serving = ServingFleet(settings.serving_address, settings.model_name)
+        serving = ServingFleet(settings.serving_address, settings.model_name, settings.serving_tls)
         rollout = Rollout(settings, serving)
         stack.enter_context(exporting("braintumor-trainer", settings.otlp_endpoint, settings.trace_ratio))
         stack.enter_context(registered(Present(settings.database, lambda: rollout.state.labels), REGISTRY))
@@ -107,21 +109,25 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        async with _listening(server, settings.address) as port, _at_work(jobs):
+        async with _listening(server, settings) as port, _at_work(jobs):
             yield f"{settings.address.rpartition(':')[0]}:{port}"
             # Whoever follows a job would hold up the drain.
             operations.stop_following()
 
 
 @contextlib.asynccontextmanager
-async def _listening(server: grpc.aio.Server, address: str) -> AsyncIterator[int]:
+async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> AsyncIterator[int]:
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     try:
-        port = server.add_insecure_port(address)
+        port = listen(server, settings.address, settings.tls)
+    except UnusableFileError as err:
+        raise TrainerError(str(err)) from err
     except RuntimeError as err:
-        raise TrainerError(f"cannot listen on {address}; is the port taken? TRAINER_ADDRESS sets another one") from err
+        raise TrainerError(
+            f"cannot listen on {settings.address}; is the port taken? TRAINER_ADDRESS sets another one"
+        ) from err
     await server.start()
     for service in ("", *_SERVICES):
         await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)

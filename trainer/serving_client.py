@@ -16,6 +16,8 @@ from tfserving_api.messages import (
     PredictResponse,
 )
 from trainer.errors import ServingRefusedError, ServingUnavailableError
+from transport.peer_tls import connect
+from transport.tls_settings import PeerTls
 
 _OPTIONS = (
     # Batches of 240x240x3 slices are beyond gRPC's default of 4 MiB.
@@ -135,9 +137,12 @@ class ServingClient:
             raise _translated(err) from err
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """Returns a channel to a gRPC target, such as "127.0.0.1:8500", that notices soon that serving is back."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
+    """Returns a channel to a gRPC target, such as "127.0.0.1:8500", that notices soon that serving is back.
+
+    Without `tls` it is plain text.
+    """
+    return connect(address, _OPTIONS, tls)
 
 
 def _version_status(status: Any) -> VersionStatus:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
 from trainer.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from transport.tls_settings import PeerTls
 
 _RESOLUTION_S = 2.0
 _GONE = {VersionState.UNKNOWN, VersionState.END}
@@ -27,10 +28,12 @@ class ServingFleet(ServingClient):
     Args:
       addresses: as `tfserving_api.addresses.resolve` takes them.
       model_name: of the model in serving.
+      tls: of all replicas; None is plain text.
     """
 
-    def __init__(self, addresses: str, model_name: str) -> None:
+    def __init__(self, addresses: str, model_name: str, tls: PeerTls | None = None) -> None:
         self._addresses = addresses
+        self._tls = tls
         self._model_name = model_name
 
     async def statuses(self) -> dict[int, VersionStatus]:
@@ -79,7 +82,7 @@ class ServingFleet(ServingClient):
     async def _ask_one(
         self, target: str, question: Callable[[ServingClient], Awaitable[_T]]
     ) -> _T | ServingUnavailableError:
-        async with open_channel(target) as channel:
+        async with open_channel(target, self._tls) as channel:
             try:
                 return await question(ServingClient(channel, self._model_name))
             except ServingUnavailableError as err:

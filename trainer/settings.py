@@ -6,17 +6,29 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from transport.tls_settings import PeerTls, ServerTls
+
 
 class TrainerSettings(BaseSettings):
     """Read once in `__main__` and passed down."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAINER_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TRAINER_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     data_root: Path = Field(default=Path("data"), validation_alias="DATA_ROOT")
     """Directory under which everything that the trainer reads and writes lies."""
 
     address: str = Field(default="127.0.0.1:50052", pattern=r"^.+:\d+$")
     """Host and port that the daemon listens on; port 0 takes a free one."""
+
+    tls: ServerTls | None = None
+    """Certificate of the port, and authorities of its callers, which is the gateway alone; TRAINER_TLS__CLIENT_CA sets
+    the latter, and so on. Without it the port is plain text. The files are followed."""
+
+    serving_tls: PeerTls | None = None
+    """TLS of the calls to serving; without it they are plain text."""
+
+    insecure: bool = False
+    """Whether to listen where others can reach it without TLS and a look at their certificates."""
 
     model_name: str = "brain_tumor"
     """Name of the model in serving, and of its directory under `models/`."""

@@ -2,6 +2,9 @@
 
 import grpc
 
+from transport.peer_tls import connect
+from transport.tls_settings import PeerTls
+
 _UNLIMITED = -1
 _OPTIONS = (
     # A batch of large inputs, or of heatmaps, is beyond gRPC's default of 4 MiB.
@@ -14,10 +17,14 @@ _OPTIONS = (
 )
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
+def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
     """Returns a channel that notices within a second that the other side is back.
 
     Args:
       address: a gRPC target, such as "127.0.0.1:8500" or "dns:///serving:8500".
+      tls: of the other side; None is plain text.
+
+    Raises:
+      UnusableFileError: a file that it names cannot be read.
     """
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return connect(address, _OPTIONS, tls)

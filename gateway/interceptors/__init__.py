@@ -1,5 +1,6 @@
 """What every call passes through, outermost first."""
 
+from gateway.interceptors.authentication import AuthenticationInterceptor
 from gateway.interceptors.caller import CallerInterceptor
 from gateway.interceptors.error_status import ErrorStatusInterceptor
 from gateway.interceptors.parsing import ParsingInterceptor
@@ -12,9 +13,11 @@ INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
     TelemetryInterceptor,
     ErrorStatusInterceptor,
     CallerInterceptor,
+    AuthenticationInterceptor,
     ParsingInterceptor,
 )
 """In the order in which a call meets them. The request id comes first: errors and their log records carry it. What
-counts calls stands around what gives them their status. The parsing comes last: it is part of the handling."""
+counts calls stands around what gives them their status. Who is not let in gets no further than the authentication; the
+parsing comes last, as part of the handling."""
 
 __all__ = ["INTERCEPTORS"]

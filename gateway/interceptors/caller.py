@@ -10,11 +10,11 @@ from gateway.interceptors.around import AroundInterceptor
 
 
 class CallerInterceptor(AroundInterceptor):
-    """Takes the host that a call comes from for its caller."""
+    """Takes the name in its certificate for a call's caller, or the host that the call comes from."""
 
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """Sets the caller of the call's task, which ends with the call."""
-        return _Called(caller.host_of(context.peer()))
+        return _Called(caller.certified_name(context.auth_context()) or caller.host_of(context.peer()))
 
 
 class _Called:

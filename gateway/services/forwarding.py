@@ -112,12 +112,10 @@ class Forwarder:
 
 
 def _metadata(context: _Context) -> _Metadata:
+    own = ((request_id.METADATA_KEY, request_id.current.get()), (caller.METADATA_KEY, caller.current.get()))
     given = context.invocation_metadata() or ()
-    own = (request_id.METADATA_KEY, caller.METADATA_KEY)
-    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key not in own)
-    trace = tracing.outgoing(tracing.current.get())
-    said = zip(own, (request_id.current.get(), caller.current.get()), strict=True)
-    return (*passed_on, *said, *trace)
+    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key not in dict(own))
+    return (*passed_on, *own, *tracing.outgoing(tracing.current.get()))
 
 
 def _hand_back(metadata: Any, context: _Context) -> None:

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options
 from braintumor.errors import service_errors
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
@@ -28,7 +28,9 @@ class AsyncConnection:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        token: str | None = None,
     ) -> None:
+        self._metadata = call_metadata(address, credentials is not None, metadata, token)
         options = channel_options()
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options)
@@ -39,7 +41,6 @@ class AsyncConnection:
         self._trainer = TrainerServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
         self._operations = OperationsStub(self._channel)
-        self._metadata = tuple(metadata)
         self._timeout_s = timeout_s
 
     async def close(self) -> None:

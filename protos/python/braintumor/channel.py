@@ -1,7 +1,10 @@
 """How clients reach the service: address, retries, sizes."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
+
+from braintumor.loopback import is_loopback
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 """Where the gateway listens by default."""
@@ -46,6 +49,20 @@ _SERVICE_CONFIG = {
     # A name with several addresses is several gateways.
     "loadBalancingConfig": [{"round_robin": {}}],
 }
+
+
+def call_metadata(
+    address: str, secure: bool, metadata: Sequence[tuple[str, str]], token: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Returns what is sent with each call.
+
+    Raises:
+      ValueError: a token would go over the network in plain text.
+    """
+    sent = (*metadata, *((("authorization", f"Bearer {token}"),) if token else ()))
+    if "authorization" in dict(sent) and not secure and not is_loopback(address):
+        raise ValueError(f"a token is not sent to {address} in plain text; use TLS")
+    return sent
 
 
 def channel_options() -> list[tuple[str, Any]]:

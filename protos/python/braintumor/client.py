@@ -25,9 +25,13 @@ class Client(JobCalls, VersionCalls):
 
     Args:
       address: host:port, or any target that gRPC knows, such as "dns:///gateway:50051".
-      credentials: of the channel, for TLS; None is plain text.
+      credentials: of the channel, for TLS, as of braintumor.tls.channel_credentials; None is plain text.
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
+      token: API key or JWT that tells who calls.
+
+    Raises:
+      ValueError: a token would go over the network in plain text.
     """
 
     def predict(

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from braintumor.cli.security import credentials, security_options, token
 from braintumor.client import Client
 from braintumor.errors import ServiceError
 
@@ -37,7 +38,19 @@ def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) 
         show_default=True,
         help="Longest wait for an answer, in seconds.",
     )
-    return address(timeout(command))
+    return address(timeout(security_options(command)))
+
+
+def open_client(address: str, timeout_s: float) -> Client:
+    """Opens a client as the running command's options say.
+
+    Raises:
+      click.UsageError: these options do not go together.
+    """
+    try:
+        return Client(address, credentials=credentials(), timeout_s=timeout_s, token=token())
+    except (ValueError, OSError) as err:
+        raise click.UsageError(str(err)) from err
 
 
 @contextmanager
@@ -49,7 +62,7 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
       click.ClickException: a call was refused.
     """
     try:
-        with Client(address, timeout_s=timeout_s) as client:
+        with open_client(address, timeout_s) as client:
             yield client
     except ServiceError as err:
         message = " ".join(str(err).split())

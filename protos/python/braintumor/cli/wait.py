@@ -4,8 +4,7 @@ import time
 
 import click
 
-from braintumor.cli.connection import Unreached, service_options
-from braintumor.client import Client
+from braintumor.cli.connection import Unreached, open_client, service_options
 from braintumor.errors import ServiceError
 
 _PAUSE_S = 0.2
@@ -21,7 +20,7 @@ ready at {address}, version {version} of {model}; in a second terminal:
 def wait(address: str, timeout_s: float) -> None:
     """Waits until the service is ready, and says how to call it."""
     until = time.monotonic() + timeout_s
-    with Client(address, timeout_s=1) as client:
+    with open_client(address, timeout_s=1) as client:
         while True:
             try:
                 answer = client.info()

@@ -1,0 +1,1 @@
+"""Who calls, and what they may do. Knows nothing of gRPC's servicers."""
