@@ -1,13 +1,13 @@
 # make run    the whole service on this machine        make test   every check that CI has
 # make bench  load generator, figures as ratios        make model ZIP=…  the shipped model again, from its data
-# make chaos  kills at random moments of 30 jobs
+# make chaos  kills at random moments of 30 jobs       make fuzz   100,000 hostile images and requests
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 DESCRIPTORS := tfserving_api/descriptors.binpb
 
-.PHONY: run test bench chaos model format generate requirements clean
+.PHONY: run test bench chaos fuzz model format generate requirements clean
 
 run: $(RUN) $(DESCRIPTORS)
 	@$(BIN)/honcho start
@@ -44,6 +44,10 @@ generate: $(DEV)
 # Kills of every process at random moments of 30 jobs; about 15 minutes. A short one is part of `make test`.
 chaos: $(RUN) $(DESCRIPTORS) $(DEV)
 	$(BIN)/python tests/e2e/chaos.py --jobs 30
+
+# About half an hour; what does harm is kept in build/fuzz. A short one is part of `make test`.
+fuzz: $(RUN) $(DESCRIPTORS) $(DEV)
+	$(BIN)/python tests/fuzz/run.py --inputs 100000
 
 # The pins again, from requirements/*.in.
 requirements: $(DEV)

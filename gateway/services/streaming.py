@@ -26,21 +26,20 @@ async def answer_all(
     this task is cancelled, all work is dropped.
 
     Args:
-      requests: read by one worker at a time; a GatewayError that it raises ends the stream.
+      requests: read by one worker at a time; a GatewayError that they raise ends the stream,
+        once what was read before it is answered.
       answer: must not raise.
       write: called by one worker at a time.
       window: requests held at a time, at least 1.
     """
-    failure: GatewayError | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
-            _Workers(tasks, requests, answer, write, window).start_one()
+            workers = _Workers(tasks, requests, answer, write, window)
+            workers.start_one()
     except* grpc.aio.BaseError:
         pass  # The call has ended: nobody is left to answer.
-    except* GatewayError as failures:
-        failure = failures.exceptions[0]  # type: ignore[assignment]  # workers raise errors, and no groups of them
-    if failure is not None:
-        raise failure
+    if workers.failure is not None:
+        raise workers.failure
 
 
 class _Workers(Generic[_Request, _Response]):
@@ -58,6 +57,7 @@ class _Workers(Generic[_Request, _Response]):
         self._write = write
         self._not_started = window
         self._free = 0
+        self.failure: GatewayError | None = None
         self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
 
     def start_one(self) -> None:
@@ -77,4 +77,9 @@ class _Workers(Generic[_Request, _Response]):
 
     async def _read(self) -> _Request | None:
         async with self._reading:
-            return await anext(self._requests, None)
+            try:
+                return await anext(self._requests, None)
+            except GatewayError as err:
+                # Not raised here: it would cancel the others, and a write that is cancelled leaves the call hanging.
+                self.failure = err
+                return None

@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Path, list[
     directory = tmp_path_factory.mktemp("run")
     seen: list[EpochMetrics] = []
     small = Architecture("small", _SPEC, ARCHITECTURE.build, ARCHITECTURE.recipe)
-    training = train(_split(0), small, 3, 1, directory, lambda _epoch, metrics: seen.append(metrics))
+    training = train(_split(0), small, 3, 1, directory, lambda _epoch, metrics: seen.append(metrics), lambda *_: None)
     return training, directory, seen
 
 

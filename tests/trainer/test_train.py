@@ -55,8 +55,8 @@ def test_finished_epochs_are_not_done_again(tmp_path: Path, split: Split, archit
             raise _PowerCutError
 
     with pytest.raises(_PowerCutError):
-        train(split, architecture, 3, 1, tmp_path, note_and_break_off)
-    training = train(split, architecture, 3, 1, tmp_path, note_and_break_off)
+        train(split, architecture, 3, 1, tmp_path, note_and_break_off, lambda *_: None)
+    training = train(split, architecture, 3, 1, tmp_path, note_and_break_off, lambda *_: None)
 
     assert training.history == [metrics for _, metrics in seen]
     assert [epoch for epoch, _ in seen] == list(range(1, len(seen) + 1))
@@ -76,4 +76,4 @@ def test_a_loss_that_is_no_number_is_told(tmp_path: Path, split: Split) -> None:
     architecture = replace(_PATIENT, recipe=replace(ARCHITECTURE.recipe, optimizer=explosive))
 
     with pytest.raises(TrainingDivergedError, match="epoch"):
-        train(split, architecture, 3, 1, tmp_path, lambda *_: None)
+        train(split, architecture, 3, 1, tmp_path, lambda *_: None, lambda *_: None)

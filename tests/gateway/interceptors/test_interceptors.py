@@ -162,7 +162,7 @@ async def test_bytes_that_are_no_message_are_the_callers_mistake(start_serving, 
         with pytest.raises(grpc.aio.AioRpcError) as of_call:
             await predict(b"\x0a\xff\xff", timeout=10)
         with pytest.raises(grpc.aio.AioRpcError) as of_stream:
-            _ = [answer async for answer in stream(iter([b"\xff"]), timeout=10)]
+            _ = [answer async for answer in stream(iter([b"\x0a\x01a", b"\xff", b"\x0a\x01b"]), timeout=10)]
     for caught in (of_call, of_stream):
         found = told(caught.value)
         assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MALFORMED")
