@@ -1,6 +1,6 @@
 """The rule for ports that others can reach."""
 
-from ipaddress import ip_address
+from braintumor.loopback import is_loopback
 
 from transport.tls_settings import ServerTls
 
@@ -18,11 +18,11 @@ def refusal(process: str, address: str, tls: ServerTls | None, knows_callers: bo
       knows_callers: whether it checks tokens.
       insecure: whether it was told to do without.
     """
-    if insecure or _is_loopback(address):
+    if insecure or is_loopback(address):
         return None
     missing = [] if tls else ["TLS"]
     if not (knows_callers or (tls and tls.client_ca)):
-        missing.append("a way to know its callers")
+        missing.append("way to know its callers")
     if not missing:
         return None
     prefix = process.upper()
@@ -31,11 +31,3 @@ def refusal(process: str, address: str, tls: ServerTls | None, knows_callers: bo
         f'Set {prefix}_TLS__CERTIFICATE and {prefix}_TLS__KEY, and how callers are known (README, "Let others in"); '
         f"or listen on 127.0.0.1; or, where something else protects the port, set {prefix}_INSECURE=true."
     )
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name, and who knows what it leads to

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from braintumor.client import Client
     from braintumor.errors import ServiceError
     from braintumor.jobs import Job
+    from braintumor.tls import channel_credentials
 
-__all__ = ["AsyncClient", "Client", "Job", "ServiceError"]
+__all__ = ["AsyncClient", "Client", "Job", "ServiceError", "channel_credentials"]
 
 _MODULES = {
     "AsyncClient": "braintumor.async_client",
     "Client": "braintumor.client",
     "Job": "braintumor.jobs",
     "ServiceError": "braintumor.errors",
+    "channel_credentials": "braintumor.tls",
 }
 
 

@@ -1,0 +1,36 @@
+"""Tokens of callers, and the wire that they may go over."""
+
+import braintumor
+import pytest
+from braintumor.channel import call_metadata
+
+
+@pytest.mark.parametrize(
+    ("address", "secure", "sent"),
+    [
+        ("127.0.0.1:50051", False, True),
+        ("localhost:50051", False, True),
+        ("unix:/run/gateway", False, True),
+        ("gateway.example:50051", True, True),
+        ("gateway.example:50051", False, False),
+        ("dns:///gateway.example:50051", False, False),
+        ("10.0.0.7:50051", False, False),
+        ("127.0.0.1.example:50051", False, False),
+        ("127.0.0.1:1,10.0.0.7:1", False, False),
+    ],
+)
+def test_a_token_goes_over_no_network_in_plain_text(address, secure, sent):
+    if sent:
+        assert call_metadata(address, secure, (), "bt_x") == (("authorization", "Bearer bt_x"),)
+        return
+    with pytest.raises(ValueError, match="plain text"):
+        call_metadata(address, secure, (), "bt_x")
+
+
+def test_a_client_without_a_token_sends_none():
+    assert call_metadata("gateway.example:50051", False, (("x-tenant", "7"),), None) == (("x-tenant", "7"),)
+
+
+def test_half_a_pair_of_files_is_told(tmp_path):
+    with pytest.raises(ValueError, match="go together"):
+        braintumor.channel_credentials(certificate=tmp_path / "own.pem")

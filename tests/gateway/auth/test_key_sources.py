@@ -1,0 +1,117 @@
+"""Keys of an issuer, from a URL: fetched when they are needed, and not for each token."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from gateway.auth.key_sources import KeyUrl
+from gateway.auth.rights import Right
+from gateway.auth.signed_tokens import SignedTokens
+from gateway.errors import KeysUnavailableError, TokenInvalidError
+from transport.watched import UnusableFileError
+
+
+class _Issuer(HTTPServer):
+    """Serves the public halves of its keys, and counts who asks."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self.fetches = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/jwks"
+
+    def token(self, kid: str) -> str:
+        claims = {"iss": "us", "aud": "slices", "sub": kid, "scope": "predict other", "exp": time.time() + 600}
+        return jwt.encode(
+            claims, self.keys.setdefault(kid, ec.generate_private_key(ec.SECP256R1())), "ES256", {"kid": kid}
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Issuer
+
+    def do_GET(self) -> None:
+        self.server.fetches += 1
+        found = [
+            {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"}
+            for kid, key in self.server.keys.items()
+        ]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"keys": found}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def issuer() -> Iterator[_Issuer]:
+    with _Issuer() as issuer:
+        thread = threading.Thread(target=issuer.serve_forever)
+        thread.start()
+        yield issuer
+        issuer.shutdown()
+        thread.join()
+
+
+async def test_a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked_for_all_the_time(issuer):
+    clock = _Clock()
+    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+    first = issuer.token("first")
+    for _ in range(3):
+        identity = await tokens.identify(first)
+    assert (identity.name, identity.rights, issuer.fetches) == ("first", {Right.PREDICT}, 1)
+
+    second = issuer.token("second")
+    clock.now_s += 60
+    assert (await tokens.identify(second)).name == "second"
+    assert issuer.fetches == 2
+
+    unknown = issuer.token("unknown")
+    del issuer.keys["unknown"]
+    for _ in range(5):
+        with pytest.raises(TokenInvalidError):
+            await tokens.identify(unknown)
+    assert issuer.fetches == 2
+
+
+async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
+    clock = _Clock()
+    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+    old, kept = issuer.token("old"), issuer.token("kept")
+    await tokens.identify(old)
+    del issuer.keys["old"]
+    clock.now_s += 60
+    newer = issuer.token("newer")
+    await tokens.identify(newer)  # has the keys fetched
+    await tokens.identify(kept)
+    with pytest.raises(TokenInvalidError):
+        await tokens.identify(old)
+
+
+async def test_without_keys_nobody_can_be_known():
+    with pytest.raises(KeysUnavailableError):
+        await SignedTokens(KeyUrl("http://127.0.0.1:1/jwks"), "us", "slices").identify("a.b.c")
+
+
+@pytest.mark.parametrize("url", ["http://issuer.example/jwks", "ftp://127.0.0.1/jwks", "file:///etc/passwd"])
+def test_keys_that_could_be_changed_on_the_way_are_not_taken(url):
+    with pytest.raises(UnusableFileError):
+        KeyUrl(url)
