@@ -45,7 +45,7 @@ generate: $(DEV)
 chaos: $(RUN) $(DESCRIPTORS) $(DEV)
 	$(BIN)/python tests/e2e/chaos.py --jobs 30
 
-# About half an hour; what does harm is kept in build/fuzz. A short one is part of `make test`.
+# About two minutes; what does harm is kept in build/fuzz. A short one is part of `make test`.
 fuzz: $(RUN) $(DESCRIPTORS) $(DEV)
 	$(BIN)/python tests/fuzz/run.py --inputs 100000
 
