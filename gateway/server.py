@@ -26,7 +26,7 @@ from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
 from gateway.classify import Classifier
 from gateway.imaging import ImageLimits
-from gateway.interceptors import INTERCEPTORS
+from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS
 from gateway.lookout import Lookout
 from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
@@ -36,6 +36,7 @@ from gateway.telemetry.metrics import REGISTRY
 from observability.exposition import exposed
 from observability.tracing import exporting
 from tfserving_api.addresses import resolve
+from transport.health import answering_probes
 from transport.server_tls import listen
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
@@ -111,19 +112,21 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             classifier = _classifier_service(settings, fleet, versions, canary, audit, threads)
             server = _server(settings, share_port, health, classifier, forwarder)
             port = listen(server, settings.address, settings.tls)
-            await server.start()
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
-            looking = asyncio.create_task(lookout.run())
-            try:
-                yield f"{settings.address.rpartition(':')[0]}:{port}"
-            finally:
-                # First the word that no more calls are welcome, then the wait for those that are here; these may
-                # still need serving and trainer, so the channels and the look at them end last.
-                health.close()
-                forwarder.close()
-                await server.stop(settings.drain_grace_s)
-                looking.cancel()
-                await asyncio.wait([looking])
+            on_probes = [interceptor(settings) for interceptor in PROBE_INTERCEPTORS]
+            async with answering_probes(health, settings.health_address, on_probes, share_port):
+                await server.start()
+                looking = asyncio.create_task(lookout.run())
+                try:
+                    yield f"{settings.address.rpartition(':')[0]}:{port}"
+                finally:
+                    # First the word that no more calls are welcome, then the wait for those that are here; these may
+                    # still need serving and trainer, so the channels and the look at them end last.
+                    health.close()
+                    forwarder.close()
+                    await server.stop(settings.drain_grace_s)
+                    looking.cancel()
+                    await asyncio.wait([looking])
 
 
 @contextlib.asynccontextmanager

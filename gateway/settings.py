@@ -124,6 +124,10 @@ class Settings(BaseSettings):
     """Host and port at which Prometheus reads metrics, over HTTP without log-in; port 0 takes a free one. Empty for
     none."""
 
+    health_address: str = Field(default="", pattern=r"^(.+:\d+)?$")
+    """Host and port for probes: nothing but grpc.health.v1, in plain text and for whoever asks, since probes of Docker
+    and Kubernetes have neither TLS nor tokens; port 0 takes a free one. Empty for none."""
+
     otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     """Collector of traces, OTLP over gRPC, such as http://127.0.0.1:4317; empty for no traces. The variable is
     OTEL_EXPORTER_OTLP_ENDPOINT, without prefix."""

@@ -7,7 +7,8 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,19 +35,27 @@ async def supervise(settings: Settings) -> int:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    host, _, port = settings.address.rpartition(":")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reservation:
-        # Bound and not listening, it holds the port for the workers, also when port 0 picked it.
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reservation.bind((host.strip("[]"), int(port)))
-        address = f"{host}:{reservation.getsockname()[1]}"
+    with (
+        _reserved(settings.address) as address,
+        _reserved(settings.health_address) if settings.health_address else nullcontext("") as health_address,
         # Each worker writes its metrics to files here, and they are read as those of one gateway.
-        with (
-            TemporaryDirectory(prefix="gateway-metrics-") as metrics,
-            exposed(of_processes(Path(metrics)), settings.metrics_address),
-        ):
-            of_workers = settings.model_copy(update={"address": address, "metrics_address": ""})
-            return await _Supervisor(of_workers, stop, Path(metrics) if settings.metrics_address else None).run()
+        TemporaryDirectory(prefix="gateway-metrics-") as metrics,
+        exposed(of_processes(Path(metrics)), settings.metrics_address),
+    ):
+        of_workers = settings.model_copy(
+            update={"address": address, "health_address": health_address, "metrics_address": ""}
+        )
+        return await _Supervisor(of_workers, stop, Path(metrics) if settings.metrics_address else None).run()
+
+
+@contextmanager
+def _reserved(address: str) -> Iterator[str]:
+    """Holds a port for the workers, also when port 0 picked it, and yields its address."""
+    host, _, port = address.rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as bound_and_not_listening:
+        bound_and_not_listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound_and_not_listening.bind((host.strip("[]"), int(port)))
+        yield f"{host}:{bound_and_not_listening.getsockname()[1]}"
 
 
 class _Supervisor:

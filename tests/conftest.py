@@ -1,9 +1,20 @@
 """What every test may rely on."""
 
+import datetime
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+_DAY = datetime.timedelta(days=1)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,3 +23,61 @@ def children_can_be_interrupted() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Files in PEM of somebody who has a certificate."""
+
+    certificate: Path
+    key: Path
+
+
+class Authority:
+    """Issues certificates for this machine.
+
+    Attributes:
+      certificate: file of its own one.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named(name)
+        self.certificate = self._signed(name, self._key, days=1, is_ca=True)
+
+    def issue(self, name: str, days: int = 1) -> Identity:
+        """Writes a certificate that ends in some days, and its key, over what is there under that name."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        file = self._folder / f"{name}.key"
+        file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return Identity(self._signed(name, key, days, is_ca=False), file)
+
+    def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, days: int, is_ca: bool) -> Path:
+        now = datetime.datetime.now(datetime.UTC)
+        hosts = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(_named(name))
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - 2 * _DAY)
+            .not_valid_after(now + days * _DAY)
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        file = self._folder / f"{name}.pem"
+        file.write_bytes(certificate.public_bytes(Encoding.PEM))
+        return file
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Callable[[str], Authority]:
+    """Makes an authority of a name; all of a test write to one folder."""
+    return lambda name: Authority(tmp_path, name)

@@ -35,6 +35,7 @@ from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered
+from transport.health import answering_probes
 from transport.server_tls import listen
 from transport.watched import UnusableFileError
 
@@ -120,22 +121,27 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
-    try:
-        port = listen(server, settings.address, settings.tls)
-    except UnusableFileError as err:
-        raise TrainerError(str(err)) from err
-    except RuntimeError as err:
-        raise TrainerError(
-            f"cannot listen on {settings.address}; is the port taken? TRAINER_ADDRESS sets another one"
-        ) from err
-    await server.start()
-    for service in ("", *_SERVICES):
-        await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
-    try:
-        yield port
-    finally:
-        await health_servicer.enter_graceful_shutdown()
-        await server.stop(_DRAIN_GRACE_S)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            port = listen(server, settings.address, settings.tls)
+            await stack.enter_async_context(
+                answering_probes(health_servicer, settings.health_address, [ErrorInterceptor()])
+            )
+        except UnusableFileError as err:
+            raise TrainerError(str(err)) from err
+        except RuntimeError as err:
+            wanted = " and ".join(filter(None, (settings.address, settings.health_address)))
+            raise TrainerError(
+                f"cannot listen on {wanted}; is a port taken? TRAINER_ADDRESS and TRAINER_HEALTH_ADDRESS set others"
+            ) from err
+        await server.start()
+        for service in ("", *_SERVICES):
+            await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+        try:
+            yield port
+        finally:
+            await health_servicer.enter_graceful_shutdown()
+            await server.stop(_DRAIN_GRACE_S)
 
 
 @contextlib.asynccontextmanager

@@ -20,4 +20,7 @@ INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
 counts calls stands around what gives them their status. Who is not let in gets no further than the authentication; the
 parsing comes last, as part of the handling."""
 
-__all__ = ["INTERCEPTORS"]
+PROBE_INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (ErrorStatusInterceptor, ParsingInterceptor)
+"""The same for calls of the port for probes, which are neither counted nor asked who makes them."""
+
+__all__ = ["INTERCEPTORS", "PROBE_INTERCEPTORS"]

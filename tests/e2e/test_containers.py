@@ -1,5 +1,6 @@
 """Container files: what can be told without an engine."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from braintumor.loopback import is_loopback
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from gateway.settings import Settings
@@ -151,6 +153,21 @@ def test_what_is_copied_is_there_and_in_the_build_context(dockerfile):
 def test_the_process_in_the_image_is_not_root(dockerfile):
     last_stage = dockerfile.read_text().rsplit("FROM", 1)[1]
     assert re.findall(r"^USER (.*)$", last_stage, re.MULTILINE) == ["10001:10001"]
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_the_image_asks_a_port_that_answers_whatever_tls_the_other_one_has(dockerfile, monkeypatch):
+    """The probe is one of ours, and its port one that the image's own environment opens to nobody else."""
+    written = dockerfile.read_text().replace("\\\n", "")
+    (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", written, re.MULTILINE)
+    *probe, address = json.loads(command)
+    assert probe == ["python", "-m", "transport.health"]
+    for name, value in re.findall(r" ((?:GATEWAY|TRAINER)_\w+)=(\S+)", written):
+        monkeypatch.setenv(name, value)
+    settings = Settings() if dockerfile.parent.name == "gateway" else TrainerSettings()
+    assert settings.health_address == address
+    assert is_loopback(address)
+    assert "healthcheck:" not in service(dockerfile.parent.name)
 
 
 def test_the_gateway_image_holds_no_tensorflow():

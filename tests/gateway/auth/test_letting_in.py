@@ -1,17 +1,15 @@
 """A gateway that asks its callers who they are, over TLS of its own making."""
 
-import datetime
 import time
 
 import grpc
 import jwt
 import pytest
+from braintumor.tls import channel_credentials
 from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -23,48 +21,14 @@ from gateway.settings import JwtSettings
 from transport.exposure import refusal
 from transport.server_tls import ServerTls
 
-_PEM = serialization.Encoding.PEM
-
-
-def _private(key):
-    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
 
 def _public(key):
-    return key.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _issue(name, issuer=None, days=1):
-    """A key and a certificate: of an authority where there is no issuer."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    signer, signed_by = issuer or (key, None)
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signed_by.subject if signed_by else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=2))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-    return key, certificate
-
-
-def _written(folder, name, pair):
-    (folder / f"{name}.key").write_bytes(_private(pair[0]))
-    (folder / f"{name}.pem").write_bytes(pair[1].public_bytes(_PEM))
-    return folder / f"{name}.pem", folder / f"{name}.key"
-
-
-async def _info(address, ca, pair=None):
-    credentials = grpc.ssl_channel_credentials(
-        ca[1].public_bytes(_PEM), *((_private(pair[0]), pair[1].public_bytes(_PEM)) if pair else ())
-    )
+async def _info(address, ca, identity=None):
+    own = (identity.certificate, identity.key) if identity else ()
+    credentials = channel_credentials(ca.certificate, *own)
     target = f"localhost:{address.rpartition(':')[2]}"
     async with grpc.aio.secure_channel(target, credentials, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         return await ClassifierServiceStub(channel).GetServiceInfo(pb2.GetServiceInfoRequest(), timeout=5)
@@ -100,22 +64,21 @@ def test_an_open_port_needs_both_or_a_plain_word(tmp_path, address, tls, tokens,
 
 
 async def test_a_new_certificate_needs_no_restart_and_a_caller_needs_one_of_the_authority(
-    tmp_path, start_serving, start_gateway
+    authority, start_serving, start_gateway
 ):
-    ca, other = _issue("authority"), _issue("other")
-    certificate, key = _written(tmp_path, "server", _issue("server", ca))
-    client_ca, _ = _written(tmp_path, "ca", ca)
-    tls = ServerTls(certificate=certificate, key=key, client_ca=client_ca)
-    mine = _issue("ward 7", ca)
+    ca, other = authority("authority"), authority("other")
+    server = ca.issue("server")
+    tls = ServerTls(certificate=server.certificate, key=server.key, client_ca=ca.certificate)
+    mine = ca.issue("ward 7")
     async with start_serving() as serving, start_gateway(serving, ready=False, tls=tls) as gateway:
         await _info(gateway.address, ca, mine)
-        for stranger in (None, _issue("x", other), _issue("late", ca, days=-1)):
+        for stranger in (None, other.issue("x"), ca.issue("late", days=-1)):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await _info(gateway.address, ca, stranger)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         with pytest.raises(grpc.aio.AioRpcError):
             await _info(gateway.address, other, mine)
-        _written(tmp_path, "server", _issue("server", other))
+        other.issue("server")
         await _info(gateway.address, other, mine)
 
 

@@ -9,10 +9,14 @@ from serving.modelserver.flags import parse_flags
 ROOT = Path(__file__).parents[3]
 
 
-def test_probes_ask_the_grpc_port(manifests, room):
+def test_probes_ask_a_port_that_answers_in_plain_text(manifests, room):
     probes = [value for key, value in manifests.container(room).items() if key.endswith("Probe")]
     assert len(probes) >= 2
-    assert {probe["grpc"]["port"] for probe in probes} == {manifests.ports(room)["grpc"]}
+    ports = manifests.ports(room)
+    asked = ports["grpc"] if room == "serving" else ports["health"]
+    assert {probe["grpc"]["port"] for probe in probes} == {asked}
+    if room != "serving":
+        assert manifests.environment(room)[f"{room.upper()}_HEALTH_ADDRESS"] == f"0.0.0.0:{asked}"
 
 
 def test_a_gateway_whose_serving_is_away_is_not_restarted(manifests):
