@@ -54,10 +54,10 @@ class Settings(BaseSettings):
     """Certificate of the port, and authorities of callers; without it the port is plain text. Files are followed."""
 
     serving_tls: PeerTls | None = None
-    """TLS of the calls to serving; without it they are plain text."""
+    """TLS of the calls to serving; without it they are plain text. Files are read when a replica is first called."""
 
     trainer_tls: PeerTls | None = None
-    """TLS of the calls to the trainer; without it they are plain text."""
+    """TLS of the calls to the trainer; without it they are plain text. Files are read at the start."""
 
     api_keys: Path | None = None
     """File of the API keys that are taken, a line each as of `python -m gateway.new_api_key`. It is followed."""

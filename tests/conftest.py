@@ -2,7 +2,7 @@
 
 import datetime
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -77,7 +77,7 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Callable[[str], Authority]:
-    """Makes an authority of a name; all of a test write to one folder."""
-    return lambda name: Authority(tmp_path, name)
+@pytest.fixture(scope="session")
+def authority() -> type[Authority]:
+    """Makes an authority that writes to a folder; two may share it, and then one writes over the other's files."""
+    return Authority

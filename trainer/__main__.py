@@ -15,6 +15,7 @@ from trainer.errors import TrainerError
 from trainer.orders import DEFAULT_ORDER
 from trainer.settings import TrainerSettings
 from transport.exposure import refusal
+from transport.watched import UnusableFileError
 
 if TYPE_CHECKING:
     from trainer.ingest import Progress  # with it comes pandas, and the daemon does without
@@ -271,3 +272,5 @@ if __name__ == "__main__":
         main()
     except TrainerError as err:
         sys.exit(f"{type(err).__name__}: {err}")
+    except UnusableFileError as err:
+        sys.exit(str(err))

@@ -37,7 +37,6 @@ from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered
 from transport.health import answering_probes
 from transport.server_tls import listen
-from transport.watched import UnusableFileError
 
 _SERVICES = (
     trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name,
@@ -62,6 +61,7 @@ async def serve(settings: TrainerSettings) -> None:
     Raises:
       TrainerError: another daemon has the data root, what a killed one left cannot be put in order, or it cannot
         listen there.
+      UnusableFileError: a file of TLS cannot be used.
     """
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -86,7 +86,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
       The address that it listens on, "host:port".
 
     Raises:
-      TrainerError: as for `serve`.
+      TrainerError, UnusableFileError: as for `serve`.
     """
     async with contextlib.AsyncExitStack() as stack:
         operations = Operations(settings.database)
@@ -127,8 +127,6 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
             await stack.enter_async_context(
                 answering_probes(health_servicer, settings.health_address, [ErrorInterceptor()])
             )
-        except UnusableFileError as err:
-            raise TrainerError(str(err)) from err
         except RuntimeError as err:
             wanted = " and ".join(filter(None, (settings.address, settings.health_address)))
             raise TrainerError(

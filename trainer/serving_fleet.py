@@ -1,6 +1,7 @@
 """All replicas of a TensorFlow Serving, asked as one."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -8,12 +9,16 @@ from typing import Any, TypeVar
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
 from trainer.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from transport.peer_tls import credentials
 from transport.tls_settings import PeerTls
+from transport.watched import UnusableFileError
 
 _RESOLUTION_S = 2.0
 _GONE = {VersionState.UNKNOWN, VersionState.END}
 
 _T = TypeVar("_T")
+
+_logger = logging.getLogger(__name__)
 
 
 class ServingFleet(ServingClient):
@@ -28,10 +33,15 @@ class ServingFleet(ServingClient):
     Args:
       addresses: as `tfserving_api.addresses.resolve` takes them.
       model_name: of the model in serving.
-      tls: of all replicas; None is plain text.
+      tls: of all replicas; None is plain text. Its files are followed.
+
+    Raises:
+      UnusableFileError: a file cannot be used at the start.
     """
 
     def __init__(self, addresses: str, model_name: str, tls: PeerTls | None = None) -> None:
+        if tls is not None:
+            credentials(tls)
         self._addresses = addresses
         self._tls = tls
         self._model_name = model_name
@@ -82,11 +92,14 @@ class ServingFleet(ServingClient):
     async def _ask_one(
         self, target: str, question: Callable[[ServingClient], Awaitable[_T]]
     ) -> _T | ServingUnavailableError:
-        async with open_channel(target, self._tls) as channel:
-            try:
+        try:
+            async with open_channel(target, self._tls) as channel:
                 return await question(ServingClient(channel, self._model_name))
-            except ServingUnavailableError as err:
-                return err
+        except ServingUnavailableError as err:
+            return err
+        except UnusableFileError as err:  # perhaps for the moment between the writing of two files
+            _logger.error("changed file cannot be used", extra={"problem": str(err)})
+            return ServingUnavailableError("serving cannot be called at the moment; try again")
 
 
 def _shared(statuses: Sequence[VersionStatus]) -> VersionStatus:

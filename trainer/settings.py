@@ -25,7 +25,7 @@ class TrainerSettings(BaseSettings):
     the latter, and so on. Without it the port is plain text. The files are followed."""
 
     serving_tls: PeerTls | None = None
-    """TLS of the calls to serving; without it they are plain text."""
+    """TLS of the calls to serving; without it they are plain text. The files are followed."""
 
     insecure: bool = False
     """Whether to listen where others can reach it without TLS and a look at their certificates."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
-from braintumor.tls import channel_credentials
 
+from transport.pem import read_authorities, read_pair
 from transport.tls_settings import PeerTls
 from transport.watched import UnusableFileError
 
@@ -14,13 +14,24 @@ def connect(target: str, options: Sequence[tuple[str, Any]], tls: PeerTls | None
     """Returns a channel to a gRPC target, in plain text where there is no `tls`.
 
     Raises:
-      UnusableFileError: a file cannot be read.
+      UnusableFileError: as of `credentials`.
     """
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     named = (("grpc.ssl_target_name_override", tls.name),) if tls.name else ()
+    return grpc.aio.secure_channel(target, credentials(tls), options=(*options, *named))
+
+
+def credentials(tls: PeerTls) -> grpc.ChannelCredentials:
+    """Returns what the files hold now.
+
+    Raises:
+      UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
+    """
     try:
-        credentials = channel_credentials(tls.ca, tls.certificate, tls.key)
+        authorities = read_authorities(tls.ca)
+        if tls.certificate is None or tls.key is None:
+            return grpc.ssl_channel_credentials(authorities)
+        return grpc.ssl_channel_credentials(authorities, *read_pair(tls.certificate, tls.key))
     except OSError as err:
         raise UnusableFileError(f"{err.filename} cannot be read: {err.strerror}") from err
-    return grpc.aio.secure_channel(target, credentials, options=(*options, *named))

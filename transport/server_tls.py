@@ -1,14 +1,12 @@
 """TLS of a port that a process listens on."""
 
-import contextlib
-import ssl
 from functools import partial
-from pathlib import Path
 
 import grpc
 
+from transport.pem import read_authorities, read_pair
 from transport.tls_settings import ServerTls
-from transport.watched import UnusableFileError, Watched
+from transport.watched import Watched
 
 
 def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> int:
@@ -44,23 +42,5 @@ def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
 
 
 def _read(tls: ServerTls) -> grpc.ServerCertificateConfiguration:
-    # gRPC takes anything and fails at each handshake, so what it gets is tried first.
-    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # Without a password: OpenSSL would ask for one on the terminal.
-        trial.load_cert_chain(tls.certificate, tls.key, password=b"")
-    except ssl.SSLError as err:
-        raise UnusableFileError(f"{tls.key} is no key of the certificate in {tls.certificate}") from err
-    pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-    return grpc.ssl_server_certificate_configuration([pair], _authorities(tls.client_ca))
-
-
-def _authorities(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with contextlib.suppress(ssl.SSLError):
-        trial.load_verify_locations(path)
-    if not trial.cert_store_stats()["x509"]:
-        raise UnusableFileError(f"{path} holds no certificate")
-    return path.read_bytes()
+    authorities = read_authorities(tls.client_ca) if tls.client_ca else None
+    return grpc.ssl_server_certificate_configuration([read_pair(tls.certificate, tls.key)], authorities)

@@ -25,6 +25,6 @@ def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
       tls: of the other side; None is plain text.
 
     Raises:
-      UnusableFileError: a file that it names cannot be read.
+      UnusableFileError: a file that it names cannot be used.
     """
     return connect(address, _OPTIONS, tls)

@@ -35,7 +35,7 @@ async def _probed(address):
 async def test_probes_need_neither_tls_nor_a_token_and_get_nothing_but_health(
     tmp_path, authority, caplog, start_serving, start_gateway, failure_of, until
 ):
-    server = authority("authority").issue("server")
+    server = authority(tmp_path, "authority").issue("server")
     tls = ServerTls(certificate=server.certificate, key=server.key)
     (tmp_path / "keys").write_text(new_key("ward-7", [Right.PREDICT])[1])
     guarded = {"tls": tls, "api_keys": tmp_path / "keys", "health_address": "127.0.0.1:0"}

@@ -64,9 +64,9 @@ def test_an_open_port_needs_both_or_a_plain_word(tmp_path, address, tls, tokens,
 
 
 async def test_a_new_certificate_needs_no_restart_and_a_caller_needs_one_of_the_authority(
-    authority, start_serving, start_gateway
+    tmp_path, authority, start_serving, start_gateway
 ):
-    ca, other = authority("authority"), authority("other")
+    ca, other = authority(tmp_path, "authority"), authority(tmp_path, "other")
     server = ca.issue("server")
     tls = ServerTls(certificate=server.certificate, key=server.key, client_ca=ca.certificate)
     mine = ca.issue("ward 7")
