@@ -7,7 +7,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 DESCRIPTORS := tfserving_api/descriptors.binpb
 
-.PHONY: run test bench chaos fuzz model format generate requirements clean
+.PHONY: run test bench chaos fuzz model format generate requirements licences sbom audit clean
 
 run: $(RUN) $(DESCRIPTORS)
 	@$(BIN)/honcho start
@@ -53,6 +53,20 @@ fuzz: $(RUN) $(DESCRIPTORS) $(DEV)
 requirements: $(DEV)
 	for name in gateway run dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --override requirements/overrides.in requirements/$$name.in --output-file requirements/$$name.txt; done
+
+# Which licences what the images are made of has.
+licences: $(DEV)
+	$(BIN)/python requirements/licences.py requirements/LICENCES.md
+
+# What the images are made of, in CycloneDX.
+sbom: $(DEV)
+	@mkdir -p build
+	for name in gateway run; do $(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-file build/$$name.cdx.json requirements/$$name.txt || exit 1; done
+
+# Known weaknesses of it. Asks a database on the network, so `make test` does without.
+audit: $(DEV)
+	$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt -r requirements/dev.txt
 
 clean:
 	rm -rf .venv $(DESCRIPTORS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
