@@ -1,6 +1,7 @@
 """The gateway as a process."""
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 import psutil
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
+from PIL import Image
 
 _MEGABYTE = 2**20
 
@@ -48,6 +50,18 @@ async def test_its_log_is_json_with_the_request_id_and_no_image(start_serving, s
         assert failure["reason"] == "MODEL_FAILED"
         assert "KeyError" in failure["traceback"]
         assert "PNG" not in gateway.log_file.read_text()
+
+
+async def test_its_log_is_json_whatever_is_sent(start_serving, spawn_gateway):
+    """Libraries that read images tell of them on stderr where they can."""
+    with io.BytesIO() as file:
+        Image.effect_noise((64, 64), 50).convert("1").save(file, "TIFF", compression="group4")
+        tiff = bytearray(file.getvalue())
+    tiff[100:200] = b"\xff\x00" * 50
+    async with start_serving() as serving, spawn_gateway(serving) as gateway:
+        # Of such a file libtiff makes what it can.
+        await gateway.classifier.Predict(pb2.PredictRequest(image=bytes(tiff)))
+        assert gateway.logs()  # each line of which is JSON
 
 
 async def test_its_log_is_json_when_serving_goes_too(start_serving, spawn_gateway, until):

@@ -1,11 +1,13 @@
 """TIFF: the first page, 1 to 32 bits, integer and float, any compression that libtiff knows."""
 
+import contextlib
+import ctypes
 import struct
 from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, _imaging
 from PIL.TiffImagePlugin import TiffImageFile
 
 from gateway.imaging.formats.decoder import Decoder
@@ -24,6 +26,19 @@ _TRUE_TYPES: dict[tuple[str, tuple[int, ...]], npt.DTypeLike] = {
     ("I", _UNSIGNED): np.uint32,
     ("L", _SIGNED): np.int8,
 }
+
+
+def _silence_libtiff() -> None:
+    # It tells of each flaw on stderr, in plain text between our lines of JSON, and any caller could fill a log with
+    # that; Pillow raises in any case, and has no switch for it. Handlers are the process's, so this is done once.
+    # Pillow's own module finds the functions in whichever libtiff it was linked to.
+    library = ctypes.CDLL(_imaging.__file__)
+    for setter in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        with contextlib.suppress(AttributeError):  # where libtiff is built in, they are not to be seen
+            getattr(library, setter)(None)
+
+
+_silence_libtiff()
 
 
 def _recognises(data: bytes) -> bool:

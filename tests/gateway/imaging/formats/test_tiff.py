@@ -1,10 +1,12 @@
 """TIFF files."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from gateway.imaging import CorruptImageError, decode
+from gateway.imaging import CorruptImageError, InvalidImageError, decode
 from gateway.imaging.formats.tiff_directory import data_end
 
 ORDERS = ["<", ">"]
@@ -92,3 +94,16 @@ def test_big_tiff(grey, encode):
     data = encode(grey, "TIFF", big_tiff=True)
     assert np.array_equal(decode(data)[..., 0], grey)
     assert len(data) - 1 <= data_end(data) <= len(data)
+
+
+@pytest.mark.parametrize("compression", ["group4", "tiff_lzw", "tiff_adobe_deflate"])
+def test_what_is_wrong_with_a_file_is_told_to_its_sender_alone(grey, encode, capfd, compression):
+    """And not to stderr, where libtiff would have it."""
+    data = bytearray(encode(grey > 128 if compression == "group4" else grey, "TIFF", compression=compression))
+    middle = len(data) // 2
+    for at in range(middle, middle + 40):
+        broken = data.copy()
+        broken[at : at + 8] = b"\xff\x00" * 4
+        with contextlib.suppress(InvalidImageError):
+            decode(bytes(broken))
+    assert capfd.readouterr().err == ""
