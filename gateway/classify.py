@@ -6,6 +6,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.audit import Audit
 from gateway.backend.batcher import Batcher, BatchKey, Row
 from gateway.backend.canary import Canary
@@ -16,7 +19,6 @@ from gateway.errors import (
     DeadlineExceededError,
     ExplanationUnavailableError,
     ModelFailedError,
-    QueueFullError,
     VersionGoneError,
 )
 from gateway.explanation import Explanation, explain
@@ -65,8 +67,6 @@ class Classifier:
         audit: Audit,
         threads: Executor,
         limits: ImageLimits,
-        max_queued_images: int,
-        stream_window: int,
     ) -> None:
         self._versions = versions
         self._canary = canary
@@ -74,32 +74,14 @@ class Classifier:
         self._audit = audit
         self._threads = threads
         self._limits = limits
-        self._max_queued_images = max_queued_images
-        self._queued_images = 0
-        self._stream_room = asyncio.Semaphore(stream_window)
         self._loop = asyncio.get_running_loop()
 
     async def classify(self, query: Query) -> Answer:
-        """Classifies one image at once, or refuses to.
+        """Classifies one image.
 
         Raises:
-          QueueFullError: too many are in work.
           GatewayError, InvalidImageError: as they say.
         """
-        if self._queued_images >= self._max_queued_images:
-            raise QueueFullError(f"{self._max_queued_images} images are in work, which is the limit; try again soon.")
-        self._queued_images += 1
-        try:
-            return await self._classify_in_time(query)
-        finally:
-            self._queued_images -= 1
-
-    async def classify_of_stream(self, query: Query) -> Answer:
-        """Classifies one image of a stream: waits for room instead of refusing. Raises as `classify`."""
-        async with self._stream_room:
-            return await self._classify_in_time(query)
-
-    async def _classify_in_time(self, query: Query) -> Answer:
         deadline = self._loop.time() + query.timeout_s
         try:
             async with asyncio.timeout_at(deadline):
@@ -142,21 +124,25 @@ class Classifier:
             raise ExplanationUnavailableError(f"Version {version.version} of the model cannot explain its verdicts.")
         with Decoding():
             work = self._loop.run_in_executor(self._threads, _read, query.image, self._limits, version.spec)
-            image, pixels = await work
+            pixels = await work
         key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
         row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
-        explanation = await self._explain(row, image) if query.explain else None
+        explanation = await self._explain(row, query.image) if query.explain else None
         verdict = read_verdict(row)
         predictions(version.version, verdict.tumor, verdict.reliability.name).inc()
         return Answer(version.version, verdict, explanation)
 
-    async def _explain(self, row: Row, image: ImageArray) -> Explanation:
+    async def _explain(self, row: Row, image: bytes) -> Explanation:
         if "heatmap" not in row or row["heatmap"].ndim != 2:
             raise ModelFailedError("The model's explanation holds no heatmap.")
-        return await self._loop.run_in_executor(self._threads, explain, row["heatmap"], image)
+        return await self._loop.run_in_executor(self._threads, _draw, row["heatmap"], image, self._limits)
 
 
-def _read(data: bytes, limits: ImageLimits, spec: InputSpec) -> tuple[ImageArray, ImageArray]:
-    """Runs in a thread: one hop for both steps. Returns the slice as decoded, and as the model takes it."""
-    image = decode(data, limits)
-    return image, preprocess(image, spec)
+def _read(data: bytes, limits: ImageLimits, spec: InputSpec) -> ImageArray:
+    """Runs in a thread: one hop for both steps. Returns the slice as the model takes it."""
+    return preprocess(decode(data, limits), spec)
+
+
+def _draw(heat: NDArray[np.float32], data: bytes, limits: ImageLimits) -> Explanation:
+    """Runs in a thread. Decodes once more: until now the picture, up to some 100 MB, would have had to wait."""
+    return explain(heat, decode(data, limits))

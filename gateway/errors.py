@@ -12,7 +12,9 @@
     ├── VersionLabelNotFoundError      NOT_FOUND
     ├── ExplanationUnavailableError    UNIMPLEMENTED
     ├── DeadlineExceededError          DEADLINE_EXCEEDED
+    ├── CallerRateExceededError        RESOURCE_EXHAUSTED, retry
     ├── QueueFullError                 RESOURCE_EXHAUSTED, retry
+    ├── DeadlineUnreachableError       RESOURCE_EXHAUSTED, retry
     ├── ServingBusyError               RESOURCE_EXHAUSTED, retry
     ├── ServingUnavailableError        UNAVAILABLE, retry
     ├── NoModelError                   UNAVAILABLE, retry
@@ -41,12 +43,17 @@ class GatewayError(Exception):
     """gRPC status of the answer."""
     reason: ClassVar[str] = "INTERNAL"
     """Stable UPPER_SNAKE name, sent as ErrorInfo.reason."""
-    retry_after_s: ClassVar[float | None] = None
+    retry_after_s: float | None = None
     """After how long a retry may help, sent as RetryInfo; None where it does not help."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
     def for_another_caller(self) -> "GatewayError":
         """A copy of its own: one exception raised in many tasks would gather all their tracebacks."""
-        return type(self)(*self.args)
+        return type(self)(str(self), self.retry_after_s)
 
 
 class MalformedRequestError(GatewayError):
@@ -127,12 +134,26 @@ class DeadlineExceededError(GatewayError):
     reason = "DEADLINE_EXCEEDED"
 
 
+class CallerRateExceededError(GatewayError):
+    """The caller has made more calls than its share."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "CALLER_RATE_EXCEEDED"
+
+
 class QueueFullError(GatewayError):
     """More images are in work than the gateway takes at a time."""
 
     status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "QUEUE_FULL"
     retry_after_s = 0.5
+
+
+class DeadlineUnreachableError(GatewayError):
+    """So much is in work that the answer would come too late."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "DEADLINE_UNREACHABLE"
 
 
 class ServingBusyError(GatewayError):

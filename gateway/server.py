@@ -158,9 +158,7 @@ def _classifier_service(
 ) -> ClassifierService:
     batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    classifier = Classifier(
-        versions, canary, batcher, audit, threads, limits, settings.max_queued_images, settings.stream_window
-    )
+    classifier = Classifier(versions, canary, batcher, audit, threads, limits)
     return ClassifierService(classifier, versions, settings)
 
 
@@ -175,6 +173,8 @@ def _server(
         # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
         ("grpc.max_receive_message_length", 2 * settings.max_image_bytes + 2**20),
         ("grpc.max_send_message_length", -1),
+        # What one connection sends beyond it waits at its caller's, and costs nothing here.
+        ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
         ("grpc.so_reuseport", int(share_port)),
     ]
     server = grpc.aio.server(interceptors=[interceptor(settings) for interceptor in INTERCEPTORS], options=options)

@@ -87,11 +87,22 @@ class Settings(BaseSettings):
     """Calls to serving at a time, over all its replicas. A replica runs out of threads beyond four times its CPUs, over
     all its callers."""
 
-    max_queued_images: int = Field(default=256, ge=1)
+    max_queued_images: int = Field(default=512, ge=1)
     """Images of Predict calls in work at a time, from arrival to answer; beyond it calls are refused."""
+
+    max_queued_bytes: int = Field(default=256 * 2**20, ge=1)
+    """Bytes of the encoded images in work at a time: of Predict calls, which are refused beyond it, and as many again
+    of PredictStream calls, which wait."""
 
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
+
+    caller_rate: float = Field(default=0.0, ge=0)
+    """Calls, and images of streams, that a caller may send to one gateway process in a second; 0 for any number. Calls
+    beyond it are refused, streams wait."""
+
+    caller_burst: float = Field(default=64.0, ge=1)
+    """Calls that a caller who was quiet for a while may send at once."""
 
     default_deadline_s: float = Field(default=10.0, gt=0)
     """Time for an image whose caller sets no deadline, in seconds."""

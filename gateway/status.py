@@ -1,6 +1,7 @@
 """From an error to what the caller is told: google.rpc.Status with its details."""
 
 import logging
+import math
 from typing import NamedTuple
 
 import grpc
@@ -69,6 +70,6 @@ def _details_of(account: _Account) -> list[Message]:
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if account.retry_after_s is not None:
         delay = Duration()
-        delay.FromMilliseconds(round(account.retry_after_s * 1000))
+        delay.FromMilliseconds(math.ceil(account.retry_after_s * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return details

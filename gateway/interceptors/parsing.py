@@ -1,13 +1,12 @@
 """Interceptor that reads the messages of requests where an error has a way to the caller."""
 
-import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from gateway.errors import MalformedRequestError
-from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_like
+from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_like, with_requests
 
 
 class ParsingInterceptor(WrappingInterceptor):
@@ -22,7 +21,7 @@ class ParsingInterceptor(WrappingInterceptor):
             return handler
         parser = _Parser(handler.request_deserializer, method.rpartition("/")[2])
         parsed = parser.each if handler.request_streaming else parser.one
-        return made_like(handler, _of_parsed(parsed, behaviour_of(handler)), None)
+        return made_like(handler, with_requests(parsed, behaviour_of(handler)), None)
 
 
 class _Parser:
@@ -41,19 +40,3 @@ class _Parser:
     async def each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         async for data in requests:
             yield self.one(data)
-
-
-def _of_parsed(parsed: Callable[[Any], Any], behaviour: Any) -> Any:
-    # As in `around`: the wrapper has to be of the handler's kind.
-    if inspect.isasyncgenfunction(behaviour):
-
-        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            async for response in behaviour(parsed(request), context):
-                yield response
-
-        return yielding
-
-    async def returning(request: Any, context: Any) -> Any:
-        return await behaviour(parsed(request), context)
-
-    return returning

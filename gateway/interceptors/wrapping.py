@@ -1,7 +1,8 @@
 """Base of interceptors that put something of their own in the place of each method's handler."""
 
+import inspect
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
@@ -54,3 +55,20 @@ def made_like(handler: Handler, behaviour: Any, deserializer: Callable[[bytes], 
     """Returns a handler of the same kind with another function, whose requests come from `deserializer`."""
     make = _FACTORIES[handler.request_streaming, handler.response_streaming]
     return make(behaviour, deserializer, handler.response_serializer)
+
+
+def with_requests(changed: Callable[[Any], Any], behaviour: Any) -> Any:
+    """Returns a function of the same kind whose request, or stream of requests, goes through `changed` first."""
+    # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
+    if inspect.isasyncgenfunction(behaviour):
+
+        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
+            async for response in behaviour(changed(request), context):
+                yield response
+
+        return yielding
+
+    async def returning(request: Any, context: Any) -> Any:
+        return await behaviour(changed(request), context)
+
+    return returning

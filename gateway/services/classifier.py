@@ -15,7 +15,9 @@ from gateway.backend.canary import ROUTING_KEY
 from gateway.backend.served_version import Selector
 from gateway.backend.versions import Versions
 from gateway.classify import Answer, Classifier, Query
+from gateway.deadline import timeout_s
 from gateway.imaging import IMAGE_FORMATS
+from gateway.room import Room
 from gateway.services.streaming import answer_all
 from gateway.settings import Settings
 from gateway.status import to_status
@@ -35,6 +37,7 @@ class ClassifierService(ClassifierServiceServicer):
         self._classifier = classifier
         self._versions = versions
         self._settings = settings
+        self._stream_room = Room(settings.stream_window, settings.max_queued_bytes)
 
     async def GetServiceInfo(self, request: pb2.GetServiceInfoRequest, context: _Context) -> pb2.GetServiceInfoResponse:
         """Tells what is known already; asks nobody."""
@@ -63,9 +66,7 @@ class ClassifierService(ClassifierServiceServicer):
 
     async def Predict(self, request: pb2.PredictRequest, context: _Context) -> pb2.PredictResponse:
         """Classifies within the caller's deadline, or the default one where the caller sets none."""
-        remaining_s = context.time_remaining()
-        timeout_s = self._settings.default_deadline_s if remaining_s is None else remaining_s
-        query = _query(request, min(timeout_s, self._settings.max_deadline_s), _routing_key(context))
+        query = _query(request, timeout_s(context, self._settings), _routing_key(context))
         answer = await self._classifier.classify(query)
         call.note_version(answer.version)
         return self._response(answer)
@@ -74,15 +75,15 @@ class ClassifierService(ClassifierServiceServicer):
     async def PredictStream(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb2.PredictStreamRequest], context: _Context
     ) -> None:
-        """Keeps at most a window of images in work, and reads no further meanwhile."""
+        """Reads no more images than there is room for."""
         tracing.current.set(None)  # One span for the whole stream, and not some for each of its images.
         answer = partial(self._stream_answer, _routing_key(context))
-        await answer_all(request_iterator, answer, context.write, self._settings.stream_window)
+        await answer_all(request_iterator, answer, context.write, self._stream_room)
 
     async def _stream_answer(self, routing_key: str, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
         try:
             query = _query(item.request, self._settings.default_deadline_s, routing_key)
-            response = self._response(await self._classifier.classify_of_stream(query))
+            response = self._response(await self._classifier.classify(query))
         except Exception as err:  # noqa: BLE001 whatever befalls one image is the answer for that image
             return pb2.PredictStreamResponse(id=item.id, error=to_status(err))
         return pb2.PredictStreamResponse(id=item.id, response=response)

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from gateway.errors import GatewayError
+from gateway.room import Room
 
-_Request = TypeVar("_Request")
+_Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
 
 
@@ -16,25 +18,26 @@ async def answer_all(
     requests: AsyncIterator[_Request],
     answer: Callable[[_Request], Awaitable[_Response]],
     write: Callable[[_Response], Awaitable[None]],
-    window: int,
+    room: Room,
 ) -> None:
     """Answers every request, in the order in which answers are ready.
 
-    Each of up to `window` workers reads a request, answers it and writes the answer before it reads again. So at
-    most `window` requests are held at a time, and a caller that sends too fast, or does not take its answers, is
-    not read from: its own flow control stops it. Returns when the requests have ended and all are answered. When
-    this task is cancelled, all work is dropped.
+    Each of up to `room.max_images` workers reads a request, waits for room, answers it and writes the answer before it
+    reads again. Only one of them reads or waits for room at a time. So a caller that sends too fast, or does not take
+    its answers, is not read from: its own flow control stops it. Returns when the requests have ended and all are
+    answered. When this task is cancelled, all work is dropped.
 
     Args:
       requests: read by one worker at a time; a GatewayError that they raise ends the stream,
         once what was read before it is answered.
       answer: must not raise.
       write: called by one worker at a time.
-      window: requests held at a time, at least 1.
+      room: for the requests between being read and being answered. Other streams share it, so answers that
+        wait to be written take none of it: a caller that does not take them would stop all the others.
     """
     try:
         async with asyncio.TaskGroup() as tasks:
-            workers = _Workers(tasks, requests, answer, write, window)
+            workers = _Workers(tasks, requests, answer, write, room)
             workers.start_one()
     except* grpc.aio.BaseError:
         pass  # The call has ended: nobody is left to answer.
@@ -49,13 +52,14 @@ class _Workers(Generic[_Request, _Response]):
         requests: AsyncIterator[_Request],
         answer: Callable[[_Request], Awaitable[_Response]],
         write: Callable[[_Response], Awaitable[None]],
-        window: int,
+        room: Room,
     ) -> None:
         self._tasks = tasks
         self._requests = requests
         self._answer = answer
         self._write = write
-        self._not_started = window
+        self._room = room
+        self._not_started = room.max_images
         self._free = 0
         self.failure: GatewayError | None = None
         self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
@@ -70,7 +74,11 @@ class _Workers(Generic[_Request, _Response]):
             self._free -= 1
             if self._free == 0 and self._not_started > 0:
                 self.start_one()  # Only now that it is needed: a thousand idle streams are a thousand workers.
-            response = await self._answer(request)
+            try:
+                response = await self._answer(request)
+            finally:
+                self._room.leave(request.ByteSize())
+            del request  # the answer may have to wait for long
             async with self._writing:
                 await self._write(response)
             self._free += 1
@@ -78,8 +86,11 @@ class _Workers(Generic[_Request, _Response]):
     async def _read(self) -> _Request | None:
         async with self._reading:
             try:
-                return await anext(self._requests, None)
+                request = await anext(self._requests, None)
             except GatewayError as err:
                 # Not raised here: it would cancel the others, and a write that is cancelled leaves the call hanging.
                 self.failure = err
                 return None
+            if request is not None:
+                await self._room.wait_and_enter(request.ByteSize())
+            return request

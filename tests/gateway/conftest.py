@@ -24,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 
 from gateway import server
+from gateway.interceptors import admission
 from gateway.server import CLASSIFIER_SERVICE, running_gateway
 from gateway.settings import Settings
 
@@ -64,7 +65,7 @@ class RunningGateway:
     @property
     def in_work(self) -> int:
         """Images of Predict calls between arrival and answer."""
-        return int(self.inside["Classifier"]._queued_images)
+        return int(self.inside["Room"].images)
 
     @property
     def waiting(self) -> int:
@@ -129,16 +130,16 @@ def start_serving() -> Callable[..., AbstractAsyncContextManager[Any]]:
 
 
 @contextmanager
-def _built(*names: str) -> Iterator[dict[str, Any]]:
-    """Catches what the composition root builds, to look at it from a test."""
+def _built(**modules: Any) -> Iterator[dict[str, Any]]:
+    """Catches what a module builds of each class, to look at it from a test."""
     found: dict[str, Any] = {}
 
     def _catch(name: str, build: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args: found.setdefault(name, build(*args))
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in names:
-            patch.setattr(server, name, _catch(name, getattr(server, name)))
+        for name, module in modules.items():
+            patch.setattr(module, name, _catch(name, getattr(module, name)))
         yield found
 
 
@@ -155,7 +156,7 @@ def start_gateway() -> Callable[..., AbstractAsyncContextManager[RunningGateway]
             "drain_grace_s": 1.0,
             **settings,
         }
-        with _built("Classifier", "Batcher", "Canary", "Fleet") as inside:
+        with _built(Room=admission, Batcher=server, Canary=server, Fleet=server) as inside:
             async with running_gateway(Settings(**settings)) as address, grpc.aio.insecure_channel(address) as channel:
                 gateway = RunningGateway(address, channel, inside)
                 if ready:

@@ -5,7 +5,21 @@ import asyncio
 import grpc
 import pytest
 
+from gateway.room import Room
 from gateway.services.streaming import answer_all
+
+_BYTES = 1000
+
+
+class _Request(int):
+    """A number that is as long as a message."""
+
+    def ByteSize(self):  # noqa: N802 as of messages
+        return 100
+
+
+def _room(images):
+    return Room(images, _BYTES)
 
 
 class _Stream:
@@ -26,7 +40,7 @@ class _Stream:
         if self.read == self.count:
             raise StopAsyncIteration
         self.read += 1
-        return self.read
+        return _Request(self.read)
 
     async def write(self, response):
         await self.taking.wait()
@@ -45,7 +59,7 @@ async def _double(request):
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 async def test_every_request_is_answered_once(count):
     stream = _Stream(count)
-    await answer_all(stream, _double, stream.write, 7)
+    await answer_all(stream, _double, stream.write, _room(7))
     assert sorted(stream.written) == [2 * request for request in range(1, count + 1)]
 
 
@@ -58,7 +72,7 @@ async def test_answers_come_as_they_are_ready():
             await slow.wait()
         return request
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, 2))
+    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(2)))
     await _turns()
     assert stream.written == [2]
     slow.set()
@@ -74,7 +88,7 @@ async def test_no_more_than_a_window_is_read_while_answers_are_not_ready():
         await ready.wait()
         return request
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, 5))
+    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(5)))
     await _turns()
     assert stream.read == 5
     ready.set()
@@ -85,7 +99,7 @@ async def test_no_more_than_a_window_is_read_while_answers_are_not_ready():
 async def test_no_more_than_a_window_is_read_while_answers_are_not_taken():
     stream = _Stream(100)
     stream.taking.clear()
-    task = asyncio.ensure_future(answer_all(stream, _double, stream.write, 5))
+    task = asyncio.ensure_future(answer_all(stream, _double, stream.write, _room(5)))
     await _turns()
     assert stream.read == 5
     stream.taking.set()
@@ -102,7 +116,7 @@ async def test_a_stream_that_sends_little_needs_few_workers():
         seen.append(len(asyncio.all_tasks()) - before)
         await stream.write(response)
 
-    await answer_all(stream, _double, write, 64)
+    await answer_all(stream, _double, write, _room(64))
     assert max(seen) <= 3
 
 
@@ -116,7 +130,7 @@ async def test_cancelling_drops_all_work():
         finally:
             dropped.append(request)
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, 5))
+    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(5)))
     await _turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -130,5 +144,67 @@ async def test_a_call_that_has_ended_ends_the_work():
     async def write(_):
         raise grpc.aio.UsageError("RPC already finished.")
 
-    await answer_all(stream, _double, write, 5)
+    await answer_all(stream, _double, write, _room(5))
     assert stream.read < 100
+
+
+async def test_streams_that_share_room_hold_one_request_each_beyond_it():
+    """Each has read one more, and waits with it until another leaves."""
+    streams = [_Stream(100) for _ in range(4)]
+    ready = asyncio.Event()
+
+    async def answer(request):
+        await ready.wait()
+        return request
+
+    room = _room(6)
+    tasks = [asyncio.ensure_future(answer_all(stream, answer, stream.write, room)) for stream in streams]
+    await _turns()
+    assert room.images == 6
+    assert sum(stream.read for stream in streams) <= 6 + len(streams)
+    ready.set()
+    await asyncio.gather(*tasks)
+    assert [len(stream.written) for stream in streams] == [100] * 4
+    assert room.images == 0
+
+
+async def test_large_requests_fill_the_room_by_their_bytes():
+    stream = _Stream(100)
+    ready = asyncio.Event()
+
+    async def answer(request):
+        await ready.wait()
+        return request
+
+    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(64)))
+    await _turns()
+    assert stream.read == _BYTES // 100 + 1
+    ready.set()
+    await task
+
+
+async def test_a_caller_that_takes_no_answers_leaves_the_room_to_others():
+    idle, busy = _Stream(100), _Stream(100)
+    idle.taking.clear()
+    room = _room(5)
+    stuck = asyncio.ensure_future(answer_all(idle, _double, idle.write, room))
+    await _turns()
+    await answer_all(busy, _double, busy.write, room)
+    assert len(busy.written) == 100
+    idle.taking.set()
+    await stuck
+
+
+async def test_cancelling_gives_back_all_room():
+    streams = [_Stream(100) for _ in range(3)]
+
+    async def answer(_):
+        await asyncio.Event().wait()
+
+    room = _room(4)
+    tasks = [asyncio.ensure_future(answer_all(stream, answer, stream.write, room)) for stream in streams]
+    await _turns()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert room.images == 0

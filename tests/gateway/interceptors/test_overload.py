@@ -1,0 +1,95 @@
+"""What becomes of calls that are too many: a real gateway on a fake serving."""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+from braintumor.v1 import classifier_service_pb2 as pb2
+from grpc_health.v1 import health_pb2
+
+_PREDICT = "/braintumor.v1.ClassifierService/Predict"
+
+
+def _request(image, **fields):
+    return pb2.PredictRequest(image=image, **fields)
+
+
+async def test_a_call_that_would_be_late_is_refused_at_once(start_serving, start_gateway, png, until, failure_of):
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        serving.open.clear()
+        slow = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        await until(lambda: serving.in_flight == 1)
+        begun = time.monotonic()
+        await asyncio.sleep(0.3)  # what an image takes
+        serving.open.set()
+        await slow
+        pace_s = 0.2 * (time.monotonic() - begun)
+        serving.open.clear()
+        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        await until(lambda: gateway.in_work == 1)
+        failure = await failure_of(gateway.classifier.Predict(_request(png(2)), timeout=pace_s / 2))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "DEADLINE_UNREACHABLE")
+        assert 0 < failure.retry_after_s <= 3 * pace_s
+        serving.open.set()
+        await waiting
+
+
+async def test_a_call_is_refused_before_its_image_is_there(start_serving, start_gateway, png, until, told):
+    """Its caller would go on sending, and is told at once that there is no need to."""
+    async with start_serving() as serving, start_gateway(serving, max_queued_images=1) as gateway:
+        serving.open.clear()
+        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        await until(lambda: gateway.in_work == 1)
+        call = gateway.channel.stream_unary(_PREDICT)()  # sends nothing at all
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert told(caught.value).reason == "QUEUE_FULL"
+        serving.open.set()
+        await waiting
+
+
+async def test_bytes_in_work_are_bounded(start_serving, start_gateway, png, until, failure_of):
+    image = png(204) + bytes(40_000)
+    async with start_serving() as serving, start_gateway(serving, max_queued_bytes=100_000) as gateway:
+        serving.open.clear()
+        calls = [asyncio.ensure_future(gateway.classifier.Predict(_request(image))) for _ in range(2)]
+        await until(lambda: gateway.in_work == 2)
+        failure = await failure_of(gateway.classifier.Predict(_request(image)))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        small = asyncio.ensure_future(gateway.classifier.Predict(_request(png(204))))
+        await until(lambda: gateway.in_work == 3)
+        serving.open.set()
+        await asyncio.gather(*calls, small)
+
+
+async def test_a_call_without_a_request_is_the_callers_mistake(start_serving, start_gateway, told):
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gateway.channel.stream_unary(_PREDICT)(iter([]))
+        assert told(caught.value).reason == "REQUEST_MALFORMED"
+
+
+async def test_a_caller_beyond_its_rate_is_refused_and_told_for_how_long(start_serving, start_gateway, png, failure_of):
+    limits = {"caller_rate": 0.1, "caller_burst": 2}
+    async with start_serving() as serving, start_gateway(serving, **limits) as gateway:
+        for _ in range(2):
+            await gateway.classifier.Predict(_request(png(204)))
+        failure = await failure_of(gateway.classifier.Predict(_request(png(204))))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CALLER_RATE_EXCEEDED")
+        assert 1 < failure.retry_after_s <= 10
+        with pytest.raises(grpc.aio.AioRpcError):
+            await gateway.classifier.GetServiceInfo(pb2.GetServiceInfoRequest())
+        await gateway.health.Check(health_pb2.HealthCheckRequest())  # probes are not counted
+
+
+async def test_a_stream_beyond_its_rate_waits(start_serving, start_gateway, png):
+    limits = {"caller_rate": 20, "caller_burst": 4}
+    async with start_serving() as serving, start_gateway(serving, **limits) as gateway:
+        requests = (pb2.PredictStreamRequest(id=str(index), request=_request(png(204))) for index in range(9))
+        begun = time.monotonic()
+        answers = [answer async for answer in gateway.classifier.PredictStream(requests)]
+        assert {answer.WhichOneof("result") for answer in answers} == {"response"}
+        assert len(answers) == 9
+        # The call and three images at once, the others one each twentieth of a second; a clock may be a little coarse.
+        assert time.monotonic() - begun > 6 / 20 * 0.9
