@@ -1,5 +1,6 @@
 # make run    the whole service on this machine        make test   every check that CI has
 # make bench  load generator, figures as ratios        make model ZIP=…  the shipped model again, from its data
+# make overload  ten times too much load
 # make chaos  kills at random moments of 30 jobs       make fuzz   100,000 hostile images and requests
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +8,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 DESCRIPTORS := tfserving_api/descriptors.binpb
 
-.PHONY: run test bench chaos fuzz model format generate requirements licences sbom audit clean
+.PHONY: run test bench overload chaos fuzz model format generate requirements licences sbom audit clean
 
 run: $(RUN) $(DESCRIPTORS)
 	@$(BIN)/honcho start
@@ -23,6 +24,9 @@ test: $(DEV) $(DESCRIPTORS)
 
 bench: $(RUN) $(DESCRIPTORS)
 	$(BIN)/python -m bench
+
+overload: $(RUN) $(DESCRIPTORS)
+	$(BIN)/python -m bench.overload
 
 # ZIP: the archive of the Brain Tumor data set; see data/README.md. Its licence keeps its slices out of a report that
 # is under version control.

@@ -10,12 +10,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from bench.processes import Server, await_true, server
+from bench.processes import Server, server
 from bench.report import table, write_json
 from bench.rounds import Bench, run_round
+from bench.service import running_service
 from bench.slices import write_slices
 from bench.ways import MODEL_NAME
 
@@ -66,26 +64,7 @@ def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
     with ExitStack() as stack:
         slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         write_slices(slices)
-        serving = stack.enter_context(
-            server(
-                [
-                    "serving.modelserver",
-                    "--port=0",
-                    f"--model_name={MODEL_NAME}",
-                    f"--model_base_path={arguments.model_base_path.absolute()}",
-                    "--grpc_max_threads=64",  # the direct way has 32 calls in flight
-                ],
-                ready=r"Running gRPC ModelServer at (\S+)",
-            )
-        )
-        gateway = stack.enter_context(
-            server(
-                ["gateway"],
-                ready=r"Gateway listening on (\S+)",
-                environment={"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": serving.address},
-            )
-        )
-        await_true("health of the gateway is SERVING", lambda: _is_serving(gateway.address))
+        serving, gateway = stack.enter_context(running_service(arguments.model_base_path))
         echo = stack.enter_context(server(["bench.echo"], ready=r"Echo listening on (\S+)"))
         yield Bench(
             serving=serving,
@@ -104,15 +83,6 @@ def _engines(serving: Server) -> tuple[str, ...]:
     """The runtime that serving says it uses, then the other one for comparison, where there are two."""
     log = "".join(serving.output).lower()
     return ("openvino", "tensorflow") if "openvino" in log else ("tensorflow",)
-
-
-def _is_serving(address: str) -> bool:
-    with grpc.insecure_channel(address) as channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
-        except grpc.RpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _tell(number: int, rounds: int, way: str) -> None:

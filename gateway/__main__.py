@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import uvloop
 from pydantic import ValidationError
 
 from gateway import logs
@@ -25,7 +26,7 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level)
     try:
-        return asyncio.run(_run(settings))
+        return uvloop.run(_run(settings))
     except UnusableFileError as err:
         sys.stderr.write(f"{err}\n")
         return 2

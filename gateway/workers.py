@@ -7,10 +7,12 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import uvloop
 
 from gateway import logs
 from gateway.settings import Settings
@@ -100,9 +102,9 @@ class _Supervisor:
         process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
         return process, bool(await process.stdout.readline())
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self) -> dict[str, str]:
         # The library of metrics reads it when it is first imported.
-        return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self._metrics)} if self._metrics else os.environ
+        return dict(os.environ) | ({"PROMETHEUS_MULTIPROC_DIR": str(self._metrics)} if self._metrics else {})
 
     def _count_listening(self) -> None:
         self._listening += 1
@@ -134,4 +136,4 @@ async def _work() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work())
+    uvloop.run(_work())

@@ -1,0 +1,100 @@
+"""What is left of the service at ten times the load that it can bear.
+
+`python -m bench.overload`. The slices are large, so that the gateway has its fill of them long before the callers, who
+run on the same machine, have theirs.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from bench.measurement import Measurement
+from bench.processes import Server, measure
+from bench.service import running_service
+from bench.slices import write_slices
+from bench.ways import MODEL_NAME
+
+_SIDE = 720
+"""Height and width of a slice, in pixels: some 5 ms of decoding."""
+
+_CALLERS = 32
+_TIMES = 10
+
+
+def main() -> int:
+    """Prints the figures; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m bench.overload", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions; medians are quoted")
+    parser.add_argument("--seconds", type=float, default=8.0, help="measured time of each load in each round")
+    parser.add_argument("--warm-up-s", type=float, default=2.0, help="time before it, not counted")
+    parser.add_argument("--deadline-s", type=float, default=2.0, help="of calls that come at a rate")
+    data_root = Path(os.environ.get("DATA_ROOT", "data"))
+    parser.add_argument("--model-base-path", type=Path, default=data_root / "models" / MODEL_NAME)
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        write_slices(slices, _SIDE)
+        _, gateway = stack.enter_context(running_service(arguments.model_base_path))
+        rounds = [_Round(gateway, slices, arguments).run() for _ in range(arguments.rounds)]
+    for name in rounds[0]:
+        print(f"{name:<72}{median(figures[name] for figures in rounds):>10.2f}")
+    return 0
+
+
+class _Round:
+    def __init__(self, gateway: Server, slices: Path, arguments: argparse.Namespace) -> None:
+        self._gateway = gateway
+        self._slices = slices
+        self._arguments = arguments
+
+    def run(self) -> dict[str, float]:
+        """Measures the peak, then each kind of too much, and how things are right after it."""
+        peak = self._callers(_CALLERS)
+        figures = {"peak, images/s": peak.images_per_s, "peak, p99 ms": peak.p99_ms}
+        alone_ms = self._callers(1).p50_ms
+        loads: dict[str, Callable[[], Measurement]] = {
+            f"{_TIMES} times the callers": lambda: self._callers(_TIMES * _CALLERS),
+            f"{_TIMES * 5} times the callers": lambda: self._callers(_TIMES * 5 * _CALLERS),
+            f"{_TIMES} times the rate": lambda: self._arrivals(_TIMES * peak.images_per_s),
+        }
+        for name, load in loads.items():
+            before_mb = self._gateway.resident_mb()
+            found = load()
+            ended = time.monotonic()
+            figures[f"{name}: answers / peak (wanted >= 0.9)"] = found.images_per_s / peak.images_per_s
+            figures[f"{name}: p99 of the answers, ms"] = found.p99_ms
+            figures[f"{name}: refused or late, of all calls"] = found.errors / found.calls
+            figures[f"{name}: memory of the gateway, after / before"] = self._gateway.resident_mb() / before_mb
+            figures[f"{name}: back to normal after, s (wanted <= 2)"] = self._normal_after(alone_ms, ended)
+        return figures
+
+    def _callers(self, callers: int) -> Measurement:
+        return measure("bench.callers", "gateway", *self._where(), f"--callers={callers}", *self._how_long())
+
+    def _arrivals(self, rate: float) -> Measurement:
+        deadline = f"--deadline-s={self._arguments.deadline_s}"
+        return measure("bench.arrivals", *self._where(), f"--rate={rate}", deadline, *self._how_long())
+
+    def _where(self) -> tuple[str, str]:
+        return self._gateway.address, str(self._slices)
+
+    def _how_long(self) -> tuple[str, str]:
+        return f"--seconds={self._arguments.seconds}", f"--warm-up-s={self._arguments.warm_up_s}"
+
+    def _normal_after(self, alone_ms: float, ended: float) -> float:
+        """Asks for slice after slice until one takes no more than twice its usual time."""
+        while True:
+            begun = time.monotonic()
+            found = measure("bench.callers", "gateway", *self._where(), "--callers=1", "--seconds=0.2", "--warm-up-s=0")
+            if found.p50_ms and found.p50_ms <= 2 * alone_ms:
+                return begun - ended
+
+
+if __name__ == "__main__":
+    sys.exit(main())
