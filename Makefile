@@ -1,6 +1,6 @@
 # make run    the whole service on this machine        make test   every check that CI has
 # make bench  load generator, figures as ratios        make model ZIP=…  the shipped model again, from its data
-# make overload  ten times too much load
+# make overload  ten times too much load             make soak   half an hour of mixed load with rollouts
 # make chaos  kills at random moments of 30 jobs       make fuzz   100,000 hostile images and requests
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 DESCRIPTORS := tfserving_api/descriptors.binpb
 
-.PHONY: run test bench overload chaos fuzz model format generate requirements licences sbom audit clean
+.PHONY: run test bench overload chaos soak fuzz model format generate requirements licences sbom audit clean
 
 run: $(RUN) $(DESCRIPTORS)
 	@$(BIN)/honcho start
@@ -48,6 +48,10 @@ generate: $(DEV)
 # Kills of every process at random moments of 30 jobs; about 15 minutes. A short one is part of `make test`.
 chaos: $(RUN) $(DESCRIPTORS) $(DEV)
 	$(BIN)/python tests/e2e/chaos.py --jobs 30
+
+# Half an hour. The exit status says whether a call failed, or memory or file descriptors grew.
+soak: $(RUN) $(DESCRIPTORS) $(DEV)
+	$(BIN)/python tests/e2e/soak.py
 
 # About two minutes; what does harm is kept in build/fuzz. A short one is part of `make test`.
 fuzz: $(RUN) $(DESCRIPTORS) $(DEV)
