@@ -6,6 +6,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from gateway.audit import Audit
 from gateway.backend.batcher import Batcher, BatchKey, Row
 from gateway.backend.canary import Canary
@@ -151,9 +153,10 @@ class Classifier:
         return Answer(version.version, verdict, explanation)
 
     async def _explain(self, row: Row, image: ImageArray) -> Explanation:
-        if "heatmap" not in row or row["heatmap"].ndim != 2:
+        heat = np.asarray(row.get("heatmap"))
+        if heat.ndim != 2 or heat.dtype.kind != "f":
             raise ModelFailedError("The model's explanation holds no heatmap.")
-        return await self._loop.run_in_executor(self._threads, explain, row["heatmap"], image)
+        return await self._loop.run_in_executor(self._threads, explain, heat, image)
 
 
 def _read(data: bytes, limits: ImageLimits, spec: InputSpec) -> tuple[ImageArray, ImageArray]:
