@@ -115,7 +115,8 @@ class FakeTrainer(
             self.in_flight -= 1
 
     async def _refuse(self, status: status_pb2.Status, context: Any) -> None:
-        code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+        codes = {code.value[0]: code for code in grpc.StatusCode}
+        code = codes.get(status.code, grpc.StatusCode.FAILED_PRECONDITION)
         own = (("x-from-trainer", "yes"),)
         details = (("grpc-status-details-bin", status.SerializeToString()),) if status.details else ()
         await context.abort(code, status.message, own + details)
