@@ -26,13 +26,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 _PATIENCE_S = 60.0
 _GATEWAY = {"GATEWAY_ADDRESS": "127.0.0.1:0", "GATEWAY_DEFAULT_DEADLINE_S": "2"}
 
-# Tests are no package, so the module beside this one is loaded by its path.
-_spec = importlib.util.spec_from_file_location("faults_relay", Path(__file__).with_name("relay.py"))
-assert _spec is not None
-assert _spec.loader is not None
-_relay = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = _relay
-_spec.loader.exec_module(_relay)
+
+def _loaded(name: str) -> Any:
+    """Loads a module beside this one by its path, since tests are no package."""
+    spec = importlib.util.spec_from_file_location(f"faults_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_relay, _raw_caller = _loaded("relay"), _loaded("raw_caller")
 
 
 class Part:
@@ -141,6 +146,12 @@ def later() -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     return later
 
 
+@pytest.fixture(scope="session")
+def start_part() -> type[Part]:
+    """Starts a process that can come back at its address; whoever does so stops it."""
+    return Part
+
+
 @pytest.fixture(scope="module")
 def serving(start_service: Any, data_root: Path) -> Iterator[Part]:
     """Serving, on what the trainer says."""
@@ -185,3 +196,9 @@ def relay_to() -> Iterator[Callable[[Any], Any]]:
     yield relay_to
     for relay in relays:
         relay.close()
+
+
+@pytest.fixture(scope="session")
+def raw() -> Any:
+    """Callers that speak HTTP/2 by hand."""
+    return _raw_caller
