@@ -153,26 +153,32 @@ def start_part() -> type[Part]:
 
 
 @pytest.fixture(scope="module")
-def serving(start_service: Any, data_root: Path) -> Iterator[Part]:
+def everywhere() -> dict[str, str]:
+    """Variables of all processes."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def serving(start_service: Any, data_root: Path, everywhere: dict[str, str]) -> Iterator[Part]:
     """Serving, on what the trainer says."""
     config = data_root / "models/models.config"
     flags = [f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1"]
     flags += ["--allow_version_labels_for_unavailable_models=true", "--max_num_load_retries=0"]
     environment = os.environ | {"DATA_ROOT": str(data_root)}
     subprocess.run([sys.executable, "-m", "trainer", "write-config"], env=environment, check=True, capture_output=True)
-    part = Part(lambda port: start_service(["serving.modelserver", f"--port={port}", *flags]))
+    part = Part(lambda port: start_service(["serving.modelserver", f"--port={port}", *flags], everywhere))
     yield part
     part.service.stop()
 
 
 @pytest.fixture(scope="module")
-def call(start_service: Any, slices: list[bytes]) -> Iterator[Callable[..., Callers]]:
+def call(start_service: Any, slices: list[bytes], everywhere: dict[str, str]) -> Iterator[Callable[..., Callers]]:
     """Starts a gateway between serving and trainer, waits until it answers, and returns callers of it."""
     started = []
 
     def call(serving: Any, trainer_address: str = "127.0.0.1:1", *, ready: bool = True, **variables: str) -> Callers:
         environment = {"SERVING_ADDRESS": serving.address, "TRAINER_ADDRESS": trainer_address}
-        callers = Callers(start_service(["gateway"], _GATEWAY | environment | variables), slices[1])
+        callers = Callers(start_service(["gateway"], _GATEWAY | everywhere | environment | variables), slices[1])
         started.append(callers)
         if ready:
             callers.predict(30)

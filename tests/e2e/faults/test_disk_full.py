@@ -202,6 +202,6 @@ def test_disk_fills_up_under_a_job(callers: Any, disk: Disk, trainer: Any, event
         assert {path.name for path in disk.path.glob("models/brain_tumor/*")} == {"1", "2"}
     assert trainer.process.poll() is None
     name = _retrain(callers)
-    eventually(lambda: _job(callers, name)[1].step >= pb2.RETRAIN_STEP_TRAIN)
+    eventually(lambda: _job(callers, name)[1].step >= pb2.RETRAIN_STEP_BUILD_DATASET)
     callers.operations.CancelOperation(operations_pb2.CancelOperationRequest(name=name), timeout=30)
     assert _job(callers, name)[0].error.code == grpc.StatusCode.CANCELLED.value[0]

@@ -39,7 +39,8 @@ def test_serving_is_killed(callers: Any, serving: Any, failure_of: Any, later: A
     When it is back; calls that wait then are answered
     """
     serving.kill()
-    for failure in (failure_of(callers.predict), *callers.stream()):
+    streaming = later(callers.stream)
+    for failure in (failure_of(callers.predict), *streaming()):
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVING_UNAVAILABLE")
         assert failure.retry_after_s == 1.0
     assert not callers.serves()
@@ -59,7 +60,8 @@ def test_serving_hangs(callers: Any, serving: Any, failure_of: Any, later: Any, 
     When it goes on; calls that wait then are answered
     """
     with serving.hung():
-        for failure in (failure_of(callers.predict), *callers.stream()):
+        streaming = later(callers.stream)
+        for failure in (failure_of(callers.predict), *streaming()):
             assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
         assert failure_of(lambda: callers.predict(0.2)).code is grpc.StatusCode.DEADLINE_EXCEEDED
         eventually(lambda: not callers.serves())
