@@ -68,9 +68,8 @@ def test_a_caller_never_reads(callers: Any, eventually: Any) -> None:
     eventually(stands_still)
     assert _resident_bytes(callers) < before + 64 * _MEGABYTE
     stopped_at = sent
-    for _ in range(stopped_at):
+    while sent == stopped_at:
         assert next(stream).HasField("response")
-    eventually(lambda: sent > stopped_at)
     assert callers.gateway.stop() == 0
     stream.cancel()
 

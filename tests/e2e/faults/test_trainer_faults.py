@@ -139,7 +139,6 @@ def _ending(code: grpc.StatusCode) -> Any:
 
 _FAULTS = {
     "no message": lambda *_: _GARBAGE,
-    "unknown": _ending(grpc.StatusCode.UNKNOWN),
     "internal": _ending(grpc.StatusCode.INTERNAL),
 }
 
