@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from braintumor.errors import ServiceError, service_errors
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _GATEWAY = {"GATEWAY_ADDRESS": "127.0.0.1:0", "GATEWAY_DEFAULT_DEADLINE_S": "2"}
 
 
