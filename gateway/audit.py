@@ -1,12 +1,9 @@
 """The audit log: a line of JSON for each verdict that a caller gets."""
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import json
 import logging
-import os
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +13,7 @@ from typing import Protocol
 from gateway import caller, request_id
 from gateway.errors import AuditLogUnavailableError
 from gateway.verdict import Verdict
-
-_NEW_FILE_MODE = 0o640
+from observability.journal import append
 
 _logger = logging.getLogger(__name__)
 
@@ -116,28 +112,3 @@ class AuditLog:
 
     def _write(self, entries: list[_Entry]) -> None:
         append(self._path, b"".join(entry.line() for entry in entries))
-
-
-def append(path: Path, lines: bytes) -> None:
-    """Appends whole lines to a file that other processes append to as well: all of them, or nothing.
-
-    Raises:
-      OSError: they cannot be written.
-    """
-    # Opened anew each time: whoever rotates the file by renaming it needs to tell nobody.
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _NEW_FILE_MODE)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        # A process that was killed in mid-write has left the beginning of a line: it gets a line of its own.
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        rest = memoryview(b"\n" + lines if torn else lines)
-        try:
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-        except OSError:
-            with contextlib.suppress(OSError):  # the first error says more
-                os.ftruncate(descriptor, size)
-            raise
-    finally:
-        os.close(descriptor)

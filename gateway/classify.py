@@ -133,9 +133,10 @@ class Classifier:
         return Answer(version.version, verdict, explanation)
 
     async def _explain(self, row: Row, image: bytes) -> Explanation:
-        if "heatmap" not in row or row["heatmap"].ndim != 2:
+        heat = np.asarray(row.get("heatmap"))
+        if heat.ndim != 2 or heat.dtype.kind != "f":
             raise ModelFailedError("The model's explanation holds no heatmap.")
-        return await self._loop.run_in_executor(self._threads, _draw, row["heatmap"], image, self._limits)
+        return await self._loop.run_in_executor(self._threads, _draw, heat, image, self._limits)
 
 
 def _read(data: bytes, limits: ImageLimits, spec: InputSpec) -> ImageArray:

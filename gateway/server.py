@@ -15,7 +15,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from gateway.audit import Audit, AuditLog, NoAudit, append
+from gateway.audit import Audit, AuditLog, NoAudit
 from gateway.backend.batcher import Batcher
 from gateway.backend.canary import Canary
 from gateway.backend.channel import open_channel
@@ -34,6 +34,7 @@ from gateway.services.health import HealthService
 from gateway.settings import Settings
 from gateway.telemetry.metrics import REGISTRY
 from observability.exposition import exposed
+from observability.journal import append
 from observability.tracing import exporting
 from tfserving_api.addresses import resolve
 from transport.health import answering_probes

@@ -1,7 +1,12 @@
 """From a row of the model's outputs to a verdict."""
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.backend.batcher import Row
 from gateway.errors import ModelFailedError
@@ -38,18 +43,26 @@ def read_verdict(row: Row) -> Verdict:
     `reliability` vouches for nothing, so its verdicts are UNCERTAIN; one without `ood_score` has 0.
 
     Args:
-      row: `probabilities` float (2,), `label`, `reliability` and `ood_score` scalars.
+      row: `probabilities` float (2,), `label`, `reliability` and finite `ood_score` scalars.
 
     Raises:
       ModelFailedError: these are no outputs of a classifier of tumors.
     """
     try:
-        probability = float(row["probabilities"][_TUMOR])
+        probability = _probability(np.asarray(row["probabilities"]))
         tumor = int(row["label"]) == _TUMOR if "label" in row else probability >= _THRESHOLD
         reliability = Reliability(int(row.get("reliability", Reliability.UNCERTAIN)))
         ood_score = float(row.get("ood_score", 0.0))
-    except (KeyError, IndexError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise ModelFailedError("The model's outputs are no verdict.") from err
     if not 0 <= probability <= 1:
         raise ModelFailedError("The model's probability is not in [0, 1].")
+    if not math.isfinite(ood_score):
+        raise ModelFailedError("The model's distance from the training slices is no number.")
     return Verdict(tumor, probability, reliability, ood_score)
+
+
+def _probability(probabilities: NDArray[Any]) -> float:
+    if probabilities.shape != (2,) or probabilities.dtype.kind != "f":
+        raise ValueError(f"{probabilities.dtype} {probabilities.shape} are no probabilities of two classes")
+    return float(probabilities[_TUMOR])

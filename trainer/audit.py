@@ -3,8 +3,6 @@
 import asyncio
 import json
 import logging
-import os
-import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from observability.journal import append
 from trainer import logs
 from trainer.errors import AuditTrailUnavailableError, TrainerError
 
@@ -30,8 +29,6 @@ AUDITED = frozenset({
 })  # fmt: skip
 """Methods that change something."""
 
-_NEW_FILE_MODE = 0o640
-
 _logger = logging.getLogger(__name__)
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # quoted: it is generic for type checkers only
@@ -47,22 +44,15 @@ class AuditTrail:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._lock = threading.Lock()
 
     def append(self, facts: dict[str, object]) -> None:
-        """Adds a line. The file is opened anew each time, so it may be rotated by renaming it.
+        """Adds a line, or nothing. The file may be rotated by renaming it.
 
         Raises:
           OSError: it cannot be written.
         """
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds")} | facts) + "\n"
-        with self._lock:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _NEW_FILE_MODE)
-            try:
-                os.write(descriptor, line.encode())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        append(self._path, line.encode(), durably=True)
 
 
 class AuditInterceptor(grpc.aio.ServerInterceptor):

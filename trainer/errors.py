@@ -213,6 +213,7 @@ class DiskFullError(TrainerError):
 
     status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "DISK_FULL"
+    retry_after_s = 60.0
 
 
 class OutOfMemoryError(TrainerError):

@@ -1,6 +1,5 @@
 """`python -m trainer.job`: the process of one task. The daemon starts it; see `trainer.reports` for what they say."""
 
-import errno
 import logging
 import os
 import signal
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import IO
 
 from trainer.errors import ChildError, DiskFullError, OutOfMemoryError, TrainerError
+from trainer.no_space import is_no_space
 from trainer.operation import Failure, Progress
 from trainer.reports import REPORT, TASK, Report, Task
 from trainer.run_directory import hold
 from trainer.settings import TrainerSettings
 
 _REPORT_INTERVAL_S = 0.2
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 _logger = logging.getLogger(__name__)
 
@@ -102,12 +101,12 @@ def _failure(error: Exception) -> Failure:
 
 def _told(error: Exception) -> TrainerError:
     """Finds what callers may know about an error: never a path, and nothing of the inside."""
+    if is_no_space(error):
+        return DiskFullError("no space is left under the data root; free some, and retrain")
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
     for cause in causes:
-        if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
-            return DiskFullError("no space is left under the data root; free some, and retrain")
         if isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError":  # TensorFlow's
             return OutOfMemoryError("memory ran out; free some, or train with less data")
     if isinstance(error, TrainerError):

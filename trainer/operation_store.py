@@ -105,7 +105,7 @@ class OperationStore:
             operation = self.get(operation_id)
             if operation.state not in expected:
                 return False
-            changed = replace(operation, **changes)
+            changed = _in_order(replace(operation, **changes))
             values = (changed.state, _dumped(changed), operation_id)
             self._database.execute("UPDATE operations SET state = ?, content = ? WHERE id = ?", values)
         return True
@@ -120,6 +120,15 @@ class OperationStore:
 
     def _row(self, statement: str, *values: Any) -> Any:
         return self._database.execute(statement, values).fetchone()
+
+
+def _in_order(operation: Operation) -> Operation:
+    """Returns an operation whose times follow each other, also where the clock was put back between them."""
+    times, latest = {}, operation.created_s
+    for name in ("started_s", "ended_s"):
+        if (moment := getattr(operation, name)) is not None:
+            times[name] = latest = max(latest, moment)
+    return replace(operation, **times)
 
 
 def _dumped(operation: Operation) -> str:

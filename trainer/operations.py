@@ -179,6 +179,8 @@ class Operations:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
         except sqlite3.DatabaseError as err:
-            if getattr(err, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            code = getattr(err, "sqlite_errorcode", 0)
+            # The latter is how a database that is opened on a full disk finds no room for its index.
+            if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
                 raise DiskFullError("no space is left for the trainer's operations; free some") from err
             raise StoreError(f"the trainer's operations cannot be read or written now: {err}") from err

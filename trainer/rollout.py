@@ -6,7 +6,13 @@ import math
 from collections.abc import Awaitable, Callable
 
 from observability import tracing
-from trainer.errors import InvalidFieldError, NoPreviousVersionError, RolloutError, ServingUnavailableError
+from trainer.errors import (
+    DiskFullError,
+    InvalidFieldError,
+    NoPreviousVersionError,
+    RolloutError,
+    ServingUnavailableError,
+)
 from trainer.replay import replay
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import CANARY, STABLE, RolloutState
@@ -138,7 +144,7 @@ class Rollout:
         _logger.warning("rollout failed", extra={"model_version": version, "problem": str(cause)})
         try:
             self._files.write(before)
-        except RolloutError:
+        except (DiskFullError, RolloutError):
             _logger.exception("the state before cannot be written; it is as decided last")
 
     async def _let_go(self, version: int, state: RolloutState) -> VersionStatus:

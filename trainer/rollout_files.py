@@ -8,7 +8,8 @@ from google.protobuf import text_format
 
 from tfserving_api.messages import ModelServerConfig, pool
 from trainer.durable import locked, replace_files
-from trainer.errors import RolloutError
+from trainer.errors import DiskFullError, RolloutError
+from trainer.no_space import is_no_space
 from trainer.rollout_state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.versions import versions_on_disk
@@ -43,7 +44,7 @@ class RolloutFiles:
         """Decides, and tells serving.
 
         Raises:
-          RolloutError: the files cannot be written; they are as before.
+          DiskFullError, RolloutError: the files cannot be written; they are as before.
         """
         with self._locked():
             self._replace(state, ())
@@ -52,7 +53,7 @@ class RolloutFiles:
         """Tells serving to load a version beside those of the state. Labels stay where they are.
 
         Raises:
-          RolloutError: as for `write`.
+          DiskFullError, RolloutError: as for `write`.
         """
         with self._locked():
             self._replace(state, {version})
@@ -61,7 +62,7 @@ class RolloutFiles:
         """Makes models.config before serving starts, unless what is there serves the state already.
 
         Raises:
-          RolloutError: as for `read` and `write`.
+          DiskFullError, RolloutError: as for `read` and `write`.
         """
         with self._locked():
             state = self.read()
@@ -74,6 +75,8 @@ class RolloutFiles:
             with locked(self._settings.rollout_state.parent):
                 yield
         except OSError as err:
+            if is_no_space(err):
+                raise DiskFullError("no space is left for models.config; free some") from err
             raise RolloutError(f"models.config cannot be written: {err.strerror}") from err
 
     def _replace(self, state: RolloutState, beside: Collection[int]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from tfserving_api.messages import (
     GetModelMetadataRequest,
@@ -64,18 +65,15 @@ class ServingClient:
     def __init__(self, channel: grpc.aio.Channel, model_name: str) -> None:
         self._model_name = model_name
         service = "/tensorflow.serving"
-        self._get_model_status = channel.unary_unary(
-            f"{service}.ModelService/GetModelStatus",
-            GetModelStatusRequest.SerializeToString,
-            GetModelStatusResponse.FromString,
+        # Answers are read here, and not by gRPC, which makes None of what is no message.
+        self._get_model_status: Any = channel.unary_unary(
+            f"{service}.ModelService/GetModelStatus", GetModelStatusRequest.SerializeToString
         )
-        self._get_model_metadata = channel.unary_unary(
-            f"{service}.PredictionService/GetModelMetadata",
-            GetModelMetadataRequest.SerializeToString,
-            GetModelMetadataResponse.FromString,
+        self._get_model_metadata: Any = channel.unary_unary(
+            f"{service}.PredictionService/GetModelMetadata", GetModelMetadataRequest.SerializeToString
         )
-        self._predict = channel.unary_unary(
-            f"{service}.PredictionService/Predict", PredictRequest.SerializeToString, PredictResponse.FromString
+        self._predict: Any = channel.unary_unary(
+            f"{service}.PredictionService/Predict", PredictRequest.SerializeToString
         )
 
     async def statuses(self) -> dict[int, VersionStatus]:
@@ -83,11 +81,11 @@ class ServingClient:
 
         Raises:
           ServingUnavailableError: it cannot be reached now, or is busy.
-          ServingRefusedError: any other status.
+          ServingRefusedError: any other status, or an answer that cannot be read.
         """
         request = GetModelStatusRequest(model_spec=ModelSpec(name=self._model_name))
         try:
-            response = await self._get_model_status(request, timeout=_LOOK_TIMEOUT_S)
+            response = _read(GetModelStatusResponse, await self._get_model_status(request, timeout=_LOOK_TIMEOUT_S))
         except grpc.aio.AioRpcError as err:
             if err.code() is grpc.StatusCode.NOT_FOUND:
                 return {}
@@ -111,7 +109,7 @@ class ServingClient:
         spec = ModelSpec(name=self._model_name, version_label=label)
         request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
         try:
-            response = await self._get_model_metadata(request, timeout=_LOOK_TIMEOUT_S)
+            response = _read(GetModelMetadataResponse, await self._get_model_metadata(request, timeout=_LOOK_TIMEOUT_S))
         except grpc.aio.AioRpcError as err:
             if err.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}:
                 return None
@@ -123,14 +121,14 @@ class ServingClient:
 
         Raises:
           ServingUnavailableError: as for `statuses`, or the version is not loaded at the moment.
-          ServingRefusedError: any other status.
+          ServingRefusedError: as for `statuses`.
         """
         addressed = PredictRequest()
         addressed.CopyFrom(request)
         addressed.model_spec.name = self._model_name
         addressed.model_spec.version.value = version
         try:
-            return await self._predict(addressed, timeout=_PREDICT_TIMEOUT_S)
+            return _read(PredictResponse, await self._predict(addressed, timeout=_PREDICT_TIMEOUT_S))
         except grpc.aio.AioRpcError as err:
             if err.code() is grpc.StatusCode.NOT_FOUND:
                 raise ServingUnavailableError(f"version {version} is not loaded at the moment; try again") from err
@@ -143,6 +141,13 @@ def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
     Without `tls` it is plain text.
     """
     return connect(address, _OPTIONS, tls)
+
+
+def _read(kind: Any, answer: bytes) -> Any:
+    try:
+        return kind.FromString(answer)
+    except DecodeError as err:
+        raise ServingRefusedError("serving answers what is no message of its API") from err
 
 
 def _version_status(status: Any) -> VersionStatus:

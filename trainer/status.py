@@ -7,7 +7,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 from trainer import logs
-from trainer.errors import TrainerError
+from trainer.errors import DiskFullError, TrainerError
+from trainer.no_space import is_no_space
 
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""
@@ -24,6 +25,8 @@ def to_status(error: Exception) -> status_pb2.Status:
 
     Source: AIP-193.
     """
+    if is_no_space(error) and not isinstance(error, TrainerError):
+        error = DiskFullError("no space is left under the data root; free some")
     if not isinstance(error, TrainerError):
         _logger.error("call failed", exc_info=error)
         message = f"Internal error. If it stays, report it with request id {logs.request_id.get()}."

@@ -1,13 +1,16 @@
 """Calls to TensorFlow Serving, and its errors in the gateway's words."""
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from gateway.backend.channel import MAX_ANSWER_BYTES, TOO_LONG
 from gateway.backend.served_version import INPUT, Selector, ServedVersion, read_signatures
 from gateway.errors import (
     DeadlineExceededError,
@@ -35,6 +38,9 @@ from tfserving_api.tensors import to_array, write_array
 _SERVICE = "/tensorflow.serving.PredictionService"
 _FIELD = "signature_def"
 
+_MAX_VALUES = MAX_ANSWER_BYTES // 4
+"""Numbers in a tensor: a few bytes can claim more of them than there is memory."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -43,13 +49,10 @@ class ServingClient:
 
     def __init__(self, channel: grpc.aio.Channel, model_name: str) -> None:
         self._model_name = model_name
-        self._predict = channel.unary_unary(
-            f"{_SERVICE}/Predict", PredictRequest.SerializeToString, PredictResponse.FromString
-        )
-        self._get_model_metadata = channel.unary_unary(
-            f"{_SERVICE}/GetModelMetadata",
-            GetModelMetadataRequest.SerializeToString,
-            GetModelMetadataResponse.FromString,
+        # Answers are read here, and not by gRPC, which makes None of what is no message.
+        self._predict: Any = channel.unary_unary(f"{_SERVICE}/Predict", PredictRequest.SerializeToString)
+        self._get_model_metadata: Any = channel.unary_unary(
+            f"{_SERVICE}/GetModelMetadata", GetModelMetadataRequest.SerializeToString
         )
 
     async def predict(
@@ -62,19 +65,16 @@ class ServingClient:
 
         Raises:
           VersionGoneError, ServingBusyError, ServingUnavailableError, DeadlineExceededError: as they say.
-          ModelFailedError: any other status, or outputs that are no N rows.
+          ModelFailedError: any other status, or an answer that is no N rows of outputs.
         """
         request = PredictRequest(model_spec=self._spec(version))
         request.model_spec.signature_name = signature
         write_array(np.stack(images), request.inputs[INPUT])
         try:
-            response = await self._predict(request, timeout=timeout_s, metadata=tracing.outgoing(tracing.current.get()))
+            answer = await self._predict(request, timeout=timeout_s, metadata=tracing.outgoing(tracing.current.get()))
         except grpc.aio.AioRpcError as err:
             raise _predict_error(err, version) from err
-        try:
-            outputs = {name: to_array(tensor) for name, tensor in response.outputs.items()}
-        except ValueError as err:
-            raise ModelFailedError("The model answered with a tensor that cannot be read.") from err
+        outputs = _outputs(answer)
         if any(output.shape[:1] != (len(images),) for output in outputs.values()):
             raise ModelFailedError("The model did not answer with one row for each image.")
         return outputs
@@ -87,15 +87,19 @@ class ServingClient:
           VersionLabelNotFoundError: there is no such label.
           NoModelError: no selector was given, and serving holds no version at all.
           UnsupportedSignatureError: the version cannot be fed.
-          ServingBusyError, ServingUnavailableError, ModelFailedError: as they say.
+          ServingBusyError: as it says.
+          ServingUnavailableError: it cannot be reached, or does not speak as TensorFlow Serving does.
         """
         request = GetModelMetadataRequest(model_spec=self._spec(selector), metadata_field=[_FIELD])
         try:
-            response = await self._get_model_metadata(request, timeout=timeout_s)
+            answer = await self._get_model_metadata(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as err:
             raise _look_up_error(err, selector) from err
-        signatures = SignatureDefMap()
-        signatures.ParseFromString(response.metadata[_FIELD].value)
+        try:
+            response = GetModelMetadataResponse.FromString(answer)
+            signatures = SignatureDefMap.FromString(response.metadata[_FIELD].value)
+        except DecodeError as err:
+            raise ServingUnavailableError("What the model server says cannot be read.") from err
         return read_signatures(response.model_spec.version.value, signatures)
 
     def _spec(self, selector: Selector) -> Any:
@@ -108,6 +112,16 @@ class ServingClient:
         return spec
 
 
+def _outputs(answer: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        tensors = PredictResponse.FromString(answer).outputs
+        if any(math.prod(dim.size for dim in tensor.tensor_shape.dim) > _MAX_VALUES for tensor in tensors.values()):
+            raise ModelFailedError("The model's answer is too long.")
+        return {name: to_array(tensor) for name, tensor in tensors.items()}
+    except (DecodeError, ValueError) as err:
+        raise ModelFailedError("The model's answer cannot be read.") from err
+
+
 def _predict_error(err: grpc.aio.AioRpcError, version: int) -> GatewayError:
     match err.code():
         case grpc.StatusCode.NOT_FOUND:
@@ -115,7 +129,7 @@ def _predict_error(err: grpc.aio.AioRpcError, version: int) -> GatewayError:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceededError("The model did not answer within the call's deadline.")
         case _:
-            return _common_error(err)
+            return _passing_error(err) or ModelFailedError("The model failed on the image.")
 
 
 def _look_up_error(err: grpc.aio.AioRpcError, selector: Selector) -> GatewayError:
@@ -131,16 +145,16 @@ def _look_up_error(err: grpc.aio.AioRpcError, selector: Selector) -> GatewayErro
         case grpc.StatusCode.DEADLINE_EXCEEDED, _:
             return ServingUnavailableError("The model server does not answer.")
         case _:
-            return _common_error(err)
+            return _passing_error(err) or ServingUnavailableError("The model server does not tell what it holds.")
 
 
-def _common_error(err: grpc.aio.AioRpcError) -> GatewayError:
+def _passing_error(err: grpc.aio.AioRpcError) -> GatewayError | None:
     match err.code():
         # A server that goes away cancels the calls that it works on.
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return ServingUnavailableError("The model server cannot be reached.")
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if TOO_LONG not in (err.details() or ""):
             return ServingBusyError("The model server is busy.")
         case code:
             _logger.warning("serving refused a call", extra={"status": code.name, "refusal": err.details()})
-            return ModelFailedError("The model failed on the image.")
+            return None

@@ -1,9 +1,11 @@
 """Calls of the gateway itself to the trainer."""
 
+from typing import Any
+
 import grpc
-from braintumor.v1.model_service_pb2 import GetModelVersionRequest
-from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from braintumor.v1.model_service_pb2 import GetModelVersionRequest, GetModelVersionResponse
+from google.protobuf.message import DecodeError
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.errors import TrainerUnavailableError
 
@@ -12,17 +14,20 @@ class TrainerClient:
     """A trainer, as far as the gateway needs to know of it."""
 
     def __init__(self, channel: grpc.aio.Channel, timeout_s: float = 1.0) -> None:
-        self._health = health_pb2_grpc.HealthStub(channel)
-        self._models = ModelServiceStub(channel)
+        # Answers are read here, and not by gRPC, which makes None of what is no message.
+        self._check: Any = channel.unary_unary("/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString)
+        self._get_model_version: Any = channel.unary_unary(
+            "/braintumor.v1.ModelService/GetModelVersion", GetModelVersionRequest.SerializeToString
+        )
         self._timeout_s = timeout_s
 
     async def is_serving(self) -> bool:
         """Tells whether it can be reached and says that it is well."""
         try:
-            answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=self._timeout_s)
-        except grpc.aio.AioRpcError:
+            answer = await self._answer(self._check, HealthCheckRequest(), HealthCheckResponse)
+        except TrainerUnavailableError:
             return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return bool(answer.status == HealthCheckResponse.SERVING)
 
     async def canary_percent(self, version: int) -> float:
         """Returns the share of the unlabelled traffic that a version shall get, in percent.
@@ -31,8 +36,14 @@ class TrainerClient:
           TrainerUnavailableError: it cannot be told at the moment.
         """
         request = GetModelVersionRequest(version=version)
+        answer = await self._answer(self._get_model_version, request, GetModelVersionResponse)
+        percent: float = answer.model_version.canary_percent
+        if not 0 <= percent <= 100:
+            raise TrainerUnavailableError(f"The trainer says that the canary gets {percent:g} percent.")
+        return percent
+
+    async def _answer(self, method: Any, request: Any, kind: Any) -> Any:
         try:
-            answer = await self._models.GetModelVersion(request, timeout=self._timeout_s)
-        except grpc.aio.AioRpcError as err:
-            raise TrainerUnavailableError("The trainer does not tell the canary's share.") from err
-        return answer.model_version.canary_percent
+            return kind.FromString(await method(request, timeout=self._timeout_s))
+        except (grpc.aio.AioRpcError, DecodeError) as err:
+            raise TrainerUnavailableError("The trainer does not answer.") from err

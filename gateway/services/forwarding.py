@@ -1,4 +1,4 @@
-"""Forwarding of whole services to the trainer, without a look at their messages."""
+"""Forwarding of whole services to the trainer."""
 
 import asyncio
 import logging
@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import caller, request_id
@@ -38,7 +39,7 @@ class Forwarder:
 
     A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
     one; its metadata with the prefix "x-", the request id, who calls, its place in a trace; its cancellation. What
-    comes back: answers, status with details, trailing metadata.
+    comes back: answers, as long as they are messages of their method, status with details, trailing metadata.
     """
 
     def __init__(self, channel: grpc.aio.Channel, default_deadline_s: float) -> None:
@@ -65,13 +66,15 @@ class Forwarder:
     def _method_handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[bytes, bytes]":
         if method.client_streaming:
             raise ValueError(f"{method.full_name} takes a stream of requests, and that is not forwarded")
-        path = f"/{method.containing_service.full_name}/{method.name}"
+        path, kind = f"/{method.containing_service.full_name}/{method.name}", GetMessageClass(method.output_type)
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path))
+            return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path, kind))
         default_s = None if method.full_name in _UNBOUNDED else self._default_deadline_s
-        return grpc.unary_unary_rpc_method_handler(self._forwarding(path, default_s))
+        return grpc.unary_unary_rpc_method_handler(self._forwarding(path, kind, default_s))
 
-    def _forwarding(self, path: str, default_s: float | None) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+    def _forwarding(
+        self, path: str, kind: type[Message], default_s: float | None
+    ) -> Callable[[bytes, _Context], Awaitable[bytes]]:
         start: Any = self._channel.unary_unary(path)
 
         async def forward(request: bytes, context: _Context) -> bytes:
@@ -82,11 +85,11 @@ class Forwarder:
             except grpc.aio.AioRpcError as err:
                 raise _error(err, context) from err
             _hand_back(await call.trailing_metadata(), context)
-            return answer
+            return _checked(answer, kind)
 
         return forward
 
-    def _forwarding_stream(self, path: str) -> Callable[[bytes, _Context], AsyncIterator[bytes]]:
+    def _forwarding_stream(self, path: str, kind: type[Message]) -> Callable[[bytes, _Context], AsyncIterator[bytes]]:
         start: Any = self._channel.unary_stream(path)
 
         async def forward(request: bytes, context: _Context) -> AsyncIterator[bytes]:
@@ -96,7 +99,7 @@ class Forwarder:
                 call.cancel()
             try:
                 async for answer in call:
-                    yield answer
+                    yield _checked(answer, kind)
                 _hand_back(await call.trailing_metadata(), context)
             except grpc.aio.AioRpcError as err:
                 raise _error(err, context) from err
@@ -109,6 +112,15 @@ class Forwarder:
                 call.cancel()
 
         return forward
+
+
+def _checked(answer: bytes, kind: type[Message]) -> bytes:
+    """Returns an answer as it is. Callers are told what is wrong with it, and not left to their stubs' complaint."""
+    try:
+        kind.FromString(answer)
+    except DecodeError as err:
+        raise TrainerUnavailableError("What the trainer answers cannot be read.") from err
+    return answer
 
 
 def _metadata(context: _Context) -> _Metadata:
@@ -127,12 +139,9 @@ def _hand_back(metadata: Any, context: _Context) -> None:
 
 def _error(err: grpc.aio.AioRpcError, context: _Context) -> Exception:
     _hand_back(err.trailing_metadata(), context)
-    details = dict(err.trailing_metadata() or ()).get(_DETAILS_KEY)
-    if isinstance(details, bytes):
-        try:
-            return ForwardedError(status_pb2.Status.FromString(details))
-        except DecodeError:
-            _logger.warning("the trainer's status cannot be read")
+    told = _told(err)
+    if told is not None:
+        return ForwardedError(told)
     match err.code():
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceededError("The trainer did not answer within the call's deadline.")
@@ -143,3 +152,16 @@ def _error(err: grpc.aio.AioRpcError, context: _Context) -> Exception:
             status = status_pb2.Status(code=code.value[0], message=err.details() or "")
             status.details.add().Pack(error_details_pb2.ErrorInfo(reason=code.name, domain=ERROR_DOMAIN))
             return ForwardedError(status)
+
+
+def _told(err: grpc.aio.AioRpcError) -> status_pb2.Status | None:
+    """Returns the trainer's own word; None where there is none that goes with how the call ended."""
+    details = dict(err.trailing_metadata() or ()).get(_DETAILS_KEY)
+    if not isinstance(details, bytes):
+        return None
+    try:
+        status = status_pb2.Status.FromString(details)
+    except DecodeError:
+        _logger.warning("the trainer's status cannot be read")
+        return None
+    return status if status.code == err.code().value[0] else None

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -30,11 +30,19 @@ _PAUSE_S = 0.05
 
 
 class Service:
-    """A running process and the address that it printed."""
+    """A running process and the address that it printed.
 
-    def __init__(self, arguments: list[str], environment: dict[str, str] | None = None) -> None:
+    Args:
+      arguments: of python -m.
+      environment: beside this process's own.
+      within: command that runs it; empty for none.
+    """
+
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str] | None = None, within: Sequence[str] = ()
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            [*within, sys.executable, "-m", *arguments],
             cwd=_ROOT,
             env=os.environ | (environment or {}),
             stdout=subprocess.PIPE,

@@ -154,14 +154,14 @@ class FakeServing:
         return response
 
     async def _get_model_metadata(self, request: Any, context: Any) -> Any:
+        response = GetModelMetadataResponse()
         try:
             number = self._resolve(request.model_spec)
+            response.metadata["signature_def"].Pack(self.versions[number].signatures())
         except RefusalError as refusal:
             await context.abort(refusal.code, refusal.details)
-        response = GetModelMetadataResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = number
-        response.metadata["signature_def"].Pack(self.versions[number].signatures())
         return response
 
     def _resolve(self, spec: Any) -> int:

@@ -3,16 +3,11 @@
 import asyncio
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import grpc
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
-
-from gateway.audit import append
-
-_LINES = 300
 
 
 def _lines(path):
@@ -79,37 +74,3 @@ async def test_workers_share_it(start_serving, spawn_gateway, png, tmp_path):
         calls = (gateway.classifier.Predict(pb2.PredictRequest(image=png(n)), timeout=30) for n in range(1, 41))
         await asyncio.gather(*calls)
     assert len({line["image_sha256"] for line in _lines(log)}) == 40
-
-
-_APPEND_MANY = """
-import sys
-from pathlib import Path
-from gateway.audit import append
-for number in range(int(sys.argv[3])):
-    filling = "x" * (number * 17 % 9000)
-    line = f'{{"by": "{sys.argv[2]}", "number": {number}, "filling": "{filling}"}}'
-    append(Path(sys.argv[1]), line.encode() + bytes([10]))
-"""
-
-
-async def test_lines_of_many_processes_stay_whole(tmp_path):
-    log = tmp_path / "audit.jsonl"
-    processes = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", _APPEND_MANY, str(log), name, str(_LINES))
-        for name in "abc"
-    ]
-    assert [await process.wait() for process in processes] == [0, 0, 0]
-    lines = _lines(log)
-    assert len(lines) == 3 * _LINES
-    for name in "abc":
-        assert [line["number"] for line in lines if line["by"] == name] == list(range(_LINES))
-
-
-def test_the_beginning_of_a_line_that_a_kill_left_spoils_no_other(tmp_path):
-    log = tmp_path / "audit.jsonl"
-    append(log, b'{"first": 1}\n')
-    with log.open("ab") as file:
-        file.write(b'{"torn": ')
-    append(log, b'{"second": 2}\n')
-    assert log.read_bytes() == b'{"first": 1}\n{"torn": \n{"second": 2}\n'
-    assert log.stat().st_mode & 0o777 == 0o640

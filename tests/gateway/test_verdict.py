@@ -35,10 +35,26 @@ def test_a_version_without_label_is_read_at_one_half(probability, tumor):
         {"probabilities": np.array([0.5])},
         {"probabilities": np.array([np.nan, np.nan])},
         {"probabilities": np.array([-1.0, 2.0])},
+        {"probabilities": np.array([0, 1])},
+        {"probabilities": np.array([0.2, 0.3, 0.5])},
+        {"probabilities": np.array([b"0.5", b"0.5"], object)},
+        {"ood_score": np.float32(np.nan)},
+        {"label": np.float32(np.inf)},
         {"reliability": np.int64(9)},
         {"label": np.array([1, 0])},
     ],
-    ids=["one class", "not a number", "no probability", "unknown reliability", "two labels"],
+    ids=[
+        "one class",
+        "not a number",
+        "no probability",
+        "other type",
+        "three classes",
+        "words",
+        "no distance",
+        "infinite label",
+        "unknown reliability",
+        "two labels",
+    ],
 )
 def test_outputs_of_something_else_are_the_models_failure(change):
     with pytest.raises(ModelFailedError):

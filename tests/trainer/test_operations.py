@@ -55,6 +55,18 @@ async def test_an_operation_is_the_same_after_a_restart(tmp_path: Path, order: O
         assert before[0].created_s <= (before[0].started_s or 0) <= (before[0].ended_s or 0)
 
 
+async def test_times_follow_each_other_although_the_clock_is_put_back(
+    tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+        monkeypatch.setattr("trainer.operations.time.time", lambda: 0.0)
+        await operations.begin(identity)
+        await operations.end(identity, State.CANCELLED)
+        operation = await operations.get(identity)
+    assert operation.created_s == operation.started_s == operation.ended_s
+
+
 async def test_only_the_first_of_two_ends_counts(tmp_path: Path, order: Order) -> None:
     async with _opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id

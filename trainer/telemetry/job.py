@@ -12,7 +12,9 @@ class ObservedJob:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
-        self._started_s = operation.started_s or time.time()
+        # Only what lies before this process is told by the clock on the wall, which may be put forward or back.
+        now_s = time.time()
+        self._begun = time.monotonic() - max(0.0, now_s - (operation.started_s or now_s))
         self._step: Step | None = None
         self._step_trace: tracing.Trace | None = None
         self._step_begun = 0.0
@@ -30,7 +32,7 @@ class ObservedJob:
     def end(self, state: State, result: Result) -> None:
         """Sees its end."""
         self._end_step()
-        metrics.JOB_DURATION.labels(state).observe(max(0.0, time.time() - self._started_s))
+        metrics.JOB_DURATION.labels(state).observe(time.monotonic() - self._begun)
         reason = result.reason if isinstance(result, Failure) else ""
         metrics.JOBS_ENDED.labels(state, reason).inc()
         if isinstance(result, Outcome):

@@ -97,6 +97,29 @@ async def test_an_output_that_is_no_tensor_is_the_models_failure(start_serving, 
             await client.predict(1, "serving_default", _IMAGES, 5)
 
 
+async def test_an_answer_that_claims_more_values_than_memory_holds_is_the_models_failure(start_serving, fake_version):
+    class _Boastful(fake_version):
+        def run(self, images, signature, response):
+            super().run(images, signature, response)
+            response.outputs["probabilities"].tensor_shape.dim[1].size = 2**28
+
+    async with start_serving(versions={1: _Boastful()}) as serving, _client_of(serving) as client:
+        with pytest.raises(ModelFailedError, match="too long"):
+            await client.predict(1, "serving_default", _IMAGES, 5)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN])
+async def test_one_that_does_not_tell_what_it_holds_counts_as_away(start_serving, fake_version, refusal, code):
+    class _Silent(fake_version):
+        def signatures(self):
+            raise refusal(code, "of the inside")
+
+    async with start_serving(versions={1: _Silent()}) as serving, _client_of(serving) as client:
+        with pytest.raises(ServingUnavailableError) as caught:
+            await client.look_up(None, 5)
+        assert "inside" not in str(caught.value)
+
+
 async def test_versions_are_looked_up_by_label_by_number_and_without_either(start_serving, fake_version):
     versions = {1: fake_version(), 4: fake_version(240, 240, 3), 5: fake_version(explains=False)}
     async with start_serving(versions=versions, labels={"stable": 4}) as serving, _client_of(serving) as client:

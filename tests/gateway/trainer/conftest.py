@@ -33,6 +33,8 @@ class FakeTrainer(
 
     percents: dict[int, float] = field(default_factory=dict)
     """Shares of versions as canary."""
+    asked: int = 0
+    """How often they were asked for."""
     refusals: deque[status_pb2.Status] = field(default_factory=deque)
     """What the next calls fail with."""
     reports: int = 3
@@ -79,6 +81,7 @@ class FakeTrainer(
             await self.open.wait()
 
     async def GetModelVersion(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        self.asked += 1
         percent = self.percents.get(request.version, 0.0)
         described = model_service_pb2.ModelVersion(version=request.version, canary_percent=percent)
         return model_service_pb2.GetModelVersionResponse(model_version=described)
@@ -115,7 +118,8 @@ class FakeTrainer(
             self.in_flight -= 1
 
     async def _refuse(self, status: status_pb2.Status, context: Any) -> None:
-        code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+        codes = {code.value[0]: code for code in grpc.StatusCode}
+        code = codes.get(status.code, grpc.StatusCode.FAILED_PRECONDITION)
         own = (("x-from-trainer", "yes"),)
         details = (("grpc-status-details-bin", status.SerializeToString()),) if status.details else ()
         await context.abort(code, status.message, own + details)

@@ -108,6 +108,15 @@ async def test_a_refusal_without_details_gets_a_reason(behind, stubs, failure_of
         assert (failure.code, failure.reason, failure.message) == (code, code.name, "bare")
 
 
+async def test_details_that_do_not_go_with_the_status_are_not_passed_on(behind, stubs, failure_of, refusal_status):
+    async with behind() as (trainer, gateway):
+        refused = refusal_status(grpc.StatusCode.FAILED_PRECONDITION, "no", "ROLLOUT_FAILED")
+        refused.code = 999
+        trainer.refusals.append(refused)
+        failure = await failure_of(stubs(gateway.channel).trainer.Retrain(_RETRAIN))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "FAILED_PRECONDITION")
+
+
 async def test_a_deadline_goes_along(behind, stubs):
     async with behind() as (trainer, gateway):
         caller = stubs(gateway.channel)

@@ -1,0 +1,54 @@
+"""A caller that speaks HTTP/2 by hand, so that it can stop anywhere; `conftest.py` loads it.
+
+Source: RFC 9113, RFC 7541 (literal fields without indexing), gRPC over HTTP/2.
+"""
+
+import socket
+import struct
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_END_HEADERS = 4
+
+
+class RawCaller:
+    """A connection to a gateway. Calls are begun and never ended."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=30)
+        self._next_stream = 1
+        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
+
+    def begin(self, method: str, data: bytes = b"") -> None:
+        """Begins a call.
+
+        Args:
+          method: its path.
+          data: of the request's body so far.
+        """
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        fields = b"\x83\x86"  # POST, http
+        fields += b"\x04" + _text(method.encode()) + b"\x01" + _text(b"gateway")
+        fields += b"\x0f\x10" + _text(b"application/grpc") + b"\x00" + _text(b"te") + _text(b"trailers")
+        self._socket.sendall(_frame(_HEADERS, _END_HEADERS, stream, fields))
+        if data:
+            self._socket.sendall(_frame(_DATA, 0, stream, data))
+
+    def close(self) -> None:
+        """Leaves."""
+        self._socket.close()
+
+
+def half_a_message(length: int) -> bytes:
+    """Returns the first half of a gRPC message of some bytes, prefix included."""
+    return struct.pack(">BI", 0, length) + bytes(length // 2)
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def _text(text: bytes) -> bytes:
+    assert len(text) < 127
+    return bytes([len(text)]) + text

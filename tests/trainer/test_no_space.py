@@ -1,0 +1,53 @@
+"""A full disk, whoever says so."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trainer.no_space import is_no_space
+from trainer.status import to_status
+
+_FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full"),
+    [
+        (_FULL, True),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), True),
+        (_caused(RuntimeError("the step failed"), _FULL), True),
+        (OSError(errno.EACCES, os.strerror(errno.EACCES)), False),
+        (MemoryError(), False),
+    ],
+    ids=["disk", "quota", "cause", "permission", "memory"],
+)
+def test_a_full_disk_is_told_from_other_trouble(error: Exception, is_full: bool) -> None:
+    assert is_no_space(error) is is_full
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_tree_that_cannot_be_copied_says_why(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").write_text("content")
+
+    def copy(source: str, _target: str) -> object:
+        return shutil.copyfile(source, "/dev/full")
+
+    with pytest.raises(shutil.Error) as caught:
+        shutil.copytree(tmp_path / "tree", tmp_path / "copy", copy_function=copy)
+    assert caught.value.errno is None
+    assert is_no_space(caught.value)
+
+
+def test_a_caller_hears_of_it() -> None:
+    status = to_status(_FULL)
+    assert "no space is left" in status.message
+    assert len(status.details) == 2  # ErrorInfo and RetryInfo
