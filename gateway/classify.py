@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.audit import Audit
 from gateway.backend.batcher import Batcher, BatchKey, Row
@@ -15,6 +13,7 @@ from gateway.backend.canary import Canary
 from gateway.backend.retry import retrying
 from gateway.backend.served_version import EXPLAIN_SIGNATURE, PREDICT_SIGNATURE, Selector, ServedVersion
 from gateway.backend.versions import Versions
+from gateway.decoding import Decoding
 from gateway.errors import (
     DeadlineExceededError,
     ExplanationUnavailableError,
@@ -22,9 +21,9 @@ from gateway.errors import (
     VersionGoneError,
 )
 from gateway.explanation import Explanation, explain
-from gateway.imaging import ImageArray, ImageLimits, InputSpec, decode, preprocess
+from gateway.imaging import preprocess
 from gateway.telemetry.metrics import predictions
-from gateway.telemetry.stages import Decoding
+from gateway.telemetry.stages import DecodingStage
 from gateway.verdict import Verdict, read_verdict
 
 _logger = logging.getLogger(__name__)
@@ -65,15 +64,13 @@ class Classifier:
         canary: Canary,
         batcher: Batcher,
         audit: Audit,
-        threads: Executor,
-        limits: ImageLimits,
+        decoding: Decoding,
     ) -> None:
         self._versions = versions
         self._canary = canary
         self._batcher = batcher
         self._audit = audit
-        self._threads = threads
-        self._limits = limits
+        self._decoding = decoding
         self._loop = asyncio.get_running_loop()
 
     async def classify(self, query: Query) -> Answer:
@@ -122,9 +119,8 @@ class Classifier:
     async def _ask(self, version: ServedVersion, query: Query, deadline: float) -> Answer:
         if query.explain and not version.explains:
             raise ExplanationUnavailableError(f"Version {version.version} of the model cannot explain its verdicts.")
-        with Decoding():
-            work = self._loop.run_in_executor(self._threads, _read, query.image, self._limits, version.spec)
-            pixels = await work
+        with DecodingStage():
+            pixels = await self._decoding.decoded(query.image, partial(preprocess, spec=version.spec))
         key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
         row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
         explanation = await self._explain(row, query.image) if query.explain else None
@@ -136,14 +132,5 @@ class Classifier:
         heat = np.asarray(row.get("heatmap"))
         if heat.ndim != 2 or heat.dtype.kind != "f":
             raise ModelFailedError("The model's explanation holds no heatmap.")
-        return await self._loop.run_in_executor(self._threads, _draw, heat, image, self._limits)
-
-
-def _read(data: bytes, limits: ImageLimits, spec: InputSpec) -> ImageArray:
-    """Runs in a thread: one hop for both steps. Returns the slice as the model takes it."""
-    return preprocess(decode(data, limits), spec)
-
-
-def _draw(heat: NDArray[np.float32], data: bytes, limits: ImageLimits) -> Explanation:
-    """Runs in a thread. Decodes once more: until now the picture, up to some 100 MB, would have had to wait."""
-    return explain(heat, decode(data, limits))
+        # Decoded once more: until now the picture, up to some 100 MB, would have had to wait.
+        return await self._decoding.decoded(image, partial(explain, heat))

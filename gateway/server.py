@@ -25,6 +25,7 @@ from gateway.backend.serving_client import ServingClient
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
 from gateway.classify import Classifier
+from gateway.decoding import Decoding
 from gateway.imaging import ImageLimits
 from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS
 from gateway.lookout import Lookout
@@ -99,7 +100,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
     with (
         exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
         exposed(REGISTRY, settings.metrics_address),
-        ThreadPoolExecutor(settings.decode_threads, "decode") as threads,
+        _decoding(settings) as decoding,
         _auditing(settings) as audit,
     ):
         async with (
@@ -110,7 +111,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
             forwarder = Forwarder(onward, settings.trainer_deadline_s)
-            classifier = _classifier_service(settings, fleet, versions, canary, audit, threads)
+            classifier = _classifier_service(settings, fleet, versions, canary, audit, decoding)
             server = _server(settings, share_port, health, classifier, forwarder)
             port = listen(server, settings.address, settings.tls)
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
@@ -154,13 +155,18 @@ def _auditing(settings: Settings) -> Iterator[Audit]:
         yield AuditLog(settings.audit_log, settings.model_name, thread)
 
 
+@contextlib.contextmanager
+def _decoding(settings: Settings) -> Iterator[Decoding]:
+    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+    with ThreadPoolExecutor(settings.decode_threads, "decode") as threads, ThreadPoolExecutor(1, "large") as large:
+        yield Decoding(threads, large, limits)
+
+
 def _classifier_service(
-    settings: Settings, fleet: Fleet, versions: Versions, canary: Canary, audit: Audit, threads: ThreadPoolExecutor
+    settings: Settings, fleet: Fleet, versions: Versions, canary: Canary, audit: Audit, decoding: Decoding
 ) -> ClassifierService:
     batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
-    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    classifier = Classifier(versions, canary, batcher, audit, threads, limits)
-    return ClassifierService(classifier, versions, settings)
+    return ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
 
 
 def _server(

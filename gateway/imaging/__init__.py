@@ -1,6 +1,6 @@
 """From the bytes of an image file to the pixels that a model version expects."""
 
-from gateway.imaging.decode import ImageLimits, decode
+from gateway.imaging.decode import ImageLimits, OpenedImage, decode
 from gateway.imaging.errors import (
     ConstantImageError,
     CorruptImageError,
@@ -28,6 +28,7 @@ __all__ = [
     "ImageTooLargeError",
     "InputSpec",
     "InvalidImageError",
+    "OpenedImage",
     "TooManyPartsError",
     "TooManyPixelsError",
     "TruncatedImageError",

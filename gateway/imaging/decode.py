@@ -1,6 +1,8 @@
 """Decoding of image files into arrays, within limits."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +43,52 @@ class ImageLimits:
 DEFAULT_LIMITS = ImageLimits()
 
 
+class OpenedImage:
+    """An image file whose header has been read, and no pixel yet."""
+
+    def __init__(self, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> None:
+        """Reads the header.
+
+        Args:
+          data: an encoded file of a format in DECODERS, recognised by its leading bytes.
+          limits: bounds on it.
+
+        Raises:
+          InvalidImageError: as of decode.
+        """
+        self._data = data
+        self._limits = limits
+        self._decoder = _decoder_of(data, limits)
+        with self._decoding():
+            self._image = self._decoder.open(MeteredFile(data))
+        _check_pixels(self._image.width, self._image.height, limits)
+
+    @property
+    def pixels(self) -> int:
+        """Height times width, by the header."""
+        return self._image.width * self._image.height
+
+    def decode(self) -> ImageArray:
+        """Reads the pixels. Once only. Returns and raises as decode does."""
+        with self._decoding():
+            pixels = self._decoder.pixels(self._image)
+        if _is_constant(pixels):
+            raise ConstantImageError("All pixels of the image are equal, so it holds no slice; send a picture of one.")
+        return pixels
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        try:
+            yield
+        except InvalidImageError:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
+            # Pillow's own bound. It is wider than the default limits, so it only meets sizes that a header hides.
+            raise _too_many_pixels(self._limits) from err
+        except Exception as err:  # hostile bytes make Pillow raise nearly anything
+            raise _undecodable(self._decoder, self._data) from err
+
+
 def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
     """Decodes one image file as a viewer shows it: upright, first frame, over black where it is transparent.
 
@@ -57,21 +105,7 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
     Raises:
       InvalidImageError: one of its subclasses, and nothing else, whatever the bytes.
     """
-    decoder = _decoder_of(data, limits)
-    try:
-        image = decoder.open(MeteredFile(data))
-        _check_pixels(image.width, image.height, limits)
-        pixels = decoder.pixels(image)
-    except InvalidImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
-        # Pillow's own bound. It is wider than the default limits, so it only meets sizes that a header hides.
-        raise _too_many_pixels(limits) from err
-    except Exception as err:  # hostile bytes make Pillow raise nearly anything
-        raise _undecodable(decoder, data) from err
-    if _is_constant(pixels):
-        raise ConstantImageError("All pixels of the image are equal, so it holds no slice; send a picture of one.")
-    return pixels
+    return OpenedImage(data, limits).decode()
 
 
 def _decoder_of(data: bytes, limits: ImageLimits) -> Decoder:

@@ -9,7 +9,7 @@ from gateway.telemetry import metrics
 from observability import tracing
 
 
-class Decoding:
+class DecodingStage:
     """Context of reading and resizing one image."""
 
     __slots__ = ("_begun", "_trace")
