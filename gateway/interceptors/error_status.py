@@ -5,11 +5,13 @@ from types import TracebackType
 from typing import Any
 
 import grpc
+from google.rpc import error_details_pb2, status_pb2
 
 from gateway.interceptors.around import AroundInterceptor
 from gateway.status import to_status
 
 _DETAILS_KEY = "grpc-status-details-bin"
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -35,5 +37,20 @@ class _Mapped:
         if not isinstance(error, Exception) or isinstance(error, grpc.aio.BaseError):
             return
         status = to_status(error)
-        metadata = (*self._context.trailing_metadata(), (_DETAILS_KEY, status.SerializeToString()))
+        told = (_DETAILS_KEY, status.SerializeToString()), *_pushback(status, self._context.time_remaining())
+        metadata = (*self._context.trailing_metadata(), *told)
         await self._context.abort(_CODES[status.code], status.message, metadata)
+
+
+def _pushback(status: status_pb2.Status, remaining_s: float | None) -> tuple[tuple[str, str], ...]:
+    """Tells clients that retry by themselves when to: as RetryInfo says, and not at all where no time is left for it.
+
+    Without it they would go on until their deadline, which is all that their callers were then told.
+    Source: gRFC A6, server pushback.
+    """
+    retry = error_details_pb2.RetryInfo()
+    if not any(detail.Unpack(retry) for detail in status.details):
+        return ()
+    pause_ms = retry.retry_delay.ToMilliseconds()
+    too_late = remaining_s is not None and pause_ms >= remaining_s * 1000
+    return ((_PUSHBACK_KEY, "-1" if too_late else str(pause_ms)),)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import braintumor
 import grpc
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
@@ -93,3 +94,27 @@ async def test_a_stream_beyond_its_rate_waits(start_serving, start_gateway, png)
         assert len(answers) == 9
         # The call and three images at once, the others one each twentieth of a second; a clock may be a little coarse.
         assert time.monotonic() - begun > 6 / 20 * 0.9
+
+
+async def test_a_client_that_retries_is_told_when_to(start_serving, start_gateway, png, until):
+    async with start_serving() as serving, start_gateway(serving, max_queued_images=1) as gateway:
+        serving.open.clear()
+        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        await until(lambda: gateway.in_work == 1)
+        for timeout_s, pushback in [(10, "500"), (0.4, "-1")]:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await gateway.classifier.Predict(_request(png(2)), timeout=timeout_s)
+            assert dict(caught.value.trailing_metadata())["grpc-retry-pushback-ms"] == pushback
+        serving.open.set()
+        await waiting
+
+
+async def test_a_client_that_retries_learns_the_reason_in_the_end(start_serving, start_gateway, png):
+    """It would go on until its deadline, and have nothing but that to tell."""
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        await serving.stop()
+        async with braintumor.AsyncClient(gateway.address, timeout_s=1.5) as client:
+            with pytest.raises(braintumor.ServiceError) as caught:
+                await client.predict(png(204))
+        assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVING_UNAVAILABLE")
+        await serving.start()
