@@ -1,5 +1,6 @@
 """Decoding of image files into arrays, within limits."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +23,10 @@ from gateway.imaging.formats import DECODERS, IMAGE_FORMATS, Decoder
 from gateway.imaging.metered_file import MeteredFile
 from gateway.imaging.pixels import ImageArray
 
-# Pillow warns of odd metadata, which no caller sees and any caller could fill a log with. Filters are
+# Pillow warns and logs of odd metadata, which no caller sees and any caller could fill a log with. Filters are
 # the process's, so this is set once, here: warnings.catch_warnings is not safe among threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """TIFF files."""
 
 import contextlib
+import struct
 
 import numpy as np
 import pytest
@@ -107,3 +108,13 @@ def test_what_is_wrong_with_a_file_is_told_to_its_sender_alone(grey, encode, cap
         with contextlib.suppress(InvalidImageError):
             decode(bytes(broken))
     assert capfd.readouterr().err == ""
+
+
+def test_pillow_logs_nothing_of_it(colour, encode, caplog):
+    """Whoever sends it could fill a log with that."""
+    data = encode(colour, "TIFF")
+    samples_per_pixel = data.index(struct.pack("<HHI", 277, 3, 1)) + 8
+    damaged = data[:samples_per_pixel] + struct.pack("<I", 2048) + data[samples_per_pixel + 4 :]
+    with pytest.raises(CorruptImageError):
+        decode(damaged)
+    assert caplog.text == ""
