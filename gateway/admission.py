@@ -1,14 +1,11 @@
 """Which Predict calls are taken on, and which are refused at once."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.backlog import OutlookOf
 from gateway.errors import DeadlineUnreachableError, QueueFullError
 from gateway.room import Room
-
-_WEIGHT = 0.2
-"""Of the newest image in the mean: some thirty images later nothing of a standstill is left in it."""
 
 _MARGIN = 1.25
 """By which an image may take longer than it should and still be in time."""
@@ -17,55 +14,69 @@ _MARGIN = 1.25
 class Admission:
     """Refuses images for which there is no room, or that would be late.
 
-    How long an image will take is told by those before it: in a queue each waits for all that were there when it came,
-    so its time divided by their number is what one of them takes. An image that finds nobody is always taken on, so
-    that the measure, however wrong, is soon put right.
+    An image that need not wait is always taken on: it is by such images that the times are learned, so that these,
+    however wrong, are soon put right.
 
     Args:
       room: for the images in work.
-      clock: seconds that only grow.
+      outlook: of an image that comes now.
     """
 
-    def __init__(self, room: Room, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, room: Room, outlook: OutlookOf) -> None:
         self._room = room
-        self._clock = clock
-        self._pace_s = 0.0
+        self._outlook = outlook
 
-    def check(self, image_bytes: int, timeout_s: float) -> None:
-        """Refuses an image for which there is no room or no time.
+    @contextmanager
+    def admitted(self, timeout_s: float) -> Iterator["Place"]:
+        """Has an image in work for as long as the block lasts. Its size comes later.
 
         Args:
-          image_bytes: its size, 0 where it is not known yet.
           timeout_s: in which its caller wants the answer, in seconds.
 
         Raises:
           QueueFullError, DeadlineUnreachableError: as they say.
         """
-        room = self._room
-        if not room.has_room_for(image_bytes):
-            raise QueueFullError(
-                f"No more than {room.max_images} images, of {room.max_bytes} bytes, are in work at a time; "
-                "try again soon."
-            )
-        wait_s = (room.images + 1) * self._pace_s * _MARGIN
-        left_s = max(timeout_s, 0.0)
-        if room.images and wait_s > left_s:
-            raise DeadlineUnreachableError(
-                f"An answer takes about {wait_s:.1f} s at present, and the call has {left_s:.1f} s; try again soon.",
-                retry_after_s=wait_s - left_s,
-            )
-
-    @contextmanager
-    def admitted(self, image_bytes: int, timeout_s: float) -> Iterator[None]:
-        """Has an image in work for as long as the block lasts. Raises as `check`."""
-        self.check(image_bytes, timeout_s)
-        self._room.enter(image_bytes)
-        images, begun_s = self._room.images, self._clock()
+        self._check(timeout_s)
+        place = Place(self._room)
         try:
-            yield
-            self._learn((self._clock() - begun_s) / images)
+            yield place
         finally:
-            self._room.leave(image_bytes)
+            place.leave()
 
-    def _learn(self, pace_s: float) -> None:
-        self._pace_s += _WEIGHT * (pace_s - self._pace_s)
+    def _check(self, timeout_s: float) -> None:
+        if not self._room.has_room_for(0):
+            raise full(self._room)
+        outlook, left_s = self._outlook(), max(timeout_s, 0.0)
+        takes_s = (outlook.wait_s + outlook.work_s) * _MARGIN
+        if outlook.wait_s and takes_s > left_s:
+            raise DeadlineUnreachableError(
+                f"An answer takes about {takes_s:.1f} s at present, and the call has {left_s:.1f} s; try again soon.",
+                retry_after_s=takes_s - left_s,
+            )
+
+
+class Place:
+    """That of one image in work."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._bytes = 0
+        room.enter(0)
+
+    def take(self, image_bytes: int) -> None:
+        """Takes room for its bytes; QueueFullError where there is none."""
+        if not self._room.has_room_for_more(image_bytes):
+            raise full(self._room)
+        self._room.add(image_bytes)
+        self._bytes = image_bytes
+
+    def leave(self) -> None:
+        """Gives it up."""
+        self._room.leave(self._bytes)
+
+
+def full(room: Room) -> QueueFullError:
+    """Returns the error that says so."""
+    return QueueFullError(
+        f"No more than {room.max_images} images, of {room.max_bytes} bytes, are in work at a time; try again soon."
+    )

@@ -80,6 +80,7 @@ class Classifier:
           GatewayError, InvalidImageError: as they say.
         """
         deadline = self._loop.time() + query.timeout_s
+        self._decoding.check_size(query.image)  # before serving is asked, which may be away
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await self._classify_with_what_is_served(query, deadline)

@@ -1,16 +1,32 @@
 """Where images are decoded: beside the event loop, and large ones one at a time."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from gateway.imaging import ImageArray, ImageLimits, OpenedImage
+from gateway.backlog import MeanTime, Outlook
+from gateway.errors import QueueFullError
+from gateway.imaging import ImageArray, ImageLimits, OpenedImage, check_size
 
 _T = TypeVar("_T")
 
 _LARGE_PIXELS = 4_000_000
 """A picture of 2000 by 2000 is some 60 ms of work and 100 MB of memory; slices have a hundredth of that."""
+
+_MAX_LARGE = 8
+"""Large pictures in work at a time: of all room that there is for images they take no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome(Generic[_T]):
+    """What came of a file: the image that is too large to go on with, or what was made of it, and how long it took."""
+
+    large: OpenedImage | None
+    made: _T | None
+    seconds: float
 
 
 class Decoding:
@@ -21,14 +37,29 @@ class Decoding:
 
     Args:
       threads: for slices.
+      thread_count: how many.
       large_thread: one thread, for what is larger.
       limits: of all.
     """
 
-    def __init__(self, threads: Executor, large_thread: Executor, limits: ImageLimits) -> None:
+    def __init__(self, threads: Executor, thread_count: int, large_thread: Executor, limits: ImageLimits) -> None:
         self._threads = threads
+        self._thread_count = thread_count
         self._large_thread = large_thread
         self._limits = limits
+        self._slices = 0
+        self._large = 0
+        self._large_turn = asyncio.Lock()
+        self._time = MeanTime()
+
+    def check_size(self, data: bytes) -> None:
+        """Raises EmptyFileError or ImageTooLargeError where no decoding is worth while."""
+        check_size(data, self._limits)
+
+    def outlook(self) -> Outlook:
+        """What awaits a slice that comes now."""
+        ahead = self._slices // self._thread_count
+        return Outlook(ahead * self._time.seconds, self._time.seconds)
 
     async def decoded(self, data: bytes, then: Callable[[ImageArray], _T]) -> _T:
         """Decodes a file, and goes on with the picture in the same thread.
@@ -42,17 +73,44 @@ class Decoding:
 
         Raises:
           InvalidImageError: as of gateway.imaging.decode.
+          QueueFullError: it is large, and so are many that are in work.
         """
-        loop = asyncio.get_running_loop()
-        opened, made = await loop.run_in_executor(self._threads, self._decode_small, data, then)
-        if made is None:
-            made = await loop.run_in_executor(self._large_thread, _decode, opened, then)
-        return made
+        self._slices += 1
+        try:
+            outcome = await self._in_thread(self._threads, data, then)
+        finally:
+            self._slices -= 1
+        if outcome.large is not None:
+            return await self._decode_large(outcome.large, then)
+        self._time.note(outcome.seconds)
+        return outcome.made  # type: ignore[return-value]  # there is no large one, so this is what was made
 
-    def _decode_small(self, data: bytes, then: Callable[[ImageArray], _T]) -> tuple[OpenedImage, _T | None]:
-        opened = OpenedImage(data, self._limits)
-        return opened, None if opened.pixels > _LARGE_PIXELS else then(opened.decode())
+    async def _in_thread(self, threads: Executor, data: bytes, then: Callable[[ImageArray], _T]) -> _Outcome[_T]:
+        return await asyncio.get_running_loop().run_in_executor(threads, _decode_slice, data, self._limits, then)
+
+    async def _decode_large(self, opened: OpenedImage, then: Callable[[ImageArray], _T]) -> _T:
+        if self._large >= _MAX_LARGE:
+            raise QueueFullError(
+                f"{_MAX_LARGE} pictures of over {_LARGE_PIXELS} pixels are in work, which is the limit; "
+                "send a smaller one, or try again soon."
+            )
+        self._large += 1
+        try:
+            await self._large_turn.acquire()
+            loop = asyncio.get_running_loop()
+            work = self._large_thread.submit(lambda: then(opened.decode()))
+            # Not when its caller gives up: until the thread is free, the next one's bytes would wait there uncounted.
+            work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._large_turn.release))
+            return await asyncio.wrap_future(work)
+        finally:
+            self._large -= 1
 
 
-def _decode(opened: OpenedImage, then: Callable[[ImageArray], _T]) -> _T:
-    return then(opened.decode())
+def _decode_slice(data: bytes, limits: ImageLimits, then: Callable[[ImageArray], _T]) -> _Outcome[_T]:
+    """Runs in a thread: one hop for all steps."""
+    begun = time.perf_counter()
+    opened = OpenedImage(data, limits)
+    if opened.pixels > _LARGE_PIXELS:
+        return _Outcome(opened, None, 0.0)
+    made = then(opened.decode())
+    return _Outcome(None, made, time.perf_counter() - begun)

@@ -1,7 +1,7 @@
 """Room for images, in number and in bytes."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 
 
 class Room:
@@ -17,7 +17,7 @@ class Room:
         self.max_bytes = max_bytes
         self.images = 0
         self._bytes = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
 
     def has_room_for(self, image_bytes: int) -> bool:
         """Tells whether an image may come in."""
@@ -25,22 +25,31 @@ class Room:
             return True
         return self.images < self.max_images and self._bytes + image_bytes <= self.max_bytes
 
+    def has_room_for_more(self, image_bytes: int) -> bool:
+        """Tells whether an image that is in may have so many bytes more."""
+        return not self._bytes or self._bytes + image_bytes <= self.max_bytes
+
     def enter(self, image_bytes: int) -> None:
         """Lets an image in, which must `leave` again."""
         self.images += 1
         self._bytes += image_bytes
 
+    def add(self, image_bytes: int) -> None:
+        """Has an image that is in take so many bytes more."""
+        self._bytes += image_bytes
+
     async def wait_and_enter(self, image_bytes: int) -> None:
         """Lets an image in as soon as there is room, first come, first served."""
-        if not self._waiting and self.has_room_for(image_bytes):
-            self.enter(image_bytes)
-            return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((image_bytes, turn))
+        self._waiting[turn] = image_bytes
+        self._admit()
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():
+            if turn.cancelled():
+                self._waiting.pop(turn, None)
+                self._admit()  # it may have stood in the way of a smaller one
+            else:
                 self.leave(image_bytes)  # it was let in at that very moment
             raise
 
@@ -48,8 +57,14 @@ class Room:
         """Gives up the room of an image that was let in."""
         self.images -= 1
         self._bytes -= image_bytes
-        while self._waiting and (self._waiting[0][1].cancelled() or self.has_room_for(self._waiting[0][0])):
-            next_bytes, turn = self._waiting.popleft()
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting:
+            turn, image_bytes = next(iter(self._waiting.items()))
+            if not (turn.cancelled() or self.has_room_for(image_bytes)):
+                return
+            del self._waiting[turn]
             if not turn.cancelled():
-                self.enter(next_bytes)
+                self.enter(image_bytes)
                 turn.set_result(None)

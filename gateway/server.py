@@ -24,6 +24,7 @@ from gateway.backend.replica import Replica
 from gateway.backend.serving_client import ServingClient
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
+from gateway.backlog import Outlook, OutlookOf
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
 from gateway.imaging import ImageLimits
@@ -111,11 +112,16 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
             forwarder = Forwarder(onward, settings.trainer_deadline_s)
-            classifier = _classifier_service(settings, fleet, versions, canary, audit, decoding)
-            server = _server(settings, share_port, health, classifier, forwarder)
+            batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
+            classifier = ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
+
+            def outlook() -> Outlook:
+                return decoding.outlook() + batcher.outlook()
+
+            server = _server(settings, share_port, health, classifier, forwarder, outlook)
             port = listen(server, settings.address, settings.tls)
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
-            on_probes = [interceptor(settings) for interceptor in PROBE_INTERCEPTORS]
+            on_probes = [interceptor(settings, outlook) for interceptor in PROBE_INTERCEPTORS]
             async with answering_probes(health, settings.health_address, on_probes, share_port):
                 await server.start()
                 looking = asyncio.create_task(lookout.run())
@@ -159,14 +165,7 @@ def _auditing(settings: Settings) -> Iterator[Audit]:
 def _decoding(settings: Settings) -> Iterator[Decoding]:
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
     with ThreadPoolExecutor(settings.decode_threads, "decode") as threads, ThreadPoolExecutor(1, "large") as large:
-        yield Decoding(threads, large, limits)
-
-
-def _classifier_service(
-    settings: Settings, fleet: Fleet, versions: Versions, canary: Canary, audit: Audit, decoding: Decoding
-) -> ClassifierService:
-    batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
-    return ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
+        yield Decoding(threads, settings.decode_threads, large, limits)
 
 
 def _server(
@@ -175,6 +174,7 @@ def _server(
     health: HealthService,
     classifier: ClassifierService,
     forwarder: Forwarder,
+    outlook: OutlookOf,
 ) -> grpc.aio.Server:
     options = [
         # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
@@ -184,7 +184,9 @@ def _server(
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
         ("grpc.so_reuseport", int(share_port)),
     ]
-    server = grpc.aio.server(interceptors=[interceptor(settings) for interceptor in INTERCEPTORS], options=options)
+    server = grpc.aio.server(
+        interceptors=[interceptor(settings, outlook) for interceptor in INTERCEPTORS], options=options
+    )
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
     server.add_generic_rpc_handlers([forwarder.handler_of(service) for service in FORWARDED])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

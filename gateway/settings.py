@@ -97,11 +97,12 @@ class Settings(BaseSettings):
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
 
-    caller_rate: float = Field(default=0.0, ge=0)
-    """Calls, and images of streams, that a caller may send to one gateway process in a second; 0 for any number. Calls
-    beyond it are refused, streams wait."""
+    caller_rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Calls that a caller may send to one gateway process in a second, and as many images in streams; 0 for any number.
+    Calls beyond it are refused, streams wait. A caller is the name that goes with a token, else that of a certificate,
+    else the host."""
 
-    caller_burst: float = Field(default=64.0, ge=1)
+    caller_burst: float = Field(default=64.0, ge=1, allow_inf_nan=False)
     """Calls that a caller who was quiet for a while may send at once."""
 
     default_deadline_s: float = Field(default=10.0, gt=0)

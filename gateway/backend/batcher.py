@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from gateway.backlog import MeanTime, Outlook
 from gateway.errors import GatewayError, ModelFailedError
 from gateway.imaging import ImageArray
 from gateway.telemetry.metrics import QUEUE_DEPTH
@@ -64,6 +65,14 @@ class Batcher:
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._woken = False
+        self._time = MeanTime()
+
+    def outlook(self) -> Outlook:
+        """What awaits an image that comes now: on average, half a call and those that the ones before it fill."""
+        if len(self._under_way) < self._max_calls_in_flight:
+            return Outlook(0.0, self._time.seconds)
+        calls_ahead = len(self._waiting) // (self._max_batch_size * self._max_calls_in_flight)
+        return Outlook((calls_ahead + 0.5) * self._time.seconds, self._time.seconds)
 
     async def submit(self, key: BatchKey, image: ImageArray, deadline: float) -> Row:
         """Runs one image with its neighbours.
@@ -146,8 +155,10 @@ class Batcher:
     async def _predict(self, callers: Sequence[_Caller]) -> None:
         key = callers[0].key
         timeout_s = max(caller.deadline for caller in callers) - self._loop.time()
+        begun = self._loop.time()
         with Inference(key.version, [caller.wait for caller in callers]):
             outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
+        self._time.note(self._loop.time() - begun)
         for index, caller in enumerate(callers):
             if not caller.row.done():
                 caller.row.set_result({name: output[index] for name, output in outputs.items()})

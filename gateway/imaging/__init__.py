@@ -1,6 +1,6 @@
 """From the bytes of an image file to the pixels that a model version expects."""
 
-from gateway.imaging.decode import ImageLimits, OpenedImage, decode
+from gateway.imaging.decode import ImageLimits, OpenedImage, check_size, decode
 from gateway.imaging.errors import (
     ConstantImageError,
     CorruptImageError,
@@ -33,6 +33,7 @@ __all__ = [
     "TooManyPixelsError",
     "TruncatedImageError",
     "UnsupportedFormatError",
+    "check_size",
     "decode",
     "draw_heatmap",
     "draw_overlay",

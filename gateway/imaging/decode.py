@@ -60,7 +60,8 @@ class OpenedImage:
         """
         self._data = data
         self._limits = limits
-        self._decoder = _decoder_of(data, limits)
+        check_size(data, limits)
+        self._decoder = _decoder_of(data)
         with self._decoding():
             self._image = self._decoder.open(MeteredFile(data))
         _check_pixels(self._image.width, self._image.height, limits)
@@ -110,13 +111,17 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
     return OpenedImage(data, limits).decode()
 
 
-def _decoder_of(data: bytes, limits: ImageLimits) -> Decoder:
+def check_size(data: bytes, limits: ImageLimits) -> None:
+    """Raises EmptyFileError or ImageTooLargeError where the file has no size to be read; takes no time."""
     if not data:
         raise EmptyFileError("The image has no bytes; send an encoded file.")
     if len(data) > limits.max_image_bytes:
         raise ImageTooLargeError(
             f"The image has {len(data)} bytes, the limit is {limits.max_image_bytes}; send a smaller file."
         )
+
+
+def _decoder_of(data: bytes) -> Decoder:
     for decoder in DECODERS:
         if decoder.recognises(data):
             return decoder

@@ -10,6 +10,7 @@ from gateway import caller
 from gateway.auth.api_keys import ApiKeys
 from gateway.auth.authenticator import Authenticator, SignedTokens
 from gateway.auth.rights import Access, access_to
+from gateway.backlog import OutlookOf
 from gateway.errors import RightMissingError
 from gateway.interceptors.around import AroundInterceptor
 from gateway.settings import JwtSettings, Settings
@@ -22,8 +23,8 @@ class AuthenticationInterceptor(AroundInterceptor):
       UnusableFileError: the keys that they name cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
+        super().__init__(settings, outlook)
         self._authenticator = _authenticator(settings)
 
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:

@@ -9,6 +9,7 @@ import grpc
 
 from gateway import caller
 from gateway.auth.rights import Access, access_to
+from gateway.backlog import OutlookOf
 from gateway.caller_rate import CallerRate
 from gateway.errors import CallerRateExceededError
 from gateway.interceptors.around import AroundInterceptor
@@ -17,15 +18,16 @@ from gateway.settings import Settings
 
 
 class CallerRateInterceptor(AroundInterceptor):
-    """Takes a token for each call, and for each image of a stream. Probes need none.
+    """Takes a token for each call, and another kind for each image of a stream. Probes need none.
 
-    A call that finds none is refused before its request is read. A stream waits: it is not read from meanwhile.
+    A call that finds none is refused before its request is read. A stream waits: it is not read from meanwhile. It
+    takes every token of its kind as soon as it is there, so calls have their own.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
+        super().__init__(settings, outlook)
         self._limit = settings.caller_rate
-        self._rate = CallerRate(settings.caller_rate, settings.caller_burst)
+        self._calls, self._images = (CallerRate(settings.caller_rate, settings.caller_burst) for _ in range(2))
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that asks for tokens; the same one where there is no limit."""
@@ -38,11 +40,11 @@ class CallerRateInterceptor(AroundInterceptor):
 
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """Refuses a call whose caller has no token left."""
-        return _Counted(self._rate, self._limit)
+        return _Counted(self._calls, self._limit)
 
     async def _paced(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
-            await asyncio.sleep(self._rate.reserve(caller.current.get()))
+            await asyncio.sleep(self._images.reserve(caller.current.get()))
             yield request
 
 

@@ -10,6 +10,7 @@ import grpc
 from prometheus_client import Counter
 
 from gateway import caller, request_id
+from gateway.backlog import OutlookOf
 from gateway.interceptors.around import AroundInterceptor
 from gateway.settings import Settings
 from gateway.telemetry import call, metrics
@@ -23,8 +24,8 @@ _access_logger = logging.getLogger("gateway.access")
 class TelemetryInterceptor(AroundInterceptor):
     """Tells of each call of a method that there is, when it has ended, however it has ended."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
+        super().__init__(settings, outlook)
         self._methods: dict[str, _Method] = {}
 
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:

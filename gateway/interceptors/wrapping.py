@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from gateway.backlog import OutlookOf
 from gateway.settings import Settings
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -23,8 +24,9 @@ _FACTORIES = {
 class WrappingInterceptor(grpc.aio.ServerInterceptor):
     """Wraps each method's handler once. An instance serves one server."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
         self._settings = settings
+        self._outlook = outlook
         self._wrapped: dict[str, Handler] = {}
 
     @abstractmethod

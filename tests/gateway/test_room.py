@@ -64,3 +64,15 @@ async def test_one_that_leaves_while_it_waits_takes_no_room(let_in):
     assert room.images == 1
     room.leave(1)
     assert room.images == 0
+
+
+async def test_one_that_gives_up_lets_those_behind_it_in():
+    """It was too large for what is left, and stood in their way."""
+    room = Room(5, 100)
+    room.enter(60)
+    large, small = asyncio.ensure_future(room.wait_and_enter(90)), asyncio.ensure_future(room.wait_and_enter(10))
+    await _turn()
+    assert not small.done()
+    large.cancel()
+    await asyncio.wait_for(small, 10)
+    assert room.images == 2

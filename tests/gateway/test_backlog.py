@@ -1,0 +1,23 @@
+"""What awaits an image that comes now."""
+
+import pytest
+
+from gateway.backlog import MeanTime, Outlook
+
+
+def test_the_first_time_is_the_mean():
+    mean = MeanTime()
+    mean.note(0.5)
+    assert mean.seconds == 0.5
+
+
+def test_a_standstill_is_forgotten():
+    mean = MeanTime()
+    mean.note(1000.0)
+    for _ in range(60):
+        mean.note(0.01)
+    assert mean.seconds == pytest.approx(0.01, rel=0.2)
+
+
+def test_stages_add_up():
+    assert Outlook(1, 2) + Outlook(3, 4) == Outlook(4, 6)
