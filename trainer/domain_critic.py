@@ -50,7 +50,7 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step(insiders: Any, outsiders: Any) -> None:
-        pictures = tf.concat([augmented(insiders), outsiders], axis=0)
+        pictures = augmented(tf.concat([insiders, outsiders], axis=0))  # both alike, so that neither is told by it
         with tf.GradientTape() as tape:
             losses = tf.nn.sigmoid_cross_entropy_with_logits(truth, critic(pictures, training=True))
             loss = tf.reduce_mean(losses)

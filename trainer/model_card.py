@@ -86,6 +86,7 @@ def model_card(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "intended_use": INTENDED_USE,
         "architecture": training.architecture,
+        "network_of_version": training.network_of_version or version,
         "parameters": training.parameters,
         "training_data": asdict(source) | {"fingerprint": training.fingerprint},
         "split": {
@@ -96,7 +97,7 @@ def model_card(
             "test_slices": evaluation.examples,
         },
         "seed": training.seed,
-        "epochs": len(training.history),
+        "epochs": 0 if training.network_of_version else len(training.history),
         "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)} | _with_intervals(figures),
         "verdict": {
             "temperature": training.temperature,
