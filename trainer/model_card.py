@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trainer.bootstrap import BRIER, ECE
-from trainer.calibration import COVERAGE, IN_DOMAIN_SHARE
+from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE
 from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
 from trainer.report.intervals import METHOD, SHARE, Figure
@@ -104,6 +104,7 @@ def model_card(
             "threshold": training.threshold,
             "conformal_coverage": COVERAGE,
             "in_domain_share": IN_DOMAIN_SHARE,
+            "critic_share": CRITIC_SHARE,
         },
         "limits": list(LIMITS),
         "known_shortcuts": [_shortcut(name, area) for name, area in shortcuts.items()],
