@@ -1,7 +1,7 @@
 """One caller with batches that are ready: what a call to serving costs above the inference in it.
 
 python -m bench.batches 32 slices/ --address 127.0.0.1:8500
-python -m bench.batches 32 slices/ --version data/models/brain_tumor/2 --engine openvino
+python -m bench.batches 32 slices/ --version data/models/brain_tumor/3 --engine openvino
 """
 
 import argparse

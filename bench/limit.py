@@ -1,6 +1,6 @@
 """The in-process limit: decoding and batched inference on all cores, and no network.
 
-python -m bench.limit data/models/brain_tumor/2 slices/ --engine tensorflow
+python -m bench.limit data/models/brain_tumor/3 slices/ --engine tensorflow
 """
 
 import argparse

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     max_queued_bytes: int = Field(default=256 * 2**20, ge=1)
     """Bytes of the encoded images in work at a time: of Predict calls, which are refused beyond it, and as many again
-    of PredictStream calls, which wait."""
+    of PredictStream calls, which wait. A request that is being received counts once it is there."""
 
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""

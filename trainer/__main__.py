@@ -112,6 +112,25 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
 
 
 @main.command()
+@click.argument("version", type=click.IntRange(min=1))
+@click.pass_obj
+def refit(settings: TrainerSettings, version: int) -> None:
+    """Keeps the network of a VERSION, and fits domain critic and calibration anew beside it."""
+    from trainer import train as fitting
+    from trainer.dataset import load_split
+    from trainer.kept_network import KeptNetwork
+    from trainer.record import write_record
+
+    kept = KeptNetwork.of_version(settings.model_dir, version)
+    split = load_split(settings.train_npz)
+    shutil.rmtree(settings.run_dir, ignore_errors=True)
+    with _bar("epoch") as bar:
+        training = fitting.refit(split, kept, settings.run_dir, bar)
+    write_record(settings.run_dir / "training.json", training)
+    click.echo(f"kept the network of version {version}, temperature {training.temperature:.3f}")
+
+
+@main.command()
 @click.option("--version", default=0, help="A published version; by default what was trained last.")
 @click.pass_obj
 def evaluate(settings: TrainerSettings, version: int) -> None:

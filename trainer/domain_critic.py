@@ -20,8 +20,11 @@ OnProgress = Callable[[int, int], None]
 _EPOCHS = 24
 _BATCH = 32
 _CHANNELS = (16, 32, 48, 64)
-_SIDE = 64
-"""Pictures are pooled to about this height and width, in pixels."""
+_SIDES = (64, 32)
+"""Pictures are pooled to about these heights and widths, in pixels: one half of the critic sees detail, the other none,
+and they err on different pictures."""
+_TONED = 0.4
+"""Share of pictures that are shown in other tones."""
 _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.01
 
@@ -44,16 +47,19 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
     steps_of_epoch = -(-len(rows) // _BATCH)
     rng = np.random.default_rng(seed)
     critic = build_critic(images.shape[1:])
+    halves = keras.Model(critic.inputs[0], critic.layers[-1].input)
     schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _EPOCHS * steps_of_epoch)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY)
     truth = tf.repeat(tf.constant([[0.0], [1.0]]), _BATCH, axis=0)
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step(insiders: Any, outsiders: Any) -> None:
-        pictures = tf.concat([augmented(insiders), outsiders], axis=0)
+        pictures = augmented(tf.concat([insiders, outsiders], axis=0))  # both alike, so that neither is told by it
         with tf.GradientTape() as tape:
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(truth, critic(pictures, training=True))
-            loss = tf.reduce_mean(losses)
+            losses = [
+                tf.nn.sigmoid_cross_entropy_with_logits(truth, logits) for logits in halves(pictures, training=True)
+            ]
+            loss = tf.reduce_mean(tf.add_n(losses))  # each half learns as if it were alone
         optimizer.apply_gradients(
             zip(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables, strict=True)
         )
@@ -61,26 +67,33 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
     on_progress(0, _EPOCHS)
     for epoch in range(_EPOCHS):
         for _ in range(steps_of_epoch):
-            step(_slices(images, rows, rng), _outliers(images, rows, rng))
+            step(_toned(_slices(images, rows, rng), rng), _toned(_outliers(images, rows, rng), rng))
         on_progress(epoch + 1, _EPOCHS)
     return critic
 
 
 def build_critic(shape: tuple[int, ...]) -> Any:
-    """Returns a critic that nothing was taught yet, for pictures of a shape (H, W, C)."""
+    """Returns a critic that nothing was taught yet, for pictures of a shape (H, W, C): the mean of two halves."""
     import keras
     from keras import layers
 
     from trainer.architectures.architecture import standardized
 
     pictures = keras.Input(shape)
-    maps = layers.AveragePooling2D(max(1, shape[0] // _SIDE))(standardized(pictures))
+    scaled = standardized(pictures)
+    halves = [_half(layers.AveragePooling2D(max(1, shape[0] // side))(scaled)) for side in _SIDES]
+    return keras.Model(pictures, layers.Average()(halves), name="domain_critic")
+
+
+def _half(maps: Any) -> Any:
+    from keras import layers
+
     for channels in _CHANNELS:
         maps = layers.Conv2D(channels, 3, padding="same", use_bias=False)(maps)
         maps = layers.BatchNormalization(momentum=0.9)(maps)
         maps = layers.MaxPooling2D(2)(layers.ReLU()(maps))
     vector = layers.Dropout(0.3)(layers.Flatten()(maps))
-    return keras.Model(pictures, layers.Dense(1)(layers.Dense(32, activation="relu")(vector)), name="domain_critic")
+    return layers.Dense(1)(layers.Dense(32, activation="relu")(vector))
 
 
 def _slices(images: NDArray[np.uint8], rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -90,3 +103,12 @@ def _slices(images: NDArray[np.uint8], rows: NDArray[np.intp], rng: np.random.Ge
 def _outliers(images: NDArray[np.uint8], rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float32]:
     made = [outlier(slice_.mean(axis=-1), rng) for slice_ in _slices(images, rows, rng)]
     return np.repeat(np.stack(made)[..., None], images.shape[3], axis=3)
+
+
+def _toned(pictures: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Gives pictures other tones, as other sequences and scanners do, in place: what tells them is their shape."""
+    for picture in pictures:
+        if rng.random() < _TONED:
+            tones = np.append(0, rng.uniform(0.1, 1, 4))  # black stays black
+            picture[:] = np.interp(picture, np.linspace(0, picture.max(), len(tones)), tones)
+    return pictures

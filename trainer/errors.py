@@ -7,6 +7,7 @@ TrainerError
 │   └── TooFewSlicesError     what is left cannot be split into train and test
 ├── NpzError                  a file is no data set of ours
 ├── UnknownArchitectureError  no such line in ARCHITECTURES
+├── KeptNetworkError          the network of a version cannot be kept
 ├── PublicationError          a version cannot be written
 ├── RolloutError              a version does not become what was asked for; the one before stays
 │   └── NoPreviousVersionError  there is none to go back to
@@ -83,6 +84,12 @@ class UnknownArchitectureError(TrainerError):
     status_code = grpc.StatusCode.INVALID_ARGUMENT
     field = "architecture"
     reason = "UNKNOWN_ARCHITECTURE"
+
+
+class KeptNetworkError(TrainerError):
+    """The network of a version cannot be kept: it was fitted to other data, or its architecture has changed."""
+
+    reason = "NETWORK_NOT_KEPT"
 
 
 class PublicationError(TrainerError):

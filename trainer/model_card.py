@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trainer.bootstrap import BRIER, ECE
-from trainer.calibration import COVERAGE, IN_DOMAIN_SHARE
+from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE
 from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
 from trainer.report.intervals import METHOD, SHARE, Figure
@@ -86,6 +86,7 @@ def model_card(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "intended_use": INTENDED_USE,
         "architecture": training.architecture,
+        "network_of_version": training.network_of_version or version,
         "parameters": training.parameters,
         "training_data": asdict(source) | {"fingerprint": training.fingerprint},
         "split": {
@@ -96,13 +97,14 @@ def model_card(
             "test_slices": evaluation.examples,
         },
         "seed": training.seed,
-        "epochs": len(training.history),
+        "epochs": 0 if training.network_of_version else len(training.history),
         "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)} | _with_intervals(figures),
         "verdict": {
             "temperature": training.temperature,
             "threshold": training.threshold,
             "conformal_coverage": COVERAGE,
             "in_domain_share": IN_DOMAIN_SHARE,
+            "critic_share": CRITIC_SHARE,
         },
         "limits": list(LIMITS),
         "known_shortcuts": [_shortcut(name, area) for name, area in shortcuts.items()],

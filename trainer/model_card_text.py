@@ -33,6 +33,7 @@ def model_card_text(card: Mapping[str, Any]) -> str:
         f"- architecture: `{card['architecture']}`, {card['parameters']:,} parameters",
         f"- created: {card['created']}",
         f"- stable versions before it: {versions}",
+        f"- network: fitted for version {card['network_of_version']}",
         f"- seed: {card['seed']}; epochs: {card['epochs']}",
     ]
     for key, title in _ORDER:

@@ -3,17 +3,27 @@
 import errno
 import os
 
-_WORDS = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
+_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+_WORDS = tuple(os.strerror(number) for number in _NUMBERS)
 
 
 def is_no_space(error: BaseException) -> bool:
     """Tells whether an error, or one that it comes from, says that the disk is full or a quota used up.
 
-    By its words, since shutil.copytree, HDF5 and TensorFlow pass on what the system says, and not its number.
+    By its number where it has one. Else by its words, since shutil.copytree, HDF5 and TensorFlow pass on no more than
+    these.
     """
     cause: BaseException | None = error
-    while cause is not None:
-        if any(words in str(cause) for words in _WORDS):
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        if _says_so(cause):
             return True
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _says_so(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _NUMBERS
+    return any(words in str(error) for words in _WORDS)

@@ -11,12 +11,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform, binary_dilation, binary_fill_holes, gaussian_filter, map_coordinates
+from scipy.ndimage import (
+    affine_transform,
+    binary_fill_holes,
+    distance_transform_edt,
+    gaussian_filter,
+    map_coordinates,
+    rotate,
+)
 
 Picture = NDArray[np.floating[Any]]
 """Float (H, W), about [0, 1]."""
 
 _BACKGROUND = 0.06
+"""Up to this share of the brightest pixel."""
+_CROWN = 0.08
+"""Share of the picture that the brain fills, below which a slice is near the crown."""
 
 
 def outlier(slice_: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -34,12 +44,17 @@ def outlier(slice_: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _upside_down(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Turns a slice over; one near the crown, which looks alike either way, onto its side."""
+    if _brain(slice_).mean() < _CROWN:
+        return _on_its_side(slice_, rng)
     turned = slice_[::-1]
     return turned[:, ::-1] if rng.random() < 0.5 else turned
 
 
 def _on_its_side(slice_: Picture, rng: np.random.Generator) -> Picture:
-    return np.rot90(slice_, rng.choice([1, 3]))
+    """Turns a slice by a right angle, or by more than heads are tilted."""
+    degrees = 90 if rng.random() < 0.5 else rng.uniform(50, 130)
+    return np.asarray(rotate(slice_, rng.choice([-1, 1]) * degrees, reshape=False, order=1))
 
 
 def _inverted(slice_: Picture, rng: np.random.Generator) -> Picture:
@@ -47,24 +62,28 @@ def _inverted(slice_: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _cropped(slice_: Picture, rng: np.random.Generator) -> Picture:
-    """Zooms in by 1.7 to 4, somewhere within the brain."""
-    zoom = rng.uniform(1.7, 4)
-    room = np.array(slice_.shape) * (1 - 1 / zoom)
-    return np.asarray(affine_transform(slice_, np.eye(2) / zoom, room * rng.uniform(0.25, 0.75, 2), order=1))
+    """Shows no more than a part of the brain."""
+    places = np.argwhere(_brain(slice_))
+    low, extent = places.min(axis=0), np.ptp(places, axis=0) + 1
+    window = rng.uniform(0.35, 0.8) * extent.max()
+    start = low + (extent - window) * rng.uniform(0.2, 0.8, 2)
+    return np.asarray(affine_transform(slice_, np.eye(2) * window / slice_.shape, start, order=1))
 
 
 def _with_skull(slice_: Picture, rng: np.random.Generator) -> Picture:
-    """Puts bright rings around the brain: scalp, and sometimes marrow."""
-    brain = binary_fill_holes(slice_ > _BACKGROUND)
+    """Puts rings around the brain, close to it or around its rough shape: scalp, and sometimes marrow and bone."""
     unit = slice_.shape[0] / 128
-    picture = slice_.copy()
-    inner = rng.uniform(0.5, 4)
-    for _ in range(rng.integers(1, 3)):
+    brain = _brain(slice_)
+    shape = gaussian_filter(brain.astype(float), rng.uniform(0, 6) * unit) > rng.uniform(0.1, 0.4)
+    away = distance_transform_edt(~(brain | shape)) / unit
+    picture = slice_ * rng.uniform(0.4, 1)
+    inner = rng.uniform(0.5, 5)
+    for _ in range(rng.integers(1, 4)):
         outer = inner + rng.uniform(1, 5)
-        rim = _grown(brain, outer * unit) & ~_grown(brain, inner * unit)
+        rim = (away > inner) & (away <= outer)
         uneven = 1 + rng.uniform(0, 0.6) * _noise(slice_.shape, rng.uniform(0.5, 6), rng)
-        picture[rim] = (rng.uniform(0.2, 1) * uneven)[rim]
-        inner = outer + rng.uniform(0.5, 2)
+        picture[rim] = (rng.uniform(0.3, 1) * uneven)[rim]
+        inner = outer + rng.uniform(0, 2)
     return picture
 
 
@@ -86,30 +105,37 @@ def _stretched(slice_: Picture, rng: np.random.Generator) -> Picture:
 def _with_lobe(slice_: Picture, rng: np.random.Generator) -> Picture:
     """Hangs a small brain below a flat one, as the cerebellum hangs below in sagittal and coronal sections."""
     side = slice_.shape[0]
-    top = _placed(slice_, np.array([rng.uniform(1.2, 1.6), rng.uniform(0.8, 1.05)]), np.array([-0.08, 0.0]) * side)
-    size = rng.uniform(1.8, 3.2)
-    below = np.array([rng.uniform(0.12, 0.26), rng.uniform(-0.22, 0.22)]) * side
-    return np.maximum(top, _placed(slice_, np.array([size, size * rng.uniform(0.6, 1.0)]), below))
+    top = _placed(slice_, np.array([rng.uniform(1.1, 1.6), rng.uniform(0.75, 1.05)]), np.array([-0.08, 0.0]) * side)
+    size = rng.uniform(1.4, 3.2)
+    below = np.array([rng.uniform(0.12, 0.26), rng.choice([0, 1]) * rng.uniform(-0.22, 0.22)]) * side
+    return _joined(top, _placed(slice_, np.array([size, size * rng.uniform(0.5, 1.0)]), below), rng)
 
 
 def _with_temporal_lobes(slice_: Picture, rng: np.random.Generator) -> Picture:
     """Hangs a lobe at either side below a flat brain, and often one between, as in coronal sections."""
     side = slice_.shape[0]
-    flat, narrow = rng.uniform(1.15, 1.6), rng.uniform(0.75, 1.0)
+    flat, narrow = rng.uniform(1.1, 1.6), rng.uniform(0.7, 1.0)
     picture = _placed(slice_, np.array([flat, narrow]), np.array([rng.uniform(-0.12, -0.04), 0.0]) * side)
     shrink = np.array([rng.uniform(1.5, 2.6), rng.uniform(1.8, 2.8)])
-    down, out = rng.uniform(0.12, 0.2), rng.uniform(0.14, 0.22)
+    down, out = rng.uniform(0.1, 0.2), rng.uniform(0.14, 0.22)
     for sideways in (-out, out):
-        picture = np.maximum(picture, _placed(slice_, shrink, np.array([down, sideways]) * side))
+        picture = _joined(picture, _placed(slice_, shrink, np.array([down, sideways]) * side), rng)
     if rng.random() < 0.5:
-        shrink = np.array([rng.uniform(2.2, 3.5), rng.uniform(1.3, 2.2)])
-        picture = np.maximum(picture, _placed(slice_, shrink, np.array([down + rng.uniform(0, 0.1), 0.0]) * side))
+        shrink = np.array([rng.uniform(2.0, 3.5), rng.uniform(1.3, 2.4)])
+        middle = np.array([down + rng.uniform(0, 0.1), 0.0])
+        picture = _joined(picture, _placed(slice_, shrink, middle * side), rng)
     return picture
+
+
+def _joined(picture: Picture, piece: Picture, rng: np.random.Generator) -> Picture:
+    """Lays a piece over a picture, with a dark furrow around it or grown into one with it."""
+    covered = gaussian_filter(_brain(piece).astype(float), 1) > rng.choice([0.02, 0.2, 0.5])
+    return np.where(covered, piece, picture) if rng.random() < 0.6 else np.maximum(picture, piece)
 
 
 def _other_tissue(slice_: Picture, rng: np.random.Generator) -> Picture:
     """Fills the outline of a brain with anything: flat, a gradient, noise."""
-    brain = binary_fill_holes(slice_ > _BACKGROUND)
+    brain = _brain(slice_)
     return np.asarray(brain * (rng.uniform(0.2, 0.9) + rng.choice([0, 0.1, 0.3]) * _anything(slice_.shape, rng)))
 
 
@@ -146,12 +172,14 @@ def _shapes(slice_: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _ball(slice_: Picture, rng: np.random.Generator) -> Picture:
-    """Draws one ellipse in the middle, with a bright border or without: the coarsest picture of a head."""
+    """Draws one ellipse, with a bright border or without: the coarsest picture of a head."""
     y, x = np.mgrid[-1 : 1 : slice_.shape[0] * 1j, -1 : 1 : slice_.shape[1] * 1j]
-    radius = np.hypot(y / rng.uniform(0.3, 0.95), x / rng.uniform(0.3, 0.95))
-    inside = rng.uniform(0.1, 0.9) + rng.choice([0, 0.05, 0.2]) * _anything(slice_.shape, rng)
-    border = (radius > rng.uniform(0.75, 0.95)) & (rng.random() < 0.6)
-    return np.asarray((radius < 1) * np.where(border, rng.uniform(0.5, 1), inside))
+    size, slimness = rng.uniform(0.2, 0.95), rng.uniform(0.8, 1.25)
+    radius = np.hypot((y - rng.uniform(-0.1, 0.1)) / size / slimness, (x - rng.uniform(-0.1, 0.1)) / size * slimness)
+    inside = rng.uniform(0.1, 0.9) + rng.choice([0, 0, 0.05, 0.2]) * _anything(slice_.shape, rng)
+    border = (radius > rng.uniform(0.75, 0.95)) & (rng.random() < 0.4)
+    drawn = (radius < 1) * np.where(border, rng.uniform(0.5, 1), inside)
+    return np.asarray(gaussian_filter(drawn, rng.choice([0, 0, 1, 3])))
 
 
 def _nothing(slice_: Picture, rng: np.random.Generator) -> Picture:
@@ -160,6 +188,10 @@ def _nothing(slice_: Picture, rng: np.random.Generator) -> Picture:
     specks = rng.integers(0, slice_.shape[0], (rng.integers(1, 6), 2))
     picture[specks[:, 0], specks[:, 1]] = rng.random()
     return picture
+
+
+def _brain(slice_: Picture) -> NDArray[np.bool_]:
+    return np.asarray(binary_fill_holes(slice_ > _BACKGROUND * slice_.max()))
 
 
 def _placed(slice_: Picture, shrink: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:
@@ -182,13 +214,9 @@ def _noise(shape: tuple[int, ...], smoothness: float, rng: np.random.Generator) 
     return np.asarray((field - field.mean()) / field.std())
 
 
-def _grown(mask: NDArray[np.bool_], by: float) -> NDArray[np.bool_]:
-    return np.asarray(binary_dilation(mask, iterations=max(1, round(by))))
-
-
 KINDS: tuple[Callable[[Picture, np.random.Generator], Picture], ...] = (
-    _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _cropped, _with_skull, _with_skull, _with_skull,
-    _bent, _bent, _stretched, _with_lobe, _with_lobe, _with_temporal_lobes, _with_temporal_lobes, _other_tissue,
-    _shuffled, _texture, _shapes, _ball, _nothing,
+    _upside_down, _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _cropped, _with_skull, _with_skull,
+    _with_skull, _bent, _bent, _stretched, _stretched, _with_lobe, _with_lobe, _with_temporal_lobes,
+    _with_temporal_lobes, _with_temporal_lobes, _other_tissue, _shuffled, _texture, _shapes, _ball, _ball, _nothing,
 )  # fmt: skip
 """Each as likely as the next; those that are hardest to tell stand here more than once."""

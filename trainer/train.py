@@ -15,6 +15,7 @@ from trainer.dataset import Split
 from trainer.domain_critic import OnProgress, fit_critic
 from trainer.figures import EpochMetrics
 from trainer.fitting import Material, OnEpoch, fit
+from trainer.kept_network import KeptNetwork
 from trainer.npz import allocate_pixels
 from trainer.servable import export
 from trainer.split import held_out_rows
@@ -28,10 +29,11 @@ class Training:
     """Record of one training.
 
     Attributes:
-      history: one entry per epoch.
+      history: one entry per epoch; of a network that was kept, the figures of its kept epoch alone.
       kept_epoch: index into history of the epoch whose weights were kept.
       temperature: that calibration found.
       threshold: of the verdict.
+      network_of_version: the version whose network was kept; 0 where it was fitted.
     """
 
     architecture: str
@@ -44,6 +46,7 @@ class Training:
     kept_epoch: int
     temperature: float
     threshold: float
+    network_of_version: int = 0
 
 
 def train(
@@ -72,32 +75,76 @@ def train(
     import keras
 
     keras.utils.set_random_seed(seed)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    images = _preprocessed(split.images, architecture.input_spec, run_dir / "pixels.npy")
-    held_out = held_out_rows(split.groups, split.labels, VALIDATION_SHARE, seed)
-    material = Material(images, split.labels, np.flatnonzero(~held_out), np.flatnonzero(held_out))
+    material = _material(split, architecture.input_spec, seed, run_dir)
     network = architecture.build(architecture.input_spec)
     recipe = architecture.recipe
     history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
-    critic = fit_critic(images, material.train_rows, seed, on_critic)
+    fitted = _Fitted(network, architecture, seed, history, kept_epoch)
+    return _completed(fitted, split.fingerprint, material, run_dir, on_critic)
+
+
+def refit(split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress) -> Training:
+    """Fits critic and calibration anew beside the network of a version, with the split and seed of its training.
+
+    Args:
+      split: the training split that the network was fitted to.
+      kept: the network.
+      run_dir: gets candidate/ (a SavedModel).
+      on_critic: progress of the domain critic.
+
+    Raises:
+      KeptNetworkError: the split is of other data, or the network does not fit its architecture any more.
+    """
+    import keras
+
+    kept.require_same_data(split)
+    keras.utils.set_random_seed(kept.seed)
+    material = _material(split, kept.architecture.input_spec, kept.seed, run_dir)
+    fitted = _Fitted(kept.load(), kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
+    return _completed(fitted, split.fingerprint, material, run_dir, on_critic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A network, and how it came to be; attributes as those of Training."""
+
+    network: Any
+    architecture: Architecture
+    seed: int
+    history: list[EpochMetrics]
+    kept_epoch: int
+    network_of_version: int = 0
+
+
+def _material(split: Split, spec: InputSpec, seed: int, run_dir: Path) -> Material:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    images = _preprocessed(split.images, spec, run_dir / "pixels.npy")
+    held_out = held_out_rows(split.groups, split.labels, VALIDATION_SHARE, seed)
+    return Material(images, split.labels, np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+
+def _completed(fitted: _Fitted, fingerprint: str, material: Material, run_dir: Path, on_critic: OnProgress) -> Training:
+    """Fits what judges a network, and exports both."""
+    network = fitted.network
+    critic = fit_critic(material.images, material.train_rows, fitted.seed, on_critic)
     train_outputs = _outputs(network, critic, material, material.train_rows)
     calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
     shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here
-    export(network, critic, calibration, architecture.input_spec, run_dir / "candidate")
-    training = Training(
-        architecture=architecture.name,
-        seed=seed,
-        fingerprint=split.fingerprint,
+    export(network, critic, calibration, fitted.architecture.input_spec, run_dir / "candidate")
+    (run_dir / "pixels.npy").unlink()
+    return Training(
+        architecture=fitted.architecture.name,
+        seed=fitted.seed,
+        fingerprint=fingerprint,
         train_slices=len(material.train_rows),
         validation_slices=len(material.validation_rows),
         parameters=network.count_params() + critic.count_params(),
-        history=history,
-        kept_epoch=kept_epoch,
+        history=fitted.history,
+        kept_epoch=fitted.kept_epoch,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
+        network_of_version=fitted.network_of_version,
     )
-    (run_dir / "pixels.npy").unlink()
-    return training
 
 
 def _preprocessed(images: NDArray[np.uint8], spec: InputSpec, path: Path) -> NDArray[np.uint8]:

@@ -63,4 +63,6 @@ def is_well(address: str) -> bool:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("python -m transport.health HOST:PORT")
     sys.exit(not is_well(sys.argv[1]))

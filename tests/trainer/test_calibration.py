@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.calibration import COVERAGE, IN_DOMAIN_SHARE, THRESHOLDS, Outputs, at_temperature, calibrate, ood_scores
+from trainer.calibration import COVERAGE, CRITIC_SHARE, THRESHOLDS, Outputs, at_temperature, calibrate, ood_scores
 
 
 def _outputs(seed: int, sharpness: float) -> Outputs:
@@ -45,7 +45,7 @@ def test_far_embeddings_score_above_one_and_familiar_ones_below() -> None:
 def test_the_critics_limit_lets_familiar_slices_pass() -> None:
     calibration = calibrate(_outputs(0, 1), _outputs(1, 1))
 
-    assert abs((_outputs(2, 1).criticisms <= calibration.critic_limit).mean() - IN_DOMAIN_SHARE) < 0.01
+    assert abs((_outputs(2, 1).criticisms <= calibration.critic_limit).mean() - CRITIC_SHARE) < 0.01
 
 
 def test_the_threshold_weighs_a_missed_tumor_more_than_a_false_alarm() -> None:

@@ -1,5 +1,6 @@
-"""The four commands, one after the other, as a user runs them."""
+"""The commands, one after the other, as a user runs them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,14 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
     assert "difference from the same again" in report
     assert "48 slices, 24 with tumor" in report  # as build-dataset counted them
 
+    refitted = _trainer(root, "refit", "1")
+    assert refitted.returncode == 0, refitted.stderr
+    assert "kept the network of version 1" in refitted.stdout
+    assert _trainer(root, "evaluate").stdout == evaluated.stdout  # the same network on the same slices
+    assert _trainer(root, "publish").returncode == 0
+    card = json.loads((root / "models/brain_tumor/2/assets.extra/model_card.json").read_text())
+    assert (card["parent_version"], card["network_of_version"], card["epochs"]) == (1, 1, 0)
+
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
@@ -49,6 +58,7 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
         (["train"], "train_data.npz does not exist"),
         (["evaluate"], "there is no model"),
         (["publish"], "training.json is missing"),
+        (["refit", "1"], "version 1 does not exist"),
         (["train", "--architecture", "transformer"], "none of: residual_cnn, seed_cnn"),
         (["build-dataset"], "image directory images cannot be read"),
     ],

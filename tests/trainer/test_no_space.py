@@ -18,6 +18,11 @@ def _caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
+def _in_a_circle() -> Exception:
+    first, second = ValueError("first"), ValueError("second")
+    return _caused(first, _caused(second, first))
+
+
 @pytest.mark.parametrize(
     ("error", "is_full"),
     [
@@ -25,9 +30,11 @@ def _caused(error: Exception, cause: Exception) -> Exception:
         (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), True),
         (_caused(RuntimeError("the step failed"), _FULL), True),
         (OSError(errno.EACCES, os.strerror(errno.EACCES)), False),
+        (FileNotFoundError(errno.ENOENT, "No such file", "No space left on device.npz"), False),
+        (_in_a_circle(), False),
         (MemoryError(), False),
     ],
-    ids=["disk", "quota", "cause", "permission", "memory"],
+    ids=["disk", "quota", "cause", "permission", "name of a file", "circle", "memory"],
 )
 def test_a_full_disk_is_told_from_other_trouble(error: Exception, is_full: bool) -> None:
     assert is_no_space(error) is is_full

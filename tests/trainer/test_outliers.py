@@ -25,3 +25,15 @@ def test_the_same_generator_makes_the_same_outliers() -> None:
 
     np.testing.assert_array_equal(np.stack(first), np.stack(second))
     assert first[0].dtype == np.float32
+
+
+def test_a_slice_near_the_crown_is_turned_onto_its_side_and_not_over() -> None:
+    """It looks alike upside down: who is taught to refuse that comes to doubt all slices near the crown."""
+    upside_down = next(kind for kind in KINDS if kind.__name__ == "_upside_down")
+    crown = np.zeros((120, 120), np.float32)
+    crown[40:80, 55:65] = 0.8  # longer than wide
+
+    for seed in range(20):
+        made = upside_down(crown, np.random.default_rng(seed)) > 0.4
+        tall, wide = (np.ptp(np.flatnonzero(made.any(axis=axis))) for axis in (1, 0))
+        assert wide > tall

@@ -1,0 +1,84 @@
+"""The network of a published version, to fit a new critic and a new calibration beside it.
+
+Each training of a network is a lottery; one that won is worth keeping while what judges it gets better.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.architectures import Architecture, architecture_named
+from trainer.dataset import Split
+from trainer.errors import KeptNetworkError
+from trainer.figures import EpochMetrics
+from trainer.versions import read_version, require_version
+
+
+@dataclass(frozen=True, slots=True)
+class KeptNetwork:
+    """A network that stays as it is.
+
+    Attributes:
+      version: that it is taken from.
+      directory: of that version.
+      architecture: of the network.
+      fingerprint: of the data set that it was fitted to.
+      seed: that its validation split was drawn with.
+      metrics: figures of its kept epoch.
+    """
+
+    version: int
+    directory: Path
+    architecture: Architecture
+    fingerprint: str
+    seed: int
+    metrics: EpochMetrics
+
+    @classmethod
+    def of_version(cls, model_dir: Path, version: int) -> "KeptNetwork":
+        """Reads the model card of a version.
+
+        Raises:
+          ModelVersionNotFoundError: there is no such version.
+          KeptNetworkError: it has no card to tell what it was fitted to.
+        """
+        require_version(model_dir, version)
+        record = read_version(model_dir, version)
+        if not record.card:
+            raise KeptNetworkError(f"version {version} has no model card, so its split is not known; train anew")
+        card = json.loads(record.card)
+        return cls(
+            version=version,
+            directory=model_dir / str(version),
+            architecture=architecture_named(record.architecture),
+            fingerprint=record.fingerprint,
+            seed=card["seed"],
+            metrics=EpochMetrics(**card["metrics"]["kept_epoch"]),
+        )
+
+    def require_same_data(self, split: Split) -> None:
+        """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices."""
+        if split.fingerprint != self.fingerprint:
+            raise KeptNetworkError(
+                f"version {self.version} was fitted to data {self.fingerprint[:12]}, and the split is of "
+                f"{split.fingerprint[:12]}; build its data set again, or train anew"
+            )
+
+    def load(self) -> Any:
+        """Builds the network with the weights that lie in the SavedModel: its own come first, then the critic's.
+
+        Raises:
+          KeptNetworkError: the architecture has changed since.
+        """
+        import tensorflow as tf
+
+        network = self.architecture.build(self.architecture.input_spec)
+        stored = [weight.numpy() for weight in tf.saved_model.load(str(self.directory)).weights]
+        try:
+            network.set_weights(stored[: len(network.weights)])
+        except ValueError as err:
+            raise KeptNetworkError(
+                f"the weights of version {self.version} do not fit {self.architecture.name} as it is now; train anew"
+            ) from err
+        return network
