@@ -28,7 +28,7 @@ from gateway.backlog import Outlook, OutlookOf
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
 from gateway.imaging import ImageLimits
-from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS
+from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS, Chain
 from gateway.lookout import Lookout
 from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
@@ -121,7 +121,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
             port = listen(server, settings.address, settings.tls)
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
-            on_probes = [interceptor(settings, outlook) for interceptor in PROBE_INTERCEPTORS]
+            on_probes = [Chain([interceptor(settings, outlook) for interceptor in PROBE_INTERCEPTORS])]
             async with answering_probes(health, settings.health_address, on_probes, share_port):
                 await server.start()
                 looking = asyncio.create_task(lookout.run())
@@ -184,9 +184,8 @@ def _server(
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
         ("grpc.so_reuseport", int(share_port)),
     ]
-    server = grpc.aio.server(
-        interceptors=[interceptor(settings, outlook) for interceptor in INTERCEPTORS], options=options
-    )
+    chain = Chain([interceptor(settings, outlook) for interceptor in INTERCEPTORS])
+    server = grpc.aio.server(interceptors=[chain], options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
     server.add_generic_rpc_handlers([forwarder.handler_of(service) for service in FORWARDED])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

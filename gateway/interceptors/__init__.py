@@ -8,7 +8,7 @@ from gateway.interceptors.error_status import ErrorStatusInterceptor
 from gateway.interceptors.parsing import ParsingInterceptor
 from gateway.interceptors.request_id import RequestIdInterceptor
 from gateway.interceptors.telemetry import TelemetryInterceptor
-from gateway.interceptors.wrapping import WrappingInterceptor
+from gateway.interceptors.wrapping import Chain, WrappingInterceptor
 
 INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
     RequestIdInterceptor,
@@ -27,4 +27,4 @@ is known has a rate, and then there has to be room. The parsing comes last, as p
 PROBE_INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (ErrorStatusInterceptor, ParsingInterceptor)
 """The same for calls of the port for probes, which are neither counted nor asked who makes them."""
 
-__all__ = ["INTERCEPTORS", "PROBE_INTERCEPTORS"]
+__all__ = ["INTERCEPTORS", "PROBE_INTERCEPTORS", "Chain"]

@@ -1,8 +1,8 @@
 """Base of interceptors that put something of their own in the place of each method's handler."""
 
 import inspect
-from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import grpc
@@ -21,17 +21,28 @@ _FACTORIES = {
 }
 
 
-class WrappingInterceptor(grpc.aio.ServerInterceptor):
+class WrappingInterceptor(ABC):
     """Wraps each method's handler once. An instance serves one server."""
 
     def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
         self._settings = settings
         self._outlook = outlook
-        self._wrapped: dict[str, Handler] = {}
 
     @abstractmethod
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns what handles the calls of "/package.Service/Method" in place of a handler."""
+
+
+class Chain(grpc.aio.ServerInterceptor):
+    """All interceptors as the one that gRPC asks for each call: it finds what they have made of a method's handler.
+
+    Args:
+      interceptors: outermost first.
+    """
+
+    def __init__(self, interceptors: Sequence[WrappingInterceptor]) -> None:
+        self._interceptors = interceptors
+        self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
@@ -39,12 +50,14 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _MaybeHandler:
         """Returns the method's handler, wrapped; None where there is no such method."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
         method = handler_call_details.method
         if method not in self._wrapped:
-            self._wrapped[method] = self.wrap(method, handler)
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            for interceptor in reversed(self._interceptors):
+                handler = interceptor.wrap(method, handler)
+            self._wrapped[method] = handler
         return self._wrapped[method]
 
 

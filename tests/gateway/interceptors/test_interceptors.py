@@ -10,7 +10,7 @@ import pytest
 from gateway import caller, request_id
 from gateway.backlog import Outlook
 from gateway.errors import ServingBusyError
-from gateway.interceptors import INTERCEPTORS
+from gateway.interceptors import INTERCEPTORS, Chain
 from gateway.settings import Settings
 
 _KINDS = ["unary_unary", "unary_stream", "unary_stream_writing", "stream_unary", "stream_stream"]
@@ -65,7 +65,7 @@ async def _served():
         kind: getattr(grpc, f"{kind.removesuffix('_writing')}_rpc_method_handler")(getattr(service, kind))
         for kind in _KINDS
     }
-    server = grpc.aio.server(interceptors=[interceptor(Settings(), Outlook) for interceptor in INTERCEPTORS])
+    server = grpc.aio.server(interceptors=[Chain([interceptor(Settings(), Outlook) for interceptor in INTERCEPTORS])])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
