@@ -1,7 +1,7 @@
 """What is left of the service at ten times the load that it can bear.
 
-`python -m bench.overload`. The slices are large, so that the gateway has its fill of them long before the callers, who
-run on the same machine, have theirs.
+`python -m bench.overload`. Serving is slowed down, as if a larger model ran on a machine of its own. Where it is the
+processor that is short, sending ten times too much, on the same machine, already takes most of it away.
 """
 
 import argparse
@@ -20,9 +20,6 @@ from bench.service import running_service
 from bench.slices import write_slices
 from bench.ways import MODEL_NAME
 
-_SIDE = 720
-"""Height and width of a slice, in pixels: some 5 ms of decoding."""
-
 _CALLERS = 32
 _TIMES = 10
 
@@ -39,8 +36,8 @@ def main() -> int:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        write_slices(slices, _SIDE)
-        _, gateway = stack.enter_context(running_service(arguments.model_base_path))
+        write_slices(slices)
+        _, gateway = stack.enter_context(running_service(arguments.model_base_path, slowed=True))
         rounds = [_Round(gateway, slices, arguments).run() for _ in range(arguments.rounds)]
     for name in rounds[0]:
         print(f"{name:<72}{median(figures[name] for figures in rounds):>10.2f}")

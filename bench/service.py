@@ -1,7 +1,7 @@
 """Serving and gateway, as they run by default."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
@@ -12,19 +12,34 @@ from bench.ways import MODEL_NAME
 
 
 @contextmanager
-def running_service(model_base_path: Path) -> Iterator[tuple[Server, Server]]:
-    """Runs both for as long as the context lasts; yields serving and gateway once callers are welcome."""
+def running_service(model_base_path: Path, *, slowed: bool = False) -> Iterator[tuple[Server, Server]]:
+    """Runs both for as long as the context lasts.
+
+    Args:
+      model_base_path: directory of the versions.
+      slowed: whether serving takes its time.
+
+    Yields:
+      Serving and gateway, once callers are welcome.
+    """
     flags = [
         "--port=0",
         f"--model_name={MODEL_NAME}",
         f"--model_base_path={model_base_path.absolute()}",
         "--grpc_max_threads=64",  # the direct way has 32 calls in flight
     ]
-    with server(["serving.modelserver", *flags], ready=r"Running gRPC ModelServer at (\S+)") as serving:
-        environment = {"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": serving.address}
-        with server(["gateway"], ready=r"Gateway listening on (\S+)", environment=environment) as gateway:
-            await_true("health of the gateway is SERVING", lambda: _is_serving(gateway.address))
-            yield serving, gateway
+    with ExitStack() as stack:
+        serving = stack.enter_context(
+            server(["serving.modelserver", *flags], ready=r"Running gRPC ModelServer at (\S+)")
+        )
+        seen = serving
+        if slowed:
+            relay = ["bench.slow_serving", serving.address]
+            seen = stack.enter_context(server(relay, ready=r"Slow serving listening on (\S+)"))
+        environment = {"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": seen.address}
+        gateway = stack.enter_context(server(["gateway"], ready=r"Gateway listening on (\S+)", environment=environment))
+        await_true("health of the gateway is SERVING", lambda: _is_serving(gateway.address))
+        yield serving, gateway
 
 
 def _is_serving(address: str) -> bool:

@@ -12,12 +12,12 @@ COUNT = 32
 _QUALITY = 85  # 4.7 kB a slice, as the real ones have
 
 
-def write_slices(directory: Path, side: int = 240) -> None:
-    """Writes COUNT slices as square JPEG with three equal channels, every other one with a lesion."""
+def write_slices(directory: Path) -> None:
+    """Writes COUNT slices as 240x240 JPEG with three equal channels, every other one with a lesion."""
     for seed in range(COUNT):
         pixels = np.repeat(synthetic_slice(seed, lesion=seed % 2 == 1), 3, axis=2)
         file = io.BytesIO()
-        Image.fromarray(pixels).resize((side, side)).save(file, "JPEG", quality=_QUALITY)
+        Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
         (directory / f"{seed:03}.jpg").write_bytes(file.getvalue())
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from gateway.backlog import MeanTime, Outlook
-from gateway.errors import GatewayError, ModelFailedError
+from gateway.errors import DeadlineExceededError, GatewayError, ModelFailedError
 from gateway.imaging import ImageArray
 from gateway.telemetry.metrics import QUEUE_DEPTH
 from gateway.telemetry.stages import Inference, Wait
@@ -68,11 +68,11 @@ class Batcher:
         self._time = MeanTime()
 
     def outlook(self) -> Outlook:
-        """What awaits an image that comes now: on average, half a call and those that the ones before it fill."""
+        """What awaits an image that comes now: the end of a call, and those that the images before it fill."""
         if len(self._under_way) < self._max_calls_in_flight:
             return Outlook(0.0, self._time.seconds)
-        calls_ahead = len(self._waiting) // (self._max_batch_size * self._max_calls_in_flight)
-        return Outlook((calls_ahead + 0.5) * self._time.seconds, self._time.seconds)
+        calls_ahead = 1 + len(self._waiting) // self._max_batch_size
+        return Outlook(calls_ahead * self._time.seconds / self._max_calls_in_flight, self._time.seconds)
 
     async def submit(self, key: BatchKey, image: ImageArray, deadline: float) -> Row:
         """Runs one image with its neighbours.
@@ -106,6 +106,7 @@ class Batcher:
     def _send(self) -> None:
         self._woken = False
         while self._waiting and len(self._under_way) < self._max_calls_in_flight:
+            self._drop_the_late()
             callers = self._next_callers()
             call = self._loop.create_task(self._run(callers))
             rows = [caller.row for caller in callers]
@@ -114,6 +115,16 @@ class Batcher:
             self._under_way.add(call)
             call.add_done_callback(self._returned)
         QUEUE_DEPTH.set(len(self._waiting))
+
+    def _drop_the_late(self) -> None:
+        # They would take serving's time from those behind them, who then came late, too. Where all would be late, the
+        # mean may be wrong, and they go on.
+        latest_start = self._loop.time() + self._time.seconds
+        in_time = [caller for caller in self._waiting if caller.deadline > latest_start]
+        if in_time and len(in_time) < len(self._waiting):
+            late = DeadlineExceededError("So many images wait that this one would be too late.")
+            _fail([caller for caller in self._waiting if caller.deadline <= latest_start], late)
+            self._waiting = in_time
 
     def _next_callers(self) -> list[_Caller]:
         key = self._waiting[0].key
@@ -128,7 +139,8 @@ class Batcher:
 
     def _leave(self, caller: _Caller) -> None:
         if caller.call is None:
-            self._waiting.remove(caller)
+            if caller in self._waiting:  # not where it has been dropped in this very moment
+                self._waiting.remove(caller)
         elif all(row.done() for row in caller.rows_of_call):
             caller.call.cancel()
 
@@ -156,8 +168,12 @@ class Batcher:
         key = callers[0].key
         timeout_s = max(caller.deadline for caller in callers) - self._loop.time()
         begun = self._loop.time()
-        with Inference(key.version, [caller.wait for caller in callers]):
-            outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
+        try:
+            with Inference(key.version, [caller.wait for caller in callers]):
+                outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
+        except (DeadlineExceededError, asyncio.CancelledError):
+            self._time.note(max(self._time.seconds, self._loop.time() - begun))  # it would have taken longer still
+            raise
         self._time.note(self._loop.time() - begun)
         for index, caller in enumerate(callers):
             if not caller.row.done():

@@ -42,9 +42,9 @@ def test_what_would_be_late_is_refused_and_told_when_to_come_back(room):
     admission = _admission(room, wait_s=6.0, work_s=2.0)
     with pytest.raises(DeadlineUnreachableError) as refused, admission.admitted(4.0):
         pass
-    assert refused.value.retry_after_s == pytest.approx(8 * 1.25 - 4)
+    assert refused.value.retry_after_s == pytest.approx(8 * 1.5 - 4)
     assert room.images == 0
-    with admission.admitted(10.1):
+    with admission.admitted(12.1):
         assert room.images == 1
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gateway.backend.batcher import Batcher, BatchKey
-from gateway.errors import ModelFailedError, ServingUnavailableError, VersionGoneError
+from gateway.backlog import Outlook
+from gateway.errors import DeadlineExceededError, ModelFailedError, ServingUnavailableError, VersionGoneError
 
 _KEY = BatchKey(1, "serving_default")
 
@@ -200,3 +201,93 @@ async def test_an_unforeseen_error_is_the_callers_answer_and_not_the_batchers_en
     assert "batch failed" in caplog.text
     model.failure = None
     assert await batcher.submit(_KEY, _image(4), _far()) == {"sum": 5}
+
+
+class _Clocked:
+    """The time of the loop, which a test moves on."""
+
+    def __init__(self, monkeypatch):
+        self._loop = asyncio.get_running_loop()
+        self._ahead_s = 0.0
+        real = self._loop.time
+        monkeypatch.setattr(self._loop, "time", lambda: real() + self._ahead_s)
+
+    def move_on(self, seconds):
+        self._ahead_s += seconds
+
+
+async def _held(model, batcher, clock, seconds):
+    """One call that takes so long."""
+    model.gate.clear()
+    running = _submit(batcher, 1)
+    await _turns()
+    clock.move_on(seconds)
+    model.gate.set()
+    await running
+
+
+async def _turns():
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_the_outlook_is_that_of_the_calls_ahead(monkeypatch):
+    model = _Model()
+    batcher, clock = Batcher(model, 4, 2), _Clocked(monkeypatch)
+    assert batcher.outlook() == Outlook(0, 0)
+    await _held(model, batcher, clock, 3.0)
+    takes_s = batcher.outlook().work_s
+    assert takes_s == pytest.approx(3.0, abs=0.5)
+    assert batcher.outlook().wait_s == 0
+    model.gate.clear()
+    calls = [_submit(batcher, 1), _submit(batcher, 2, BatchKey(2, "serving_default"))]
+    await _turns()
+    assert batcher.outlook().wait_s == pytest.approx(takes_s / 2)
+    calls += [_submit(batcher, 3) for _ in range(9)]
+    await _turns()
+    assert batcher.outlook().wait_s == pytest.approx(3 * takes_s / 2)
+    model.gate.set()
+    await asyncio.gather(*calls)
+
+
+async def test_an_image_that_would_be_late_leaves_its_place_to_those_that_are_in_time(monkeypatch):
+    model = _Model()
+    batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
+    await _held(model, batcher, clock, 3.0)
+    model.gate.clear()
+    first = _submit(batcher, 1)
+    await _turns()
+    now = asyncio.get_running_loop().time()
+    late = [_submit(batcher, 2, deadline=now + 1) for _ in range(4)]
+    in_time = [_submit(batcher, 3, deadline=now + 30) for _ in range(4)]
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(first, *in_time)
+    outcomes = await asyncio.gather(*late, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {DeadlineExceededError}
+    assert [images for _, _, images in model.calls] == [[1], [1], [3] * 4]
+
+
+async def test_where_all_would_be_late_they_go_on(monkeypatch):
+    """What is known of the time may be wrong, and this is how it gets better."""
+    model = _Model()
+    batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
+    await _held(model, batcher, clock, 300.0)
+    answers = await asyncio.gather(*(_submit(batcher, 2) for _ in range(3)))
+    assert len(answers) == 3
+
+
+async def test_a_call_that_is_given_up_has_taken_at_least_so_long(monkeypatch):
+    model = _Model()
+    batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
+    await _held(model, batcher, clock, 1.0)
+    before_s = batcher.outlook().work_s
+    model.gate.clear()
+    running = _submit(batcher, 2)
+    await _turns()
+    clock.move_on(10.0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await _turns()
+    assert batcher.outlook().work_s > before_s + 1
+    model.gate.set()
