@@ -41,10 +41,15 @@ def is_installed(package: str, pin: str) -> bool:
         return False
 
 
+MAKE = ["make", "--no-print-directory", "--old-file=.venv/.installed-dev", "--old-file=.venv/.installed-run"]
+"""Also where make runs the tests: it would tell where it is. What is installed stays as it is."""
+
+
 def command_of(target: str) -> list[str]:
     """What make would run, in this environment."""
-    made = ["make", "--dry-run", "--old-file=.venv/.installed-dev", "--old-file=.venv/.installed-run", target]
-    (line,) = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    (line,) = subprocess.run(
+        [*MAKE, "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     tool, *arguments = shlex.split(line)
     return [str(Path(sys.executable).with_name(Path(tool).name)), *arguments]
 
@@ -81,8 +86,7 @@ def test_licences_are_known_and_those_that_ask_for_more_are_explained():
 @pytest.fixture(scope="module")
 def bills() -> dict[str, Any]:
     """Bills of materials, as `make sbom` writes them."""
-    made = ["make", "--old-file=.venv/.installed-dev", "--old-file=.venv/.installed-run", "sbom"]
-    subprocess.run(made, cwd=ROOT, capture_output=True, check=True)
+    subprocess.run([*MAKE, "sbom"], cwd=ROOT, capture_output=True, check=True)
     return {name: json.loads((ROOT / f"build/{name}.cdx.json").read_text()) for name in ("gateway", "run")}
 
 
