@@ -124,7 +124,7 @@ def _claiming(values: int) -> Callable[..., bytes]:
 _FAULTS = {
     "no message": _saying(_GARBAGE),
     "nothing": _saying(b""),
-    "two rows for one image": _with_output("probabilities", np.full((2, 2), 0.5, np.float32)),
+    "too many rows": _with_output("probabilities", np.full((33, 2), 0.5, np.float32)),  # of no batch
     "three classes": _with_output("probabilities", np.full((1, 3), 0.3, np.float32)),
     "integers": _with_output("probabilities", [[0, 1]]),
     "no number": _with_output("probabilities", np.full((1, 2), np.nan, np.float32)),
