@@ -77,16 +77,14 @@ class Decoding:
         """
         self._slices += 1
         try:
-            outcome = await self._in_thread(self._threads, data, then)
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(self._threads, _decode_slice, data, self._limits, then)
         finally:
             self._slices -= 1
         if outcome.large is not None:
             return await self._decode_large(outcome.large, then)
         self._time.note(outcome.seconds)
         return outcome.made  # type: ignore[return-value]  # there is no large one, so this is what was made
-
-    async def _in_thread(self, threads: Executor, data: bytes, then: Callable[[ImageArray], _T]) -> _Outcome[_T]:
-        return await asyncio.get_running_loop().run_in_executor(threads, _decode_slice, data, self._limits, then)
 
     async def _decode_large(self, opened: OpenedImage, then: Callable[[ImageArray], _T]) -> _T:
         if self._large >= _MAX_LARGE:
