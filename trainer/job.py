@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import IO
 
-from trainer.errors import ChildError, DiskFullError, OutOfMemoryError, TrainerError
-from trainer.no_space import is_no_space
+from trainer.errors import ChildError, OutOfMemoryError, TrainerError
+from trainer.no_space import told_if_full
 from trainer.operation import Failure, Progress
 from trainer.reports import REPORT, TASK, Report, Task
 from trainer.run_directory import hold
@@ -101,16 +101,14 @@ def _failure(error: Exception) -> Failure:
 
 def _told(error: Exception) -> TrainerError:
     """Finds what callers may know about an error: never a path, and nothing of the inside."""
-    if is_no_space(error):
-        return DiskFullError("no space is left under the data root; free some, and retrain")
-    causes: list[BaseException] = [error]
+    causes = [told_if_full(error)]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
     for cause in causes:
         if isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError":  # TensorFlow's
             return OutOfMemoryError("memory ran out; free some, or train with less data")
-    if isinstance(error, TrainerError):
-        return error
+    if isinstance(causes[0], TrainerError):
+        return causes[0]
     if isinstance(error, OSError):
         return TrainerError(f"the data root cannot be read or written: {error.strerror}")
     return ChildError("the job failed inside; its log in the data root tells more", reason="INTERNAL")

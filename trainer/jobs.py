@@ -8,9 +8,9 @@ from typing import Protocol
 
 from observability import tracing
 from trainer import logs
-from trainer.errors import DiskFullError, TrainerError
+from trainer.errors import TrainerError
 from trainer.latest import Latest
-from trainer.no_space import is_no_space
+from trainer.no_space import told_if_full
 from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
 from trainer.operations import Operations
 from trainer.telemetry.job import ObservedJob
@@ -180,9 +180,8 @@ class Jobs:
 
 
 def _failure(error: BaseException) -> Failure:
-    if is_no_space(error) and not isinstance(error, TrainerError):
-        error = DiskFullError("no space is left under the data root; free some, and retrain")
-    if not isinstance(error, TrainerError):
+    told = told_if_full(error)
+    if not isinstance(told, TrainerError):
         _logger.error("job failed inside", exc_info=error)
         return Failure(status_code="INTERNAL", reason="INTERNAL", message="the job failed inside; the log tells more")
-    return Failure(status_code=error.status_code.name, reason=error.reason, message=str(error))
+    return Failure(status_code=told.status_code.name, reason=told.reason, message=str(told))

@@ -3,8 +3,17 @@
 import errno
 import os
 
+from trainer.errors import DiskFullError
+
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = tuple(os.strerror(number) for number in _NUMBERS)
+
+
+def told_if_full(error: BaseException) -> BaseException:
+    """Returns what callers are told: of a full disk that it is full, of any other error the error itself."""
+    if isinstance(error, DiskFullError) or not is_no_space(error):
+        return error
+    return DiskFullError("no space is left under the data root; free some, and try again")
 
 
 def is_no_space(error: BaseException) -> bool:

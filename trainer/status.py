@@ -7,8 +7,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 from trainer import logs
-from trainer.errors import DiskFullError, TrainerError
-from trainer.no_space import is_no_space
+from trainer.errors import TrainerError
+from trainer.no_space import told_if_full
 
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""
@@ -25,20 +25,19 @@ def to_status(error: Exception) -> status_pb2.Status:
 
     Source: AIP-193.
     """
-    if is_no_space(error) and not isinstance(error, TrainerError):
-        error = DiskFullError("no space is left under the data root; free some")
-    if not isinstance(error, TrainerError):
+    told = told_if_full(error)
+    if not isinstance(told, TrainerError):
         _logger.error("call failed", exc_info=error)
         message = f"Internal error. If it stays, report it with request id {logs.request_id.get()}."
         return status_of(grpc.StatusCode.INTERNAL, "INTERNAL", message)
-    _logger.debug("call refused", extra={"reason": error.reason, "refusal": str(error)})
-    status = status_of(error.status_code, error.reason, str(error))
-    if error.field is not None:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=str(error))
+    _logger.debug("call refused", extra={"reason": told.reason, "refusal": str(told)})
+    status = status_of(told.status_code, told.reason, str(told))
+    if told.field is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=told.field, description=str(told))
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
-    if error.retry_after_s is not None:
+    if told.retry_after_s is not None:
         delay = Duration()
-        delay.FromMilliseconds(round(error.retry_after_s * 1000))
+        delay.FromMilliseconds(round(told.retry_after_s * 1000))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return status
 

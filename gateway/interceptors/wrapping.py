@@ -22,11 +22,15 @@ _FACTORIES = {
 
 
 class WrappingInterceptor(ABC):
-    """Wraps each method's handler once. An instance serves one server."""
+    """Wraps each method's handler once. An instance serves one server.
 
-    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
+    Args:
+      settings: of the gateway.
+      _outlook: of an image that comes now, for those that go by it.
+    """
+
+    def __init__(self, settings: Settings, _outlook: OutlookOf) -> None:
         self._settings = settings
-        self._outlook = outlook
 
     @abstractmethod
     def wrap(self, method: str, handler: Handler) -> Handler:

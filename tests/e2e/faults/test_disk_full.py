@@ -107,8 +107,7 @@ def test_disk_of_the_audit_log_is_full(call: Any, serving: Any, failure_of: Any,
 def test_disk_of_the_trainer_is_full(callers: Any, disk: Any, trainer: Any, failure_of: Any, eventually: Any) -> None:
     """Disk of the trainer is full.
 
-    What has to write: `RESOURCE_EXHAUSTED`, `DISK_FULL`, or `UNAVAILABLE`, `AUDIT_LOG_UNAVAILABLE`. Predictions go on,
-    jobs and versions are told
+    What has to write: `RESOURCE_EXHAUSTED`, `DISK_FULL`. Predictions go on, jobs and versions are told
 
     When there is room
     """
@@ -121,10 +120,7 @@ def test_disk_of_the_trainer_is_full(callers: Any, disk: Any, trainer: Any, fail
         failure = failure_of(change)
         reasons.add((failure.code, failure.reason))
         assert failure.retry_after_s is not None, name
-    assert reasons == {
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL"),
-        (grpc.StatusCode.UNAVAILABLE, "AUDIT_LOG_UNAVAILABLE"),
-    }
+    assert reasons == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL")}
     assert callers.predict().model_version == 1
     versions = callers.models.ListModelVersions(model_service_pb2.ListModelVersionsRequest(), timeout=30)
     assert [list(version.labels) for version in versions.model_versions] == [[], ["stable"]]
