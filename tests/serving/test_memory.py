@@ -1,5 +1,7 @@
 """Memory of versions that are gone."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from tfserving_api.messages import ModelServerConfig, ReloadConfigRequest
 
+SHIPPED = Path(__file__).parents[2] / "data/models/brain_tumor/3"
 SWAPS = 16
 MODEL_BYTES = 30 * 2**20
 AVAILABLE, END = 30, 50
@@ -24,7 +27,40 @@ def test_swaps_of_a_large_model_leave_nothing_behind(
     client = server.ready()
 
     def resident_after_swap(number: int) -> int:
-        version = 1 + number % 2
+        swap(1 + number % 2)
+        client.predict({"name": "m"}, {"images": np.zeros((4, 8, 8, 1), np.uint8)})
+        return resident(server)
+
+    swap = swapping(client, base_path, eventually)
+    # The first swaps fill caches that stay the same size from then on.
+    after = [resident_after_swap(number) for number in range(SWAPS)][3:]
+    assert max(after) - after[0] < MODEL_BYTES
+
+
+def test_what_was_compiled_for_each_batch_size_goes_with_the_version(
+    launch: Any, publish: Any, base_path: Path, eventually: Any
+) -> None:
+    publish("images", "1")
+    shutil.copytree(SHIPPED, base_path / "2")
+    server = launch(f"--model_base_path={base_path}", "--model_name=m", "--engine=openvino")
+    client = server.ready()
+    swap = swapping(client, base_path, eventually)
+    swap(1)
+    before = resident(server)
+    swap(2)
+    for size in range(1, 25):
+        for signature in ("serving_default", "explain"):
+            pixels = np.zeros((size, 128, 128, 1), np.uint8)
+            client.predict({"name": "m", "signature_name": signature}, {"images": pixels})
+    loaded = resident(server)
+    swap(1)
+    assert resident(server) - before < 0.2 * (loaded - before)
+
+
+def swapping(client: Any, base_path: Path, eventually: Any) -> Callable[[int], None]:
+    """Returns what has one of versions 1 and 2 loaded, and the other gone."""
+
+    def swap(version: int) -> None:
         config = ModelServerConfig()
         policy = {"specific": {"versions": [version]}}
         config.model_config_list.config.add(
@@ -32,9 +68,10 @@ def test_swaps_of_a_large_model_leave_nothing_behind(
         )
         client.call("HandleReloadConfigRequest", ReloadConfigRequest(config=config))
         eventually(lambda: {3 - version: END} | client.states() == {version: AVAILABLE, 3 - version: END})
-        client.predict({"name": "m"}, {"images": np.zeros((4, 8, 8, 1), np.uint8)})
-        return psutil.Process(server.process.pid).memory_info().rss
 
-    # The first swaps fill caches that stay the same size from then on.
-    resident = [resident_after_swap(number) for number in range(SWAPS)][3:]
-    assert max(resident) - resident[0] < MODEL_BYTES
+    return swap
+
+
+def resident(server: Any) -> int:
+    """Returns the bytes that a server has resident."""
+    return int(psutil.Process(server.process.pid).memory_info().rss)
