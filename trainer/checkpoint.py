@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.durable import replace_files, sync
 from trainer.figures import EpochMetrics
 
 _HISTORY = "history.json"
@@ -26,9 +27,8 @@ class Checkpoint:
         """Keeps the state after `len(history)` epochs in place of the one before."""
         self._directory.mkdir(parents=True, exist_ok=True)
         np.savez(self._state(len(history)), *(variable.numpy() for variable in _variables(network)))
-        unfinished = self._directory / f"{_HISTORY}.unfinished"
-        unfinished.write_text(json.dumps([dataclasses.asdict(metrics) for metrics in history]))
-        unfinished.replace(self._directory / _HISTORY)
+        sync(self._state(len(history)))
+        replace_files({self._directory / _HISTORY: json.dumps([dataclasses.asdict(metrics) for metrics in history])})
         kept = {self._state(len(history)), self._state(best_epoch(history) + 1)}
         for path in set(self._directory.glob("*.npz")) - kept:
             path.unlink()

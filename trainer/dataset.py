@@ -17,6 +17,7 @@ from trainer.errors import TooFewSlicesError
 from trainer.grouping import near_duplicate_groups
 from trainer.ingest import Ingested, Progress, ingest
 from trainer.npz import Streamed, map_npz, write_npz
+from trainer.paths import MANIFEST
 from trainer.sources import SliceSource
 from trainer.split import held_out_rows
 
@@ -31,7 +32,7 @@ class DatasetPaths:
     """Where a data set is written.
 
     Attributes:
-      all_npz: every slice that is kept; manifest.csv is written beside it.
+      all_npz: every slice that is kept; MANIFEST is written beside it.
       train_npz: the training split.
       test_npz: the test split.
     """
@@ -106,7 +107,7 @@ def build_dataset(
         _assign(ingested, seed)
         manifest = ingested.manifest
         fingerprint = _fingerprint(manifest)
-        manifest.to_csv(staging / "manifest.csv", index=False)
+        manifest.to_csv(staging / MANIFEST, index=False)
         targets = {paths.all_npz: "train|test", paths.train_npz: "train", paths.test_npz: "test"}
         for number, splits in enumerate(targets.values()):
             rows = np.flatnonzero(manifest["split"].str.fullmatch(splits))
@@ -114,7 +115,7 @@ def build_dataset(
         for number, target in enumerate(targets):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(staging / f"{number}.npz", target)
-        (staging / "manifest.csv").replace(paths.all_npz.with_name("manifest.csv"))
+        (staging / MANIFEST).replace(paths.all_npz.with_name(MANIFEST))
     return _summary(manifest, fingerprint)
 
 

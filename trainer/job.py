@@ -68,7 +68,7 @@ def _done(task: Task, settings: TrainerSettings, reporter: Reporter) -> Report:
     if task.order is None:
         return Report(evaluation=evaluated(settings, task.version))
     with hold(settings.runs_dir / task.operation_id):
-        pipeline = Pipeline(settings, task.operation_id, task.order, task.version, reporter.progress)
+        pipeline = Pipeline(settings, task.operation_id, task.order, reporter.progress)
         return Report(outcome=pipeline.run())
 
 

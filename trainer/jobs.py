@@ -8,7 +8,7 @@ from typing import Protocol
 
 from observability import tracing
 from trainer import logs
-from trainer.errors import TrainerError
+from trainer.errors import DiskFullError, TrainerError
 from trainer.latest import Latest
 from trainer.no_space import told_if_full
 from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
@@ -37,8 +37,8 @@ class Work(Protocol):
 class Jobs:
     """Works on operations in their order.
 
-    An operation is changed by this class alone. Its end is written last, when everything else is done: a kill
-    before that leaves it running, and it is taken up again at the next start.
+    An operation is changed by this class alone. Its end is written when its work is done, and what it leaves is cleared
+    after that: a kill before it leaves it running, to be taken up again at the next start with all its records.
     """
 
     def __init__(self, operations: Operations, work: Work, max_queued: int) -> None:
@@ -145,9 +145,9 @@ class Jobs:
 
     async def _end_cancelled(self, operation: Operation, observed: ObservedJob) -> None:
         if await self._work.undo(operation):
-            await self._work.clear(operation, completely=True)
             await self._write_end(operation, State.CANCELLED, None, None)
             observed.end(State.CANCELLED, None)
+            await self._work.clear(operation, completely=True)
         else:
             observed.leave()  # It has taken effect, and its next turn finds that out.
 
@@ -156,16 +156,13 @@ class Jobs:
     ) -> None:
         error = work.exception()
         if error is None:
-            # Its directory last: where a kill comes in between, the job finds there that all is done.
             await self._write_end(operation, State.SUCCEEDED, work.result(), replace(progress, fraction=1.0))
             observed.end(State.SUCCEEDED, work.result())
-            await self._work.clear(operation, completely=False)
         else:
-            # Its directory first: the disk may be full, even for the end.
-            await self._work.clear(operation, completely=False)
             failure = _failure(error)
             await self._write_end(operation, State.FAILED, failure, progress)
             observed.end(State.FAILED, failure)
+        await self._work.clear(operation, completely=False)
 
     async def _write_end(self, operation: Operation, state: State, result: Result, progress: Progress | None) -> None:
         while True:
@@ -173,6 +170,8 @@ class Jobs:
                 await self._operations.end(operation.operation_id, state, result=result, progress=progress)
             except TrainerError as err:
                 _logger.warning("the end of a job has to wait", extra={"problem": str(err)})
+                if isinstance(err, DiskFullError) and state is not State.SUCCEEDED:
+                    await self._work.clear(operation, completely=False)  # which makes room
                 await asyncio.sleep(_RETRY_S)
             else:
                 _logger.info("job ended", extra={"operation": operation.operation_id, "state": state})

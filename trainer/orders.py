@@ -6,7 +6,7 @@ from pathlib import Path
 from trainer.architectures import DEFAULT_ARCHITECTURE, architecture_named
 from trainer.errors import InvalidFieldError
 from trainer.operation import Order
-from trainer.paths import inside, require_name
+from trainer.paths import MANIFEST, inside, require_name
 
 MAX_EPOCHS = 1000
 _MAX_SEED = 2**32 - 1
@@ -74,6 +74,8 @@ def check_paths(order: Order, root: Path) -> None:
         else:
             _require(images.is_dir(), f"there is no directory {order.image_dir!r} under the data root", "image_dir")
             _require(labels.is_file(), f"there is no file {order.target_file!r} in target_dir", "target_file")
+            written = {data_set, data_set.with_name(MANIFEST)}
+            _require(labels not in written, "the data set would be written over the label file", "data_dir")
         _require(not data_set.is_dir(), "npz_filename names a directory", "npz_filename")
         _require(data_set.parent.is_dir() or not data_set.parent.exists(), "data_dir names a file", "data_dir")
     except OSError as err:

@@ -7,6 +7,9 @@ from trainer.errors import InvalidFieldError
 MAX_PATH_LENGTH = 1024
 """Longest path, in characters."""
 
+MANIFEST = "manifest.csv"
+"""Name of the file beside a data set that says what became of each image."""
+
 _MAX_NAME_BYTES = 255
 """Longest file name of the usual file systems."""
 

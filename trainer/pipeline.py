@@ -22,11 +22,13 @@ from trainer.publish import publish
 from trainer.record import read_record, write_record
 from trainer.replay import GOLDEN_REQUESTS
 from trainer.report.answers import Answers
+from trainer.rollout_files import RolloutFiles
+from trainer.run_directory import remove
 from trainer.settings import TrainerSettings
 from trainer.shared_files import share
 from trainer.sources import DirectorySource, ZipSource
 from trainer.train import Training, train
-from trainer.versions import published_by, versions_on_disk
+from trainer.versions import UNFINISHED, published_by, versions_on_disk
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -52,13 +54,11 @@ class Pipeline:
         settings: TrainerSettings,
         operation_id: str,
         order: Order,
-        stable: int,
         report: Callable[[Progress], None],
     ) -> None:
         self._settings = settings
         self._operation_id = operation_id
         self._order = order
-        self._stable = stable
         self._report = report
         self._run_dir = settings.runs_dir / operation_id
         self._candidate_dir = self._run_dir / "candidate"
@@ -72,8 +72,8 @@ class Pipeline:
           TrainerError: a step cannot be done.
           OSError: the disk is full or broken.
         """
-        for unfinished in self._run_dir.glob(".unfinished-*"):
-            shutil.rmtree(unfinished)
+        for unfinished in self._run_dir.glob(f"{UNFINISHED}*"):
+            remove(unfinished)
         dataset = self._once("dataset", DatasetSummary, self._build_dataset)
         training = self._once("training", Training, self._train)
         shutil.rmtree(self._run_dir / "checkpoint", ignore_errors=True)
@@ -169,6 +169,14 @@ class Pipeline:
         write_golden_requests(self._candidate, self._settings.model_name, golden_requests)
         reasons = infra_validate(self._candidate_dir, self._run_dir)
         return Decision(decision.blessed and not reasons, (*decision.reasons, *reasons))
+
+    @cached_property
+    def _stable(self) -> int:
+        """The version that the candidate would take over from, 0 for none; not before somebody asks.
+
+        Another one may have been promoted while the candidate was fitted.
+        """
+        return RolloutFiles(self._settings).read().stable or 0
 
     @cached_property
     def _stable_outputs(self) -> dict[str, NDArray[Any]] | None:

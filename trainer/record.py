@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
 
+from trainer.durable import replace_files
 from trainer.errors import TrainerError
 
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ Record = TypeVar("Record")
 
 
 def write_record(path: Path, record: "DataclassInstance") -> None:
-    """Writes a record whole or not at all."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n")
-    unfinished.replace(path)
+    """Writes a record whole or not at all; once it is there, a crash of the machine leaves it."""
+    replace_files({path: json.dumps(dataclasses.asdict(record), indent=1) + "\n"})
 
 
 def read_record(path: Path, kind: type[Record]) -> Record:

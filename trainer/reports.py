@@ -15,7 +15,7 @@ class Task:
     Attributes:
       order: what to train.
       operation_id: of the job.
-      version: to evaluate; of a retraining, the stable version that it is held against, 0 for none.
+      version: to evaluate.
     """
 
     order: Order | None = None

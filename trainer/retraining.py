@@ -33,8 +33,7 @@ class Retraining:
         run_dir = self._settings.runs_dir / operation.operation_id
         await asyncio.to_thread(run_directory.evict, run_dir)
         run_dir.mkdir(parents=True, exist_ok=True)
-        stable = self._rollout.state.stable or 0
-        task = Task(order=operation.order, operation_id=operation.operation_id, version=stable)
+        task = Task(order=operation.order, operation_id=operation.operation_id)
 
         def note_if_further(progress: Progress) -> None:
             if progress.fraction >= operation.progress.fraction:

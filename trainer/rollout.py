@@ -123,10 +123,13 @@ class Rollout:
                 await self._available(version, failed_before)
                 if not is_proven:
                     await self._prove(version)
-                self._files.write(after)
+                # What the labels led to stays until all have followed: going back must name nothing but what is loaded.
+                self._files.decide(after, before)
                 await self._followed(after)
         except BaseException as err:
-            self._go_back(before, version, err)
+            _logger.warning("rollout failed", extra={"model_version": version, "problem": str(err)})
+            ROLLOUTS.labels("failed").inc()
+            self._settle(before)
             tracing.end(trace, {"model_version": version}, type(err).__name__)
             if isinstance(err, TimeoutError):
                 raise RolloutError(
@@ -134,18 +137,18 @@ class Rollout:
                     "it must be running and re-read models.config each second"
                 ) from err
             raise
+        self._settle(after)
         ROLLOUTS.labels("done").inc()
         tracing.end(trace, {"model_version": version})
         _logger.info("rollout done", extra={"model_version": version, "labels": after.labels})
         await self._retire(after)
 
-    def _go_back(self, before: RolloutState, version: int, cause: BaseException) -> None:
-        ROLLOUTS.labels("failed").inc()
-        _logger.warning("rollout failed", extra={"model_version": version, "problem": str(cause)})
+    def _settle(self, state: RolloutState) -> None:
+        """Lets serving hold what a state needs, and no more."""
         try:
-            self._files.write(before)
+            self._files.write(state)
         except (DiskFullError, RolloutError):
-            _logger.exception("the state before cannot be written; it is as decided last")
+            _logger.exception("a state cannot be written; what was decided last holds", extra={"labels": state.labels})
 
     async def _let_go(self, version: int, state: RolloutState) -> VersionStatus:
         """Waits until a version that was dropped a moment ago has left serving: it must not be taken for loaded.

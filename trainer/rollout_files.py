@@ -20,8 +20,8 @@ _HEADER = "# Written by the trainer from rollout.json; changes made here are los
 class RolloutFiles:
     """Keeps both files in step, in an order that may end at any point.
 
-    rollout.json decides. models.config may for a while list a version more, which is being loaded; no label
-    leads to it.
+    rollout.json decides. models.config may for a while list versions more, which are being loaded or left; no label
+    leads to them.
     """
 
     def __init__(self, settings: TrainerSettings) -> None:
@@ -48,6 +48,15 @@ class RolloutFiles:
         """
         with self._locked():
             self._replace(state, ())
+
+    def decide(self, state: RolloutState, before: RolloutState) -> None:
+        """Decides, and tells serving, which keeps the versions of the state before as well.
+
+        Raises:
+          DiskFullError, RolloutError: as for `write`.
+        """
+        with self._locked():
+            self._replace(state, before.loaded)
 
     def announce(self, state: RolloutState, version: int) -> None:
         """Tells serving to load a version beside those of the state. Labels stay where they are.

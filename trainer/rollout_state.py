@@ -49,9 +49,10 @@ class RolloutState:
         return replace(self, canary=version, canary_percent=percent)
 
     def limited_to(self, on_disk: Collection[int]) -> "RolloutState":
-        """Forgets versions that are gone. A stable one that is gone gives way to the previous, or else the newest.
+        """Forgets versions that are gone. A stable one that is gone gives way to the previous, which serving holds.
 
-        None stays None: of several versions that were never tried, none is stable.
+        Where that is gone too none is stable, and serving takes the newest without a label: a label that leads to a
+        version that is not loaded would keep it from being loaded.
         """
 
         def kept(version: int | None) -> int | None:
@@ -59,7 +60,7 @@ class RolloutState:
 
         stable, previous, canary = kept(self.stable), kept(self.previous), kept(self.canary)
         if stable is None and self.stable is not None:
-            stable, previous = previous or max(on_disk, default=None), None
+            stable, previous = previous, None
         if canary == stable:  # which took over from one that is gone
             canary = None
         return RolloutState(stable, previous, canary, 0.0 if canary is None else self.canary_percent)

@@ -27,7 +27,7 @@ def export(network: Any, critic: Any, calibration: Calibration, spec: InputSpec,
 
     module = tf.Module()
     module.weights = [weight.value for weight in (*network.weights, *critic.weights)]
-    judge = _Judge(critic, calibration)
+    judge = Judge(critic, calibration)
     images = tf.TensorSpec((None, spec.height, spec.width, spec.channels), tf.uint8, "images")
     signatures = {
         "serving_default": tf.function(_verdict(network, judge), [images]),
@@ -36,7 +36,7 @@ def export(network: Any, critic: Any, calibration: Calibration, spec: InputSpec,
     tf.saved_model.save(module, str(directory), signatures)
 
 
-def _verdict(network: Any, judge: "_Judge") -> Callable[[Any], dict[str, Any]]:
+def _verdict(network: Any, judge: "Judge") -> Callable[[Any], dict[str, Any]]:
     import keras
 
     body, last_layer = keras.Model(network.inputs[0], network.get_layer(EMBEDDING).output), network.layers[-1]
@@ -49,7 +49,7 @@ def _verdict(network: Any, judge: "_Judge") -> Callable[[Any], dict[str, Any]]:
     return serving_default
 
 
-def _explained_verdict(network: Any, judge: "_Judge") -> Callable[[Any], dict[str, Any]]:
+def _explained_verdict(network: Any, judge: "Judge") -> Callable[[Any], dict[str, Any]]:
     import keras
     import tensorflow as tf
 
@@ -96,7 +96,7 @@ def _class_activation(features: Any, gradients: Any) -> Any:
     return heat / tf.maximum(tf.reduce_max(heat, axis=(1, 2), keepdims=True), 1e-7)
 
 
-class _Judge:
+class Judge:
     """What all signatures say of what the network found."""
 
     def __init__(self, critic: Any, calibration: Calibration) -> None:
@@ -104,18 +104,28 @@ class _Judge:
         self._calibration = calibration
 
     def outputs(self, pixels: Any, embedding: Any, probabilities: Any) -> dict[str, Any]:
+        """Returns what callers get, by name.
+
+        Args:
+          pixels: float32 [N, H, W, C] in [0, 1].
+          embedding: float32 [N, D].
+          probabilities: float32 [N, 2], before calibration.
+        """
         import tensorflow as tf
 
         tumor = tf.sigmoid(_log_odds(probabilities) / self._calibration.temperature)
         calibrated = tf.stack([1 - tumor, tumor], axis=1)
         ood_score = tf.maximum(self._distance(embedding), self._criticism(pixels))
-        still_open = tf.reduce_sum(tf.cast(1 - calibrated <= self._calibration.conformal, tf.int64), axis=1)
+        label = tf.cast(tumor >= self._calibration.threshold, tf.int64)
+        still_open = tf.cast(1 - calibrated <= self._calibration.conformal, tf.int64)
+        # The label has a threshold of its own: what is called must be what alone is open.
+        beside_the_label = tf.reduce_sum(tf.abs(still_open - tf.one_hot(label, 2, dtype=tf.int64)), axis=1)
         reliable, uncertain, out_of_domain = (tf.constant(kind, tf.int64) for kind in Reliability)
-        verdict = tf.where(still_open == 1, reliable, uncertain)
+        verdict = tf.where(beside_the_label == 0, reliable, uncertain)
         return {
             "probabilities": calibrated,
             "ood_score": ood_score,
-            "label": tf.cast(tumor >= self._calibration.threshold, tf.int64),
+            "label": label,
             "reliability": tf.where(ood_score > 1.0, out_of_domain, verdict),
         }
 

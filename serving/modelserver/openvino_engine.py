@@ -66,7 +66,10 @@ class _CompiledSignature:
             raise ConversionError(f"signature {name} has strings")
         compiled = _compile(path, name, tags, precision)
         self._shapes = _matched(name, compiled.inputs, self._inputs)
-        _matched(name, compiled.outputs, self._outputs)
+        result_shapes = _matched(name, compiled.outputs, self._outputs)
+        self._is_batched = all(
+            shape[:1] == [None] for shapes in (self._shapes, result_shapes) for shape in shapes.values()
+        )
         self._output_index = {
             alias: index
             for index, port in enumerate(compiled.outputs)
@@ -80,6 +83,9 @@ class _CompiledSignature:
 
     def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str], timeout_s: float | None) -> dict[str, Tensor]:
         feeds = {alias: self._checked(index, alias, tensor) for index, (alias, tensor) in enumerate(inputs.items())}
+        is_empty = self._is_batched and all(len(array) == 0 for array in feeds.values())
+        if is_empty:  # Some of OpenVINO's operations refuse it; so one row runs, and goes.
+            feeds = {alias: np.zeros((1, *array.shape[1:]), array.dtype) for alias, array in feeds.items()}
         try:
             request = self._idle.get(timeout=timeout_s)
         except queue.Empty as err:
@@ -90,7 +96,8 @@ class _CompiledSignature:
             raise InternalError(f"OpenVINO: {_last_line(err)}") from err
         finally:
             self._idle.put(request)
-        return {alias: Tensor(self._outputs[alias], values[self._output_index[alias]]) for alias in outputs}
+        found = {alias: values[self._output_index[alias]] for alias in outputs}
+        return {alias: Tensor(self._outputs[alias], value[:0] if is_empty else value) for alias, value in found.items()}
 
     def _checked(self, index: int, alias: str, tensor: Tensor) -> Any:
         expected = self._inputs[alias]

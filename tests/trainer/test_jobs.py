@@ -35,6 +35,7 @@ class Script:
         self.cleared: list[tuple[str, bool]] = []
         self.steps = [Progress(step=Step.TRAIN, epoch=1, fraction=0.5)]
         self.error: Exception | None = None
+        self.clear_error: Exception | None = None
         self.undo_is_too_late = False
         self.at_work = 0
         self.let_go = asyncio.Event()
@@ -59,6 +60,8 @@ class Script:
 
     async def clear(self, operation: Operation, *, completely: bool) -> None:
         self.cleared.append((operation.operation_id, completely))
+        if self.clear_error is not None:
+            raise self.clear_error
 
 
 class Scene:
@@ -187,7 +190,8 @@ async def test_a_running_job_is_cancelled_undone_and_cleared(tmp_path: Path, ord
         await asyncio.gather(*(scene.jobs.cancel(identity) for _ in range(3)))
 
         assert await scene.state(identity) is State.CANCELLED
-        assert (scene.work.undone, scene.work.cleared) == ([identity], [(identity, True)])
+        assert scene.work.undone == [identity]
+        await until(lambda: scene.work.cleared == [(identity, True)])
 
 
 async def test_a_cancel_right_after_the_start_counts(tmp_path: Path, order: Order) -> None:
@@ -244,6 +248,21 @@ async def test_a_stop_leaves_the_job_to_the_next_start(tmp_path: Path, order: Or
         await scene.operations.ended(waiting)
 
         assert scene.work.done == [identity, waiting]
+
+
+@pytest.mark.parametrize("error", [None, SourceError("gone")])
+async def test_what_cannot_be_cleared_is_not_done_again(
+    tmp_path: Path, order: Order, error: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.jobs._RETRY_S", 0.01)
+    async with _scene(tmp_path, order) as scene:
+        scene.work.error = error
+        scene.work.clear_error = PermissionError("not yours")
+        scene.work.let_go.set()
+        first, second = await scene.submit(), await scene.submit()
+        await scene.operations.ended(second)
+
+        assert scene.work.done == [first, second]
 
 
 async def test_only_what_has_ended_is_deleted(tmp_path: Path, order: Order) -> None:

@@ -77,5 +77,15 @@ def test_a_path_that_leads_nowhere_good_is_named(root: Path, changes: dict[str, 
     assert str(root) not in str(raised.value)
 
 
+def test_a_data_set_is_not_written_over_the_label_file(root: Path) -> None:
+    (root / "raw/manifest.csv").write_text("Image,Class\n")
+    order = replace(DEFAULT_ORDER, target_file="manifest.csv")
+    check_paths(order, root)
+    with pytest.raises(TrainerError) as raised:
+        check_paths(replace(order, data_dir="raw/images/.."), root)
+    assert raised.value.field == "data_dir"
+    assert (root / "raw/manifest.csv").read_text() == "Image,Class\n"
+
+
 def test_an_archive_needs_no_label_file(root: Path) -> None:
     check_paths(replace(DEFAULT_ORDER, image_dir="raw/set.zip", target_dir="nothing"), root)

@@ -30,7 +30,7 @@ def make(tmp_path: Path, order: Order, seen: list[Progress]) -> Make:
     def make(**fields: str) -> Pipeline:
         settings = TrainerSettings(DATA_ROOT=tmp_path)
         (settings.runs_dir / "job").mkdir(parents=True, exist_ok=True)
-        return Pipeline(settings, "job", replace(order, **fields), 0, seen.append)  # type: ignore[arg-type]  # of paths
+        return Pipeline(settings, "job", replace(order, **fields), seen.append)  # type: ignore[arg-type]  # of paths
 
     return make
 

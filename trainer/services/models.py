@@ -15,6 +15,7 @@ from braintumor.v1.model_service_pb2_grpc import ModelServiceServicer
 from trainer.errors import InvalidFieldError, ModelVersionNotFoundError, ServingRefusedError, ServingUnavailableError
 from trainer.rollout import Rollout
 from trainer.rollout_state import RolloutState
+from trainer.services.paging import first_of_page
 from trainer.serving_client import ServingClient, VersionState, VersionStatus
 from trainer.settings import TrainerSettings
 from trainer.versions import VersionRecord, read_report, read_version, versions_on_disk
@@ -48,9 +49,8 @@ class ModelServicer(ModelServiceServicer):
         if request.page_size < 0:
             raise InvalidFieldError(f"page_size is {request.page_size}, but 0 or more is needed", "page_size")
         size = min(request.page_size or _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE)
-        versions = [
-            version for version in reversed(versions_on_disk(self._model_dir)) if version <= _first(request.page_token)
-        ]
+        first = first_of_page(request.page_token)
+        versions = [version for version in reversed(versions_on_disk(self._model_dir)) if version <= first]
         state, statuses = self._rollout.state, await self._statuses()
         response = pb2.ListModelVersionsResponse()
         for version in versions[:size]:
@@ -107,14 +107,6 @@ class ModelServicer(ModelServiceServicer):
             return await self._serving.statuses()
         except (ServingUnavailableError, ServingRefusedError):
             return {}
-
-
-def _first(page_token: str) -> int:
-    if not page_token:
-        return 2**63
-    if not page_token.isdecimal():
-        raise InvalidFieldError("page_token is none that a page came with; leave it empty to start over", "page_token")
-    return int(page_token)
 
 
 def _message(record: VersionRecord, state: RolloutState, statuses: Mapping[int, VersionStatus]) -> pb2.ModelVersion:

@@ -16,12 +16,12 @@ from trainer.errors import InvalidFieldError
 from trainer.jobs import Jobs
 from trainer.operations import Operations
 from trainer.services.messages import operation_id, operation_message
+from trainer.services.paging import first_of_page
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 _COLLECTION = "operations"
 _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE = 100, 1000
-_LAST = 2**63 - 1
 _ANSWER_TIME_S = 0.2
 """Left of the caller's time for the answer to travel."""
 
@@ -46,7 +46,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):  # type: ignor
         if request.page_size < 0:
             raise InvalidFieldError(f"page_size is {request.page_size}, but 0 or more is needed", "page_size")
         size = min(request.page_size or _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE)
-        found = await self._operations.newest(_done(request.filter), _before(request.page_token), size + 1)
+        found = await self._operations.newest(_done(request.filter), first_of_page(request.page_token) + 1, size + 1)
         response = pb2.ListOperationsResponse(
             operations=[operation_message(operation) for _, operation in found[:size]]
         )
@@ -67,7 +67,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):  # type: ignor
     async def WaitOperation(self, request: pb2.WaitOperationRequest, context: _Context) -> pb2.Operation:
         """Returns an operation when it has ended, or as it is when the timeout or the caller's time runs out."""
         identity = operation_id(request.name, "name")
-        limits_s = [request.timeout.ToTimedelta().total_seconds()] if request.HasField("timeout") else []
+        limits_s = [request.timeout.seconds + request.timeout.nanos / 1e9] if request.HasField("timeout") else []
         if (remaining_s := context.time_remaining()) is not None:
             limits_s.append(remaining_s - _ANSWER_TIME_S)
         with contextlib.suppress(TimeoutError):
@@ -82,11 +82,3 @@ def _done(text: str) -> bool | None:
     if (match := _FILTER.fullmatch(text)) is None:
         raise InvalidFieldError('filter is neither "done=true" nor "done=false"', "filter")
     return match[1] == "true"
-
-
-def _before(page_token: str) -> int:
-    if not page_token:
-        return _LAST
-    if not re.fullmatch(r"[0-9]{1,18}", page_token):
-        raise InvalidFieldError("page_token is none that a page came with; leave it empty to start over", "page_token")
-    return int(page_token) + 1

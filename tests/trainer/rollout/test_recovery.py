@@ -1,6 +1,8 @@
 """A kill at any point of a change leaves files that become one state again."""
 
+import asyncio
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 from trainer.errors import RolloutError
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import RolloutState
+from trainer.serving_client import VersionState
 from trainer.versions import finish_removals, versions_on_disk
 
 
@@ -120,7 +123,26 @@ def test_versions_that_are_gone_are_forgotten(files) -> None:
     assert files.read() == RolloutState(stable=1)
 
     files.write(RolloutState(stable=8, previous=7))
-    assert files.read() == RolloutState(stable=3)
+    assert files.read() == RolloutState()
+
+
+def test_without_its_stable_versions_serving_takes_the_newest(settings, add_version, serving, play) -> None:
+    """One that was never stable, and so is not loaded: no label may lead to it before it is."""
+    for version in (1, 2):
+        add_version(version)
+    RolloutFiles(settings).write(RolloutState(stable=2))
+    serving.start()
+    shutil.rmtree(settings.model_dir / "2")
+
+    async def scene(rollout, client):
+        await rollout.recover()
+        async with asyncio.timeout(10):
+            while (await client.status(1)).state is not VersionState.AVAILABLE:
+                await asyncio.sleep(0.02)
+        await rollout.roll_out(1)
+        return rollout.state
+
+    assert play(scene) == RolloutState(stable=1)
 
 
 def test_serving_starts_with_a_config_that_is_under_way(files, settings) -> None:

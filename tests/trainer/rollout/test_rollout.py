@@ -138,6 +138,36 @@ def test_a_canary_is_labelled_until_it_is_promoted(settings, add_version, servin
     assert promoted == RolloutState(stable=2, previous=1)
 
 
+def test_going_back_is_possible_where_serving_has_followed_already(settings, add_version, serving, play) -> None:
+    """As when one of several replicas is late: those that are not have left the old canary behind."""
+    for version in (1, 2, 3):
+        add_version(version)
+    RolloutFiles(settings).write(RolloutState(stable=1))
+    serving.start()
+
+    async def scene(rollout, client):
+        await rollout.set_canary(2, 10)
+        look = client.version_labelled
+
+        async def late(label):
+            return None if label == "canary" else await look(label)
+
+        async def canary_is(version):
+            return await look("canary") == version
+
+        client.version_labelled = late
+        change = asyncio.create_task(rollout.set_canary(3, 10))
+        await _until(lambda: canary_is(3))
+        change.cancel()
+        await asyncio.wait([change])
+        client.version_labelled = look
+        await _until(lambda: canary_is(2))
+        await rollout.roll_out(3)
+        return rollout.state
+
+    assert play(scene) == RolloutState(stable=3, previous=1, canary=2, canary_percent=10)
+
+
 def test_memory_keeps_two_stable_versions_and_the_disk_keeps_five(settings, add_version, serving, play) -> None:
     for version in range(1, 7):
         add_version(version)

@@ -81,7 +81,7 @@ async def test_a_wait_returns_when_its_time_is_up(
 
 async def test_a_wait_returns_when_the_job_ends(serve: Serve) -> None:
     async with serve() as served:
-        request = pb2.WaitOperationRequest(name=await _retrain(served), timeout=Duration(seconds=60))
+        request = pb2.WaitOperationRequest(name=await _retrain(served), timeout=Duration(seconds=2**62))
         waits = [asyncio.ensure_future(served.operations.WaitOperation(request)) for _ in range(3)]
         served.work.let_go.set()
 
@@ -110,7 +110,14 @@ async def test_lists_page_from_new_to_old_and_filter(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("filter", "done=maybe"), ("filter", "state=1"), ("page_size", -1), ("page_token", "x"), ("name", "jobs")],
+    [
+        ("filter", "done=maybe"),
+        ("filter", "state=1"),
+        ("page_size", -1),
+        ("page_token", "x"),
+        ("page_token", "9" * 5000),
+        ("name", "jobs"),
+    ],
 )
 async def test_a_list_of_nothing_is_an_error(serve: Serve, refusal: Any, field: str, value: Any) -> None:
     async with serve() as served:
