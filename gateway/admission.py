@@ -27,9 +27,8 @@ class Admission:
         self._room = room
         self._outlook = outlook
 
-    @contextmanager
-    def admitted(self, timeout_s: float) -> Iterator["Place"]:
-        """Has an image in work for as long as the block lasts. Its size comes later.
+    def check(self, timeout_s: float) -> None:
+        """Refuses an image before it is read.
 
         Args:
           timeout_s: in which its caller wants the answer, in seconds.
@@ -37,16 +36,8 @@ class Admission:
         Raises:
           QueueFullError, DeadlineUnreachableError: as they say.
         """
-        self._check(timeout_s)
-        place = Place(self._room)
-        try:
-            yield place
-        finally:
-            place.leave()
-
-    def _check(self, timeout_s: float) -> None:
         if not self._room.has_room_for(0):
-            raise full(self._room)
+            raise self._full()
         outlook, left_s = self._outlook(), max(timeout_s, 0.0)
         takes_s = (outlook.wait_s + outlook.work_s) * _MARGIN
         if outlook.wait_s and takes_s > left_s:
@@ -55,29 +46,19 @@ class Admission:
                 retry_after_s=takes_s - left_s,
             )
 
+    @contextmanager
+    def admitted(self, image_bytes: int) -> Iterator[None]:
+        """Has an image in work for as long as the block lasts; QueueFullError where there is no room for it."""
+        if not self._room.has_room_for(image_bytes):
+            raise self._full()
+        self._room.enter(image_bytes)
+        try:
+            yield
+        finally:
+            self._room.leave(image_bytes)
 
-class Place:
-    """That of one image in work."""
-
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        self._bytes = 0
-        room.enter(0)
-
-    def take(self, image_bytes: int) -> None:
-        """Takes room for its bytes; QueueFullError where there is none."""
-        if not self._room.has_room_for_more(image_bytes):
-            raise full(self._room)
-        self._room.add(image_bytes)
-        self._bytes = image_bytes
-
-    def leave(self) -> None:
-        """Gives it up."""
-        self._room.leave(self._bytes)
-
-
-def full(room: Room) -> QueueFullError:
-    """Returns the error that says so."""
-    return QueueFullError(
-        f"No more than {room.max_images} images, of {room.max_bytes} bytes, are in work at a time; try again soon."
-    )
+    def _full(self) -> QueueFullError:
+        return QueueFullError(
+            f"No more than {self._room.max_images} images, of {self._room.max_bytes} bytes, are in work at a time; "
+            "try again soon."
+        )

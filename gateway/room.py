@@ -25,17 +25,9 @@ class Room:
             return True
         return self.images < self.max_images and self._bytes + image_bytes <= self.max_bytes
 
-    def has_room_for_more(self, image_bytes: int) -> bool:
-        """Tells whether an image that is in may have so many bytes more."""
-        return not self._bytes or self._bytes + image_bytes <= self.max_bytes
-
     def enter(self, image_bytes: int) -> None:
         """Lets an image in, which must `leave` again."""
         self.images += 1
-        self._bytes += image_bytes
-
-    def add(self, image_bytes: int) -> None:
-        """Has an image that is in take so many bytes more."""
         self._bytes += image_bytes
 
     async def wait_and_enter(self, image_bytes: int) -> None:

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     """Bytes of the encoded images in work at a time: of Predict calls, which are refused beyond it, and as many again
     of PredictStream calls, which wait. A request that is being received counts once it is there."""
 
+    receive_timeout_s: float = Field(default=30.0, gt=0)
+    """Longest time for the request of a call to come in, in seconds."""
+
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
 

@@ -81,7 +81,7 @@ def build_critic(shape: tuple[int, ...]) -> Any:
     small = standardized(layers.AveragePooling2D(max(1, shape[0] // _SIDE))(pictures))
     maps = pretrained_trunk(shape[2])(small - 1.0)  # most of a slice is about 0 then, as most of a photograph is
     vector = layers.Dropout(0.3)(layers.Flatten()(maps))
-    logits = layers.Dense(1)(layers.Dense(32, activation="relu")(vector))
+    logits = layers.Dense(1)(layers.Dense(24, activation="relu")(vector))
     return keras.Model(pictures, logits, name="domain_critic")
 
 

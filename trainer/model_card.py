@@ -12,6 +12,7 @@ from trainer.bootstrap import BRIER, ECE
 from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE
 from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
+from trainer.pretrained import ORIGIN
 from trainer.report.intervals import METHOD, SHARE, Figure
 from trainer.train import VALIDATION_SHARE, Training
 
@@ -89,6 +90,7 @@ def model_card(
         "network_of_version": training.network_of_version or version,
         "parameters": training.parameters,
         "training_data": asdict(source) | {"fingerprint": training.fingerprint},
+        "pretrained_weights": [ORIGIN],
         "split": {
             "method": "near-duplicate-grouped: average linkage of perceptual hashes, whole groups held out",
             "train_slices": training.train_slices,

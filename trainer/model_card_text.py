@@ -5,6 +5,7 @@ from typing import Any
 
 _ORDER = (
     ("training_data", "Training data"),
+    ("pretrained_weights", "Pretrained weights"),
     ("split", "Split"),
     ("metrics", "Metrics"),
     ("verdict", "Thresholds"),

@@ -100,7 +100,10 @@ class Judge:
     """What all signatures say of what the network found."""
 
     def __init__(self, critic: Any, calibration: Calibration) -> None:
-        self._critic = critic
+        import tensorflow as tf
+
+        # A function of its own, so that the file holds it once for all signatures.
+        self._critic = tf.function(lambda pixels: critic(pixels, training=False)[:, 0])
         self._calibration = calibration
 
     def outputs(self, pixels: Any, embedding: Any, probabilities: Any) -> dict[str, Any]:
@@ -144,4 +147,4 @@ class Judge:
         import tensorflow as tf
 
         limit = tf.math.softplus(tf.constant(self._calibration.critic_limit, tf.float32))
-        return tf.math.softplus(self._critic(pixels, training=False)[:, 0]) / limit
+        return tf.math.softplus(self._critic(pixels)) / limit

@@ -1,8 +1,9 @@
 """Interceptor that lets in whoever is known and may do what he asks for."""
 
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -13,7 +14,10 @@ from gateway.auth.rights import Access, access_to
 from gateway.backlog import OutlookOf
 from gateway.errors import RightMissingError
 from gateway.interceptors.around import AroundInterceptor
+from gateway.interceptors.wrapping import Handler, behaviour_of, made_like, with_requests
 from gateway.settings import JwtSettings, Settings
+
+_Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class AuthenticationInterceptor(AroundInterceptor):
@@ -27,29 +31,42 @@ class AuthenticationInterceptor(AroundInterceptor):
         super().__init__(settings, outlook)
         self._authenticator = _authenticator(settings)
 
-    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """Returns a handler that asks at the beginning, and again for each request of a stream."""
+        if self._authenticator is None or access_to(method) is Access.OPEN:
+            return handler
+        if handler.request_streaming:
+
+            async def checked(requests: AsyncIterator[Any], context: _Context) -> AsyncIterator[Any]:
+                async for request in requests:
+                    await self._check(method, context)
+                    yield request
+
+            handler = made_like(handler, with_requests(checked, behaviour_of(handler)), handler.request_deserializer)
+        return super().wrap(method, handler)
+
+    def around(self, method: str, context: _Context) -> AbstractAsyncContextManager[None]:
         """Makes the name of a caller who is known the call's, and refuses one who may not make it."""
-        return _Admitted(self._authenticator, method, context)
+        return _Checked(self._check(method, context))
 
-
-class _Admitted:
-    def __init__(
-        self, authenticator: Authenticator | None, method: str, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> None:
-        self._authenticator = authenticator
-        self._method = method
-        self._context = context
-
-    async def __aenter__(self) -> None:
-        access = access_to(self._method)
-        if self._authenticator is None or access is Access.OPEN:
-            return
-        identity = await self._authenticator.identify(self._context.invocation_metadata() or ())
+    async def _check(self, method: str, context: _Context) -> None:
+        if self._authenticator is None:
+            raise AssertionError("handlers are wrapped only where there is one")
+        identity = await self._authenticator.identify(context.invocation_metadata() or ())
         caller.current.set(identity.name)
+        access = access_to(method)
         if access is not Access.KNOWN and access not in identity.rights:
             raise RightMissingError(
                 f"{identity.name} has not been given the right {access.value}, which this call needs."
             )
+
+
+class _Checked:
+    def __init__(self, check: Coroutine[Any, Any, None]) -> None:
+        self._check = check
+
+    async def __aenter__(self) -> None:
+        await self._check
 
     async def __aexit__(self, *_: object) -> None:
         pass

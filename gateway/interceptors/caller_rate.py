@@ -42,7 +42,7 @@ class CallerRateInterceptor(AroundInterceptor):
         """Refuses a call whose caller has no token left."""
         return _Counted(self._calls, self._limit)
 
-    async def _paced(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def _paced(self, requests: AsyncIterator[Any], _: object) -> AsyncIterator[Any]:
         async for request in requests:
             await asyncio.sleep(self._images.reserve(caller.current.get()))
             yield request

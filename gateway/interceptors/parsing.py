@@ -29,7 +29,7 @@ class _Parser:
         self._deserialize = deserialize
         self._name = name
 
-    def one(self, data: bytes) -> Any:
+    def one(self, data: bytes, _: object = None) -> Any:
         try:
             return self._deserialize(data)
         except DecodeError as err:
@@ -37,6 +37,6 @@ class _Parser:
                 f"The {len(data)} bytes are no request of {self._name}; make them with stubs of this contract."
             ) from err
 
-    async def each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async def each(self, requests: AsyncIterator[bytes], _: object) -> AsyncIterator[Any]:
         async for data in requests:
             yield self.one(data)

@@ -76,18 +76,28 @@ def made_like(handler: Handler, behaviour: Any, deserializer: Callable[[bytes], 
     return make(behaviour, deserializer, handler.response_serializer)
 
 
-def with_requests(changed: Callable[[Any], Any], behaviour: Any) -> Any:
-    """Returns a function of the same kind whose request, or stream of requests, goes through `changed` first."""
+def made_reading(handler: Handler, behaviour: Any) -> Handler:
+    """Returns a handler with the same kind of answers that reads the bytes of its requests itself."""
+    return _FACTORIES[True, handler.response_streaming](behaviour, None, handler.response_serializer)
+
+
+def with_requests(changed: Callable[[Any, Any], Any], behaviour: Any) -> Any:
+    """Returns a function of the same kind whose request, or stream of requests, goes through `changed` first.
+
+    Args:
+      changed: takes it and the call's context.
+      behaviour: of a handler.
+    """
     # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
     if inspect.isasyncgenfunction(behaviour):
 
         async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            async for response in behaviour(changed(request), context):
+            async for response in behaviour(changed(request, context), context):
                 yield response
 
         return yielding
 
     async def returning(request: Any, context: Any) -> Any:
-        return await behaviour(changed(request), context)
+        return await behaviour(changed(request, context), context)
 
     return returning

@@ -15,7 +15,7 @@ from gateway.backend.canary import ROUTING_KEY
 from gateway.backend.served_version import Selector
 from gateway.backend.versions import Versions
 from gateway.classify import Answer, Classifier, Query
-from gateway.deadline import timeout_s
+from gateway.deadline import left_s
 from gateway.imaging import IMAGE_FORMATS
 from gateway.room import Room
 from gateway.services.streaming import answer_all
@@ -66,7 +66,7 @@ class ClassifierService(ClassifierServiceServicer):
 
     async def Predict(self, request: pb2.PredictRequest, context: _Context) -> pb2.PredictResponse:
         """Classifies within the caller's deadline, or the default one where the caller sets none."""
-        query = _query(request, timeout_s(context, self._settings), _routing_key(context))
+        query = _query(request, left_s(), _routing_key(context))
         answer = await self._classifier.classify(query)
         call.note_version(answer.version)
         return self._response(answer)

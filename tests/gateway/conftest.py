@@ -24,7 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 
 from gateway import server
-from gateway.interceptors import admission
+from gateway.interceptors import receiving
 from gateway.server import CLASSIFIER_SERVICE, running_gateway
 from gateway.settings import Settings
 
@@ -156,7 +156,7 @@ def start_gateway() -> Callable[..., AbstractAsyncContextManager[RunningGateway]
             "drain_grace_s": 1.0,
             **settings,
         }
-        with _built(Room=admission, Batcher=server, Canary=server, Fleet=server) as inside:
+        with _built(Room=receiving, Batcher=server, Canary=server, Fleet=server) as inside:
             async with running_gateway(Settings(**settings)) as address, grpc.aio.insecure_channel(address) as channel:
                 gateway = RunningGateway(address, channel, inside)
                 if ready:

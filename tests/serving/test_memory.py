@@ -11,7 +11,7 @@ import pytest
 
 from tfserving_api.messages import ModelServerConfig, ReloadConfigRequest
 
-SHIPPED = Path(__file__).parents[2] / "data/models/brain_tumor/3"
+SHIPPED = Path(__file__).parents[2] / "data/models/brain_tumor/4"
 SWAPS = 16
 MODEL_BYTES = 30 * 2**20
 AVAILABLE, END = 30, 50

@@ -33,6 +33,7 @@ def test_it_is_json_that_every_parser_reads(card) -> None:
 def test_it_tells_where_the_version_comes_from(card) -> None:
     assert (card["parent_version"], card["lineage"]) == (6, [6, 4])
     assert (card["seed"], card["epochs"]) == (5, 1)
+    assert "Apache License 2.0" in card["pretrained_weights"][0]
     assert card["training_data"] == {"name": "made up", "licence": "CC0", "fingerprint": "f00d"}
     assert {"python", "numpy", "keras"} <= set(card["packages"])
     assert "Not a medical device" in card["intended_use"]

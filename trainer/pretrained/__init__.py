@@ -13,6 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ORIGIN = (
+    "EfficientNet-Lite0, fitted to ImageNet by Google, Apache License 2.0: the domain critic begins with its first half"
+)
+"""What a model card says of the weights."""
+
 WEIGHTS = Path(__file__).with_name("efficientnet_lite0.npz")
 """Arrays by "layer/weight", as Keras lays them out; convolutions in half precision."""
 

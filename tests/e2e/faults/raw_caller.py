@@ -12,11 +12,16 @@ _END_HEADERS = 4
 
 
 class RawCaller:
-    """A connection to a gateway. Calls are begun and never ended."""
+    """A connection to a gateway. Calls are begun and never ended.
 
-    def __init__(self, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=30)
+    Args:
+      address: of the gateway.
+      host: that it comes from, one of this machine's.
+    """
+
+    def __init__(self, address: str, host: str = "127.0.0.1") -> None:
+        to, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((to, int(port)), timeout=30, source_address=(host, 0))
         self._next_stream = 1
         self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
 

@@ -82,12 +82,13 @@ def test_callers_send_half_a_message(callers: Any, raw: Any, eventually: Any) ->
     With the other half
     """
     before = _resident_bytes(callers)
-    with closing(raw.RawCaller(callers.gateway.address)) as caller:
-        for _ in range(100):
+    with closing(raw.RawCaller(callers.gateway.address, host="127.0.0.2")) as caller:
+        for _ in range(1000):
             caller.begin(_PREDICT, raw.half_a_message(2000))
         caller.begin(_STREAM)
         eventually(lambda: _in_progress(callers, _STREAM) == 1)  # so the ones before it have arrived too
         assert callers.stream() == [None, None, None]
+        assert callers.predict().model_version == 1
         assert _resident_bytes(callers) < before + 64 * _MEGABYTE
         assert callers.gateway.stop() == 0
 

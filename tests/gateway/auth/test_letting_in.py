@@ -1,5 +1,6 @@
 """A gateway that asks its callers who they are, over TLS of its own making."""
 
+import asyncio
 import time
 
 import grpc
@@ -96,6 +97,33 @@ async def test_api_keys_and_their_rights(tmp_path, start_serving, start_gateway,
         assert (await failure_of(call(f"Bearer {key}x"))).reason == "TOKEN_INVALID"
         refused = await failure_of(call(f"Bearer {other}"))
         assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "RIGHT_MISSING")
+
+
+async def test_a_key_that_is_struck_out_ends_an_open_stream(tmp_path, start_serving, start_gateway, png):
+    key, line = new_key("ward-7", [Right.PREDICT])
+    (tmp_path / "keys").write_text(f"{line}\n")
+    async with start_serving() as serving, start_gateway(serving, api_keys=tmp_path / "keys") as gateway:
+        metadata = [("authorization", f"Bearer {key}")]
+        item = pb2.PredictStreamRequest(request=pb2.PredictRequest(image=png(1)))
+        stream = gateway.classifier.PredictStream(metadata=metadata)
+        await stream.write(item)
+        assert (await stream.read()).HasField("response")
+
+        async def is_known():
+            try:
+                await gateway.classifier.GetServiceInfo(pb2.GetServiceInfoRequest(), metadata=metadata)
+            except grpc.aio.AioRpcError:
+                return False
+            return True
+
+        (tmp_path / "keys").write_text("")
+        async with asyncio.timeout(20):
+            while await is_known():  # noqa: ASYNC110  the file is looked at now and then
+                await asyncio.sleep(0.05)
+        await stream.write(item)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stream.read()
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_signed_tokens(tmp_path, start_serving, start_gateway, failure_of):

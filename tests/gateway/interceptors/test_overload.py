@@ -9,6 +9,9 @@ import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
 from grpc_health.v1 import health_pb2
 
+from gateway.receiving import AT_ONCE
+from gateway.telemetry import metrics
+
 _PREDICT = "/braintumor.v1.ClassifierService/Predict"
 
 
@@ -169,3 +172,37 @@ async def test_a_client_that_retries_learns_the_reason_in_the_end(start_serving,
                 await client.predict(png(204))
         assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVING_UNAVAILABLE")
         await serving.start()
+
+
+_HELD = {
+    "/grpc.health.v1.Health/Check": "unary",
+    "/grpc.health.v1.Health/Watch": "stream",
+    "/braintumor.v1.ModelService/PromoteModelVersion": "unary",
+    "/braintumor.v1.ClassifierService/GetServiceInfo": "unary",
+    _PREDICT: "unary",
+}
+
+
+@pytest.mark.parametrize("method", _HELD)
+async def test_a_request_that_does_not_come_is_not_waited_for(start_serving, start_gateway, told, method):
+    """Of no method: who has read a request whole before anybody is asked has its bytes already."""
+    async with start_serving() as serving, start_gateway(serving, receive_timeout_s=0.2) as gateway:
+        call = (gateway.channel.stream_unary if _HELD[method] == "unary" else gateway.channel.stream_stream)(method)()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await (call if _HELD[method] == "unary" else call.read())
+        failure = told(caught.value)
+        assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+
+
+async def test_requests_of_one_caller_come_in_a_few_at_a_time(start_serving, start_gateway, png, until):
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        begun = [gateway.channel.stream_unary("/grpc.health.v1.Health/Check")() for _ in range(AT_ONCE)]
+        in_progress = metrics.REQUESTS_IN_PROGRESS.labels("grpc.health.v1.Health/Check")
+        await until(lambda: in_progress._value.get() == AT_ONCE)
+        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        done, _ = await asyncio.wait([waiting], timeout=0.5)
+        assert not done
+        begun[0].cancel()
+        assert (await waiting).model_version
+        for call in begun:
+            call.cancel()

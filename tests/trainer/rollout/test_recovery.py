@@ -137,7 +137,7 @@ def test_without_its_stable_versions_serving_takes_the_newest(settings, add_vers
     async def scene(rollout, client):
         await rollout.recover()
         async with asyncio.timeout(10):
-            while (await client.status(1)).state is not VersionState.AVAILABLE:
+            while (await client.status(1)).state is not VersionState.AVAILABLE:  # noqa: ASYNC110  in another process
                 await asyncio.sleep(0.02)
         await rollout.roll_out(1)
         return rollout.state

@@ -1,0 +1,57 @@
+"""Interceptor that reads the request of each call that has one, and of Predict only where there is room for it."""
+
+import inspect
+from collections.abc import AsyncIterator
+from typing import Any
+
+from gateway import caller, deadline
+from gateway.admission import Admission
+from gateway.backlog import OutlookOf
+from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_reading
+from gateway.receiving import Receiving
+from gateway.room import Room
+from gateway.settings import Settings
+
+_PREDICT = "/braintumor.v1.ClassifierService/Predict"
+
+
+class ReceivingInterceptor(WrappingInterceptor):
+    """Reads requests here, and not in gRPC, which would take them in whole before anybody is asked.
+
+    To gRPC these methods take a stream of requests, which is the same on the wire. So of a call that is refused no more
+    is taken in than was on its way already. Streams need it not: one that is not read from waits by itself.
+    """
+
+    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
+        super().__init__(settings, outlook)
+        self._admission = Admission(Room(settings.max_queued_images, settings.max_queued_bytes), outlook)
+        self._receiving = Receiving(settings.receive_timeout_s)
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """Returns a handler of bytes that reads them first; one of a stream stays as it is."""
+        if handler.request_streaming:
+            return handler
+        behaviour = behaviour_of(handler)
+        # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
+        if inspect.isasyncgenfunction(behaviour):
+
+            async def yielding(_: object, context: Any) -> AsyncIterator[Any]:
+                data = await self._received(context)
+                async for response in behaviour(data, context):
+                    yield response
+
+            return made_reading(handler, yielding)
+
+        async def returning(_: object, context: Any) -> Any:
+            return await behaviour(await self._received(context), context)
+
+        async def admitted(_: object, context: Any) -> Any:
+            self._admission.check(deadline.begin(context, self._settings))
+            data = await self._received(context)
+            with self._admission.admitted(len(data)):
+                return await behaviour(data, context)
+
+        return made_reading(handler, admitted if method == _PREDICT else returning)
+
+    async def _received(self, context: Any) -> bytes:
+        return await self._receiving.message(context, caller.current.get())
