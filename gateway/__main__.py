@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gateway import logs
 from gateway.settings import Settings
 from gateway.workers import supervise
+from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
 
@@ -18,7 +19,7 @@ def main() -> int:
     try:
         settings = Settings()
     except ValidationError as err:
-        sys.stderr.write(f"{err}\n")
+        sys.stderr.write("".join(f"{_variable(error['loc'])}: {error['msg']}\n" for error in err.errors()))
         return 2
     knows_callers = bool(settings.api_keys or settings.jwt)
     if problem := refusal("gateway", settings.address, settings.tls, knows_callers, settings.insecure):
@@ -30,6 +31,15 @@ def main() -> int:
     except UnusableFileError as err:
         sys.stderr.write(f"{err}\n")
         return 2
+    except CannotListenError as err:
+        sys.stderr.write(f"{err} GATEWAY_ADDRESS and GATEWAY_HEALTH_ADDRESS set others\n")
+        return 2
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Returns the environment variable that a setting comes from."""
+    name = "__".join(str(part) for part in place)
+    return name if name.isupper() else f"GATEWAY_{name.upper()}"
 
 
 async def _run(settings: Settings) -> int:

@@ -94,7 +94,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
       The address that it listens on, "host:port".
 
     Raises:
-      RuntimeError: it cannot listen there.
+      CannotListenError: it cannot listen there.
       OSError: nor can its metrics, or the audit log cannot be written.
       UnusableFileError: a certificate, or what callers are known by, cannot be used.
     """

@@ -35,6 +35,7 @@ from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered
+from transport.errors import CannotListenError
 from transport.health import answering_probes
 from transport.server_tls import listen
 
@@ -127,11 +128,8 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
             await stack.enter_async_context(
                 answering_probes(health_servicer, settings.health_address, [ErrorInterceptor()])
             )
-        except RuntimeError as err:
-            wanted = " and ".join(filter(None, (settings.address, settings.health_address)))
-            raise TrainerError(
-                f"cannot listen on {wanted}; is a port taken? TRAINER_ADDRESS and TRAINER_HEALTH_ADDRESS set others"
-            ) from err
+        except CannotListenError as err:
+            raise TrainerError(f"{err} TRAINER_ADDRESS and TRAINER_HEALTH_ADDRESS set others") from err
         await server.start()
         for service in ("", *_SERVICES):
             await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)

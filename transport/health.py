@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from transport.server_tls import listen
+
 _PROBE_TIMEOUT_S = 4.0
 
 _logger = logging.getLogger(__name__)
@@ -34,14 +36,14 @@ async def answering_probes(
       share_port: whether other processes may listen on the same port.
 
     Raises:
-      RuntimeError: it cannot listen there.
+      CannotListenError: it cannot listen there.
     """
     if not address:
         yield
         return
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", int(share_port))])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    port = server.add_insecure_port(address)
+    port = listen(server, address, None)
     await server.start()
     _logger.info("health is served", extra={"health_address": f"{address.rpartition(':')[0]}:{port}"})
     try:

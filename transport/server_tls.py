@@ -4,6 +4,7 @@ from functools import partial
 
 import grpc
 
+from transport.errors import CannotListenError
 from transport.pem import read_authorities, read_pair
 from transport.tls_settings import ServerTls
 from transport.watched import Watched
@@ -13,10 +14,16 @@ def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> int:
     """Opens a port of a server, and returns its number.
 
     Raises:
-      RuntimeError: it cannot listen there.
+      CannotListenError: it cannot listen there.
       UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
     """
-    return server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
+    credentials = _credentials(tls) if tls else None
+    try:
+        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    except RuntimeError as err:
+        raise CannotListenError(
+            f"cannot listen on {address}; is the port taken, or does the service run already?"
+        ) from err
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.auth.api_keys import new_key
 from gateway.auth.rights import Right
+from transport.errors import CannotListenError
 from transport.server_tls import ServerTls
 
 _Request, _Status = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
@@ -92,6 +93,6 @@ async def test_workers_share_it(start_serving, spawn_gateway):
 
 async def test_a_port_that_is_taken_is_an_error(start_serving, start_gateway):
     async with start_serving() as serving:
-        with pytest.raises(RuntimeError, match=serving.address):
+        with pytest.raises(CannotListenError, match=serving.address):
             async with start_gateway(serving, health_address=serving.address):
                 pass

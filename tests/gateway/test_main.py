@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -94,18 +95,41 @@ async def test_a_long_stream_leaves_no_memory_behind(start_serving, spawn_gatewa
         assert await stream(3000) < before + 3 * _MEGABYTE
 
 
-def test_wrong_settings_end_it_with_a_message():
+def _told(**variables: str) -> str:
+    """Returns what a gateway says that cannot start."""
     run = subprocess.run(
         [sys.executable, "-m", "gateway"],
-        env={**os.environ, "GATEWAY_WORKERS": "none"},
+        env={**os.environ, "SERVING_ADDRESS": "127.0.0.1:1", **variables},
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
     assert run.returncode == 2
-    assert "workers" in run.stderr
     assert "Traceback" not in run.stderr
+    return run.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GATEWAY_WORKERS", "none"),
+        ("GATEWAY_TLS__CERTIFICATE", "server.pem"),  # and no key
+        ("SERVING_ADDRESS", "two words"),
+    ],
+)
+def test_wrong_settings_end_it_with_the_variable_and_the_reason(variable, value):
+    told = _told(**{variable: value})
+    assert variable.partition("__")[0] in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_ends_it_with_its_address():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        told = _told(GATEWAY_ADDRESS=address).splitlines()[-1]
+        assert f"cannot listen on {address}" in told
+        assert "GATEWAY_ADDRESS" in told
 
 
 def test_it_listens_soon(record_property):

@@ -75,5 +75,15 @@ def test_the_text_says_the_same(card) -> None:
         assert line in lines
     headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
     assert headings == [
-        *("Training data", "Split", "Metrics", "Thresholds", "Limits", "Known shortcuts", "Gate", "Packages")
+        *(
+            "Training data",
+            "Pretrained weights",
+            "Split",
+            "Metrics",
+            "Thresholds",
+            "Limits",
+            "Known shortcuts",
+            "Gate",
+            "Packages",
+        )
     ]

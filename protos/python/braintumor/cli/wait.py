@@ -1,5 +1,7 @@
 """`braintumor wait`: waits until the service answers from a version of the model."""
 
+import os
+import sys
 import time
 
 import click
@@ -10,8 +12,8 @@ from braintumor.errors import ServiceError
 _PAUSE_S = 0.2
 _GREETING = """\
 ready at {address}, version {version} of {model}; in a second terminal:
-    braintumor predict slice.jpg
-    braintumor --help
+    {command} predict slice.jpg
+    {command} --help
 """
 
 
@@ -34,4 +36,5 @@ def wait(address: str, timeout_s: float) -> None:
                 raise Unreached(f"the service at {address} is not ready after {timeout_s:g} s")
             time.sleep(_PAUSE_S)
     version = answer.served_versions[0].version
-    click.echo(_GREETING.format(address=address, version=version, model=answer.model_name), nl=False)
+    command = os.path.relpath(sys.argv[0])
+    click.echo(_GREETING.format(address=address, version=version, model=answer.model_name, command=command), nl=False)
