@@ -15,6 +15,8 @@ from gateway.errors import AuditLogUnavailableError
 from gateway.verdict import Verdict
 from observability.journal import append
 
+_NOT_GIVEN = "The verdict cannot be recorded, so it is not given; try again soon."
+
 _logger = logging.getLogger(__name__)
 
 
@@ -36,7 +38,6 @@ class NoAudit:
 class _Entry:
     image: bytes
     facts: dict[str, object]
-    written: asyncio.Future[None]
 
     def line(self) -> bytes:
         digest = hashlib.sha256(self.image).hexdigest()
@@ -48,7 +49,8 @@ class AuditLog:
 
     Several processes may append to one file, since each write holds a lock on it. A line survives the death of the
     process, not the loss of power: it is not forced to disk. A write that fails midway is taken back. A file that is
-    renamed or removed is followed by a new one of the old name, so any rotation by rename will do.
+    renamed or removed is followed by a new one of the old name, so any rotation by rename will do. A caller who
+    leaves before the write begins leaves no line; one who leaves during it does.
 
     Args:
       path: the file; its directory exists.
@@ -60,7 +62,7 @@ class AuditLog:
         self._path = path
         self._model_name = model_name
         self._thread = thread
-        self._waiting: list[_Entry] = []
+        self._waiting: dict[asyncio.Future[None], _Entry] = {}
         self._writing: asyncio.Task[None] | None = None
 
     async def note(self, image: bytes, version: int, verdict: Verdict) -> None:
@@ -80,35 +82,41 @@ class AuditLog:
             "reliability": verdict.reliability.name,
             "ood_score": round(verdict.ood_score, 6),
         }
-        entry = _Entry(image, facts, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+        written = asyncio.get_running_loop().create_future()
+        self._waiting[written] = _Entry(image, facts)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
-        await entry.written
+        try:
+            await written
+        finally:
+            self._waiting.pop(written, None)  # its caller may have left
 
     async def _write_all(self) -> None:
         # What arrives during a write makes up the next one, so that the price of a write is shared under load.
         try:
             while self._waiting:
-                entries, self._waiting = self._waiting, []
-                failure = await self._try_to_write(entries)
-                for entry in entries:
-                    if entry.written.done():
+                entries, self._waiting = self._waiting, {}
+                writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, [*entries.values()])
+                await asyncio.wait([writing])
+                failure = writing.exception()
+                if failure is not None:
+                    _log(failure)
+                for written in entries:
+                    if written.done():
                         continue  # its caller has left
                     if failure is None:
-                        entry.written.set_result(None)
+                        written.set_result(None)
                     else:
-                        entry.written.set_exception(failure.for_another_caller())
+                        written.set_exception(AuditLogUnavailableError(_NOT_GIVEN))
         finally:
             self._writing = None
 
-    async def _try_to_write(self, entries: list[_Entry]) -> AuditLogUnavailableError | None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, entries)
-        except OSError as err:
-            _logger.error("audit log cannot be written", extra={"problem": err.strerror})
-            return AuditLogUnavailableError("The verdict cannot be recorded, so it is not given; try again soon.")
-        return None
-
     def _write(self, entries: list[_Entry]) -> None:
         append(self._path, b"".join(entry.line() for entry in entries))
+
+
+def _log(failure: BaseException) -> None:
+    if isinstance(failure, OSError):
+        _logger.error("audit log cannot be written", extra={"problem": failure.strerror})
+    else:
+        _logger.error("audit log cannot be written", exc_info=failure)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from urllib.parse import unquote
 
 _NAME = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
@@ -15,9 +16,9 @@ where tokens are checked, else the one in the caller's certificate, else the hos
 
 
 def host_of(peer: str) -> str:
-    """Returns the host of a gRPC peer such as "ipv4:127.0.0.1:5000", without its port."""
+    """Returns the plain host of a gRPC peer such as "ipv4:127.0.0.1:5000" or "ipv6:%5B::1%5D:5000"."""
     kind, _, address = peer.partition(":")
-    return address.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else peer
+    return unquote(address.rpartition(":")[0]).strip("[]") if kind in {"ipv4", "ipv6"} else peer
 
 
 def certified_name(authentication: Mapping[str, Iterable[bytes]]) -> str | None:

@@ -102,9 +102,9 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
         exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
         exposed(REGISTRY, settings.metrics_address),
         _decoding(settings) as decoding,
-        _auditing(settings) as audit,
     ):
         async with (
+            _auditing(settings) as audit,
             _connected_fleet(settings) as fleet,
             open_channel(settings.trainer_address, settings.trainer_tls) as onward,
         ):
@@ -151,13 +151,13 @@ async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
         await fleet.close()
 
 
-@contextlib.contextmanager
-def _auditing(settings: Settings) -> Iterator[Audit]:
+@contextlib.asynccontextmanager
+async def _auditing(settings: Settings) -> AsyncIterator[Audit]:
     if settings.audit_log is None:
         yield NoAudit()
         return
-    append(settings.audit_log, b"")
     with ThreadPoolExecutor(1, "audit") as thread:
+        await asyncio.get_running_loop().run_in_executor(thread, append, settings.audit_log, b"")
         yield AuditLog(settings.audit_log, settings.model_name, thread)
 
 

@@ -127,12 +127,22 @@ async def _work() -> None:
     from gateway.server import serve  # not above: the parent needs no gRPC
 
     stop = asyncio.Event()
-    # The parent holds the other end open and sends nothing more: what comes is its end.
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+    _set_at_end_of(sys.stdin.fileno(), stop)
     try:
         await serve(settings, stop, share_port=True)
     except UnusableFileError as err:
         sys.exit(str(err))
+
+
+def _set_at_end_of(parent: int, stop: asyncio.Event) -> None:
+    """Sets an event when the parent ends: it holds the other end of that pipe open, and sends nothing more."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(parent)  # The end of a pipe is there to be read on every turn of the loop.
+        stop.set()
+
+    loop.add_reader(parent, ended)
 
 
 if __name__ == "__main__":

@@ -18,21 +18,20 @@ async def resolve(addresses: str, timeout_s: float) -> frozenset[str] | None:
       timeout_s: time for it, in seconds.
 
     Returns:
-      A gRPC target for each replica; None where a name leads nowhere at the moment.
+      A gRPC target for each replica of those names that lead anywhere at the moment; None where none does.
     """
-    parts = [part.strip() for part in addresses.split(",")]
-    try:
-        async with asyncio.timeout(timeout_s):
-            found = await asyncio.gather(*(_resolve_one(part) for part in parts))
-    except (OSError, TimeoutError):
-        return None
-    return frozenset(target for targets in found for target in targets)
+    found = await asyncio.gather(*(_resolve_one(part.strip(), timeout_s) for part in addresses.split(",")))
+    return frozenset(target for targets in found for target in targets) or None
 
 
-async def _resolve_one(address: str) -> Iterable[str]:
+async def _resolve_one(address: str, timeout_s: float) -> Iterable[str]:
     named = _HOST_AND_PORT.fullmatch(address)
     if named is None:
         return (address,)
     host, port = named["bracketed"] or named["plain"], named["port"]
-    answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        async with asyncio.timeout(timeout_s):
+            answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):  # the latter: it is no name at all; a timeout is an OSError
+        return ()
     return [f"[{ip}]:{port}" if family is socket.AF_INET6 else f"{ip}:{port}" for family, *_, (ip, *_) in answers]

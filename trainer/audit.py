@@ -29,6 +29,9 @@ AUDITED = frozenset({
 })  # fmt: skip
 """Methods that change something."""
 
+_PATIENCE_S = 30.0
+"""For the lines of other calls: beside a training it may take seconds until one is on disk."""
+
 _logger = logging.getLogger(__name__)
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # quoted: it is generic for type checkers only
@@ -52,7 +55,7 @@ class AuditTrail:
           OSError: it cannot be written.
         """
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds")} | facts) + "\n"
-        append(self._path, line.encode(), durably=True)
+        append(self._path, line.encode(), durably=True, patience_s=_PATIENCE_S)
 
 
 class AuditInterceptor(grpc.aio.ServerInterceptor):

@@ -26,7 +26,8 @@ class ServingFleet(ServingClient):
 
     That has to be known before a label is moved. A config with a label whose version is not available fails as a
     whole, and TensorFlow Serving does not try it again until it changes: a replica that was late would keep the old
-    label. Those that cannot be reached do not count; at their start they take the labels as they find them.
+    label. Those that cannot be reached, or whose name leads nowhere, do not count; at their start they take the
+    labels as they find them.
 
     Which replicas there are is looked up for each question, on channels of its own: they come and go.
 

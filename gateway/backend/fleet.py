@@ -42,7 +42,7 @@ class Fleet:
     without the version, costs one call: the next one gets it at once. So it does where one falls silent over it.
 
     Args:
-      resolve: looks up the replicas' gRPC targets; None where they cannot be told at the moment.
+      resolve: looks up the replicas' gRPC targets, as far as they can be told; None where none can at the moment.
       connect: opens a channel to one of them.
       longest_call_s: within this time every call ends, in seconds.
       timeout_s: within this time a replica answers a look, in seconds.
@@ -64,7 +64,7 @@ class Fleet:
         self._turns = itertools.count()
 
     async def step(self) -> None:
-        """Looks once. While names lead nowhere the last known replicas stay."""
+        """Looks once. While no name leads anywhere the last known replicas stay."""
         targets = await self._resolve()
         if targets is not None:
             for target in self._replicas.keys() - set(targets):

@@ -33,13 +33,10 @@ from tfserving_api.messages import (
     PredictResponse,
     SignatureDefMap,
 )
-from tfserving_api.tensors import to_array, write_array
+from tfserving_api.tensors import numpy_dtype, to_array, write_array
 
 _SERVICE = "/tensorflow.serving.PredictionService"
 _FIELD = "signature_def"
-
-_MAX_VALUES = MAX_ANSWER_BYTES // 4
-"""Numbers in a tensor: a few bytes can claim more of them than there is memory."""
 
 _logger = logging.getLogger(__name__)
 
@@ -74,10 +71,7 @@ class ServingClient:
             answer = await self._predict(request, timeout=timeout_s, metadata=tracing.outgoing(tracing.current.get()))
         except grpc.aio.AioRpcError as err:
             raise _predict_error(err, version) from err
-        outputs = _outputs(answer)
-        if any(output.shape[:1] != (len(images),) for output in outputs.values()):
-            raise ModelFailedError("The model did not answer with one row for each image.")
-        return outputs
+        return _outputs(answer, len(images))
 
     async def look_up(self, selector: Selector, timeout_s: float) -> ServedVersion:
         """Asks which version a selector leads to at present, and how to feed it.
@@ -112,14 +106,23 @@ class ServingClient:
         return spec
 
 
-def _outputs(answer: bytes) -> dict[str, NDArray[Any]]:
+def _outputs(answer: bytes, rows: int) -> dict[str, NDArray[Any]]:
     try:
         tensors = PredictResponse.FromString(answer).outputs
-        if any(math.prod(dim.size for dim in tensor.tensor_shape.dim) > _MAX_VALUES for tensor in tensors.values()):
+        # Before any array is made: a few bytes can claim more values than there is memory.
+        if any([dim.size for dim in tensor.tensor_shape.dim[:1]] != [rows] for tensor in tensors.values()):
+            raise ModelFailedError("The model did not answer with one row for each image.")
+        if sum(map(_claimed_bytes, tensors.values())) > MAX_ANSWER_BYTES:
             raise ModelFailedError("The model's answer is too long.")
         return {name: to_array(tensor) for name, tensor in tensors.items()}
     except (DecodeError, ValueError) as err:
         raise ModelFailedError("The model's answer cannot be read.") from err
+
+
+def _claimed_bytes(tensor: Any) -> int:
+    # What is negative makes up for nothing that others claim.
+    values: int = math.prod(max(0, dim.size) for dim in tensor.tensor_shape.dim)
+    return values * numpy_dtype(tensor.dtype).itemsize
 
 
 def _predict_error(err: grpc.aio.AioRpcError, version: int) -> GatewayError:

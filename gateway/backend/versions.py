@@ -1,7 +1,6 @@
 """Which versions serving holds at present, and how to feed them."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -12,9 +11,11 @@ from typing import Protocol
 from gateway.backend.served_version import Selector, ServedVersion
 from gateway.errors import (
     GatewayError,
+    ModelVersionNotFoundError,
     NoModelError,
     ServingBusyError,
     ServingUnavailableError,
+    UnsupportedSignatureError,
     VersionLabelNotFoundError,
 )
 
@@ -136,8 +137,8 @@ class Versions:
             return
         except GatewayError as err:
             problem = str(err)
-        with contextlib.suppress(GatewayError):  # Most of the time there is none.
-            served[CANARY] = await self._look_up(CANARY, self._timeout_s)
+        if (canary := await self._look_up_canary()) is not None:
+            served[CANARY] = canary
         self._see(_View(reachable=True, served=served, problem=problem))
 
     async def _look_up_default(self) -> tuple[str, ServedVersion]:
@@ -145,6 +146,14 @@ class Versions:
             return STABLE, await self._look_up(STABLE, self._timeout_s)
         except VersionLabelNotFoundError:
             return LATEST, await self._look_up(None, self._timeout_s)
+
+    async def _look_up_canary(self) -> ServedVersion | None:
+        try:
+            return await self._look_up(CANARY, self._timeout_s)
+        except (VersionLabelNotFoundError, ModelVersionNotFoundError, UnsupportedSignatureError):
+            return None  # Most of the time there is none.
+        except (ServingBusyError, ServingUnavailableError):
+            return self._view.served.get(CANARY)  # What was seen last is the best guess.
 
     async def _look_up(self, selector: Selector, timeout_s: float) -> ServedVersion:
         version = await self._registry.look_up(selector, timeout_s)

@@ -81,8 +81,9 @@ class _Observed:
             self._log(code, version, duration_s)
 
     def _code(self, error: BaseException | None) -> str:
-        if isinstance(error, asyncio.CancelledError):
-            # gRPC cancels the handler of a caller who is gone, and also at the deadline.
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            # gRPC cancels the handler of a caller who is gone, and also at the deadline. A stream's handler that has
+            # just given it an answer is closed instead.
             remaining_s = self._context.time_remaining()
             return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
         code = self._context.code()

@@ -1,8 +1,9 @@
 """Forwarding of whole services to the trainer."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
 import grpc
@@ -45,7 +46,7 @@ class Forwarder:
     def __init__(self, channel: grpc.aio.Channel, default_deadline_s: float) -> None:
         self._channel = channel
         self._default_deadline_s = default_deadline_s
-        self._streams: set[grpc.aio.Call] = set()
+        self._unbounded: set[grpc.aio.Call] = set()
         self._closed = False
 
     def handler_of(self, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
@@ -58,10 +59,10 @@ class Forwarder:
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
     def close(self) -> None:
-        """Ends the streams, which would hold up a drain for as long as a job takes; their callers find another way."""
+        """Ends what would hold up a drain for as long as a job takes; the callers find another way."""
         self._closed = True
-        for stream in self._streams:
-            stream.cancel()
+        for call in self._unbounded:
+            call.cancel()
 
     def _method_handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[bytes, bytes]":
         if method.client_streaming:
@@ -81,7 +82,8 @@ class Forwarder:
             given_s = context.time_remaining()
             call = start(request, timeout=default_s if given_s is None else given_s, metadata=_metadata(context))
             try:
-                answer: bytes = await call
+                with self._until_closed(call) if default_s is None else contextlib.nullcontext():
+                    answer: bytes = await call
             except grpc.aio.AioRpcError as err:
                 raise _error(err, context) from err
             _hand_back(await call.trailing_metadata(), context)
@@ -94,24 +96,31 @@ class Forwarder:
 
         async def forward(request: bytes, context: _Context) -> AsyncIterator[bytes]:
             call = start(request, timeout=context.time_remaining(), metadata=_metadata(context))
-            self._streams.add(call)
-            if self._closed:
-                call.cancel()
             try:
-                async for answer in call:
-                    yield _checked(answer, kind)
-                _hand_back(await call.trailing_metadata(), context)
+                with self._until_closed(call):
+                    async for answer in call:
+                        yield _checked(answer, kind)
+                    _hand_back(await call.trailing_metadata(), context)
             except grpc.aio.AioRpcError as err:
                 raise _error(err, context) from err
-            except asyncio.CancelledError:
-                if self._closed:
-                    raise StoppingError("The gateway is about to end; call again.") from None
-                raise
-            finally:
-                self._streams.discard(call)
-                call.cancel()
 
         return forward
+
+    @contextlib.contextmanager
+    def _until_closed(self, call: grpc.aio.Call) -> Iterator[None]:
+        """Has `close` end an unbounded call that is awaited inside."""
+        self._unbounded.add(call)
+        if self._closed:
+            call.cancel()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._closed:
+                raise StoppingError("The gateway is about to end; call again.") from None
+            raise
+        finally:
+            self._unbounded.discard(call)
+            call.cancel()
 
 
 def _checked(answer: bytes, kind: type[Message]) -> bytes:

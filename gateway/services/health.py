@@ -46,7 +46,8 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # th
     async def Check(self, request: health_pb2.HealthCheckRequest, context: _Context) -> Any:
         """Returns the status of a service that is known."""
         if request.service not in self._statuses:
-            raise UnknownServiceError(f"There is no service {request.service!r} here.")
+            # Errors travel in headers, whose size is limited: one as long as callers like would not arrive.
+            raise UnknownServiceError("There is no service of that name here.")
         return _Status(status=self._statuses[request.service])
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> AsyncIterator[Any]:

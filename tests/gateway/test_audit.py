@@ -1,17 +1,41 @@
 """The audit log: whole lines, one for each verdict, and no verdict without one."""
 
 import asyncio
+import fcntl
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
 
+from gateway.audit import AuditLog
+from gateway.errors import AuditLogUnavailableError
+from gateway.verdict import Reliability, Verdict
+
+_VERDICT = Verdict(tumor=True, probability=0.8, reliability=Reliability.RELIABLE, ood_score=1.0)
+
 
 def _lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@contextmanager
+def _locked(path):
+    """Holds the lock on a file, as a process does that stands still in mid-write."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def open_log():
+    """Opens an audit log with a thread of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda path: AuditLog(path, "brain_tumor", thread)
 
 
 async def test_each_verdict_leaves_a_line(start_serving, start_gateway, png, tmp_path):
@@ -63,6 +87,55 @@ async def test_a_log_that_cannot_be_written_is_found_at_the_start(start_serving,
         with pytest.raises(FileNotFoundError):
             async with start_gateway(serving, audit_log=tmp_path / "nowhere/audit.jsonl"):
                 pass
+
+
+async def test_a_log_that_somebody_sits_on_holds_up_neither_calls_nor_a_start(
+    start_serving, start_gateway, png, failure_of, tmp_path
+):
+    log = tmp_path / "audit.jsonl"
+
+    async def started(serving):
+        async with start_gateway(serving, audit_log=log):
+            pass
+
+    async with start_serving() as serving, start_gateway(serving, audit_log=log) as gateway:
+        with _locked(log):
+            told = await failure_of(gateway.classifier.Predict(pb2.PredictRequest(image=png(1)), timeout=15))
+            assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_LOG_UNAVAILABLE")
+            starting = asyncio.create_task(started(serving))
+            done, _ = await asyncio.wait([starting], timeout=0.1)
+            assert not done, "the start stopped everything else"
+            with pytest.raises(BlockingIOError, match="holds its lock"):
+                await asyncio.wait_for(starting, 15)
+        await gateway.classifier.Predict(pb2.PredictRequest(image=png(2)))
+    assert [line["image_sha256"] for line in _lines(log)] == [hashlib.sha256(png(2)).hexdigest()]
+
+
+async def test_who_leaves_before_the_write_leaves_nothing(open_log, until, tmp_path):
+    path = tmp_path / "audit.jsonl"
+    log = open_log(path)
+    with _locked(path):
+        first = asyncio.create_task(log.note(b"first", 1, _VERDICT))
+        await until(lambda: log._writing is not None and not log._waiting)
+        others = [asyncio.create_task(log.note(b"other", 1, _VERDICT)) for _ in range(3)]
+        await until(lambda: len(log._waiting) == 3)
+        for other in others:
+            other.cancel()
+        await asyncio.wait(others)
+        assert not log._waiting
+    await first
+    await log.note(b"last", 1, _VERDICT)
+    assert [line["image_sha256"] for line in _lines(path)] == [
+        hashlib.sha256(image).hexdigest() for image in (b"first", b"last")
+    ]
+
+
+async def test_a_write_that_fails_as_nobody_foresaw_leaves_nobody_waiting(open_log, caplog):
+    log = open_log(Path("no\0path"))  # no OSError, but a ValueError
+    for _ in range(2):
+        with pytest.raises(AuditLogUnavailableError):
+            await asyncio.wait_for(log.note(b"image", 1, _VERDICT), 10)
+    assert "embedded null byte" in caplog.text
 
 
 async def test_workers_share_it(start_serving, spawn_gateway, png, tmp_path):

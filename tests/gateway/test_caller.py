@@ -9,7 +9,9 @@ from gateway.caller import host_of
     ("peer", "host"),
     [
         ("ipv4:10.1.2.3:45678", "10.1.2.3"),
-        ("ipv6:%5B::1%5D:45678", "%5B::1%5D"),
+        ("ipv6:%5B::1%5D:45678", "::1"),
+        ("ipv6:[::1]:45678", "::1"),
+        ("ipv6:%5Bfe80::2%25eth0%5D:45678", "fe80::2%eth0"),
         ("unix:/tmp/socket", "unix:/tmp/socket"),
     ],
 )

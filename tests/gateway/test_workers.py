@@ -1,6 +1,7 @@
 """Several gateway processes on one port."""
 
 import asyncio
+import os
 import signal
 import socket
 
@@ -11,7 +12,7 @@ from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1 import classifier_service_pb2_grpc
 
 from gateway.settings import Settings
-from gateway.workers import supervise
+from gateway.workers import _set_at_end_of, supervise
 
 
 def _workers_of(gateway):
@@ -66,6 +67,21 @@ async def test_workers_do_not_outlive_their_parent(start_serving, spawn_gateway,
         workers = _workers_of(gateway)
         gateway.process.kill()
         await until(lambda: not any(worker.is_running() for worker in workers.values()))
+
+
+async def test_the_end_of_a_parent_is_told_once():
+    """A worker drains for seconds after it, and must not spend them on reading it again and again."""
+    reading, writing = os.pipe()
+    stop = asyncio.Event()
+    try:
+        _set_at_end_of(reading, stop)
+        await asyncio.sleep(0)
+        assert not stop.is_set()
+        os.close(writing)
+        await asyncio.wait_for(stop.wait(), 10)
+        assert not asyncio.get_running_loop().remove_reader(reading)
+    finally:
+        os.close(reading)
 
 
 async def test_workers_that_cannot_start_end_it(monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """Lines of many writers in one file."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -41,6 +42,18 @@ def test_the_beginning_of_a_line_that_a_kill_left_spoils_no_other(tmp_path):
     append(log, b'{"second": 2}\n')
     assert log.read_bytes() == b'{"first": 1}\n{"torn": \n{"second": 2}\n'
     assert log.stat().st_mode & 0o777 == 0o640
+
+
+def test_who_sits_on_the_lock_is_not_waited_for(tmp_path):
+    log = tmp_path / "audit.jsonl"
+    append(log, b'{"first": 1}\n')
+    with log.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError) as caught:
+            append(log, b'{"second": 2}\n', patience_s=0.05)
+        assert caught.value.strerror == "Somebody else holds its lock for over 0.05 s"
+    append(log, b'{"third": 3}\n', patience_s=0.0)
+    assert log.read_bytes() == b'{"first": 1}\n{"third": 3}\n'
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -53,14 +53,30 @@ def test_names_may_stand_in_a_list(name_service):
     assert _resolved("serving-a:8500,serving-b:8501") == {"10.0.0.1:8500", "10.0.0.2:8501"}
 
 
-def test_a_name_that_leads_nowhere_is_no_empty_fleet(name_service):
+def test_a_name_that_leads_nowhere_hides_no_other(name_service):
     name_service["serving-a"] = ["10.0.0.1"]
+    assert _resolved("serving-b:8500,serving-a:8500") == {"10.0.0.1:8500"}
+
+
+@pytest.mark.usefixtures("name_service")
+def test_names_that_lead_nowhere_are_no_empty_fleet():
     assert _resolved("serving-a:8500,serving-b:8500") is None
 
 
-def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch):
-    async def getaddrinfo(*_, **__):
-        await asyncio.Event().wait()
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_what_is_no_name_leads_nowhere(host):
+    assert _resolved(f"{host}:8500") is None
+    assert _resolved(f"{host}:8500,127.0.0.1:8500") == {"127.0.0.1:8500"}
+
+
+def test_a_name_that_gets_no_answer_is_not_waited_for_and_hides_no_other(monkeypatch):
+    answer = asyncio.BaseEventLoop.getaddrinfo
+
+    async def getaddrinfo(loop, host, port, **options):
+        if host == "serving":
+            await asyncio.Event().wait()
+        return await answer(loop, host, port, **options)
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
     assert _resolved("serving:8500", timeout_s=0.05) is None
+    assert _resolved("serving:8500,10.0.0.1:8500") == {"10.0.0.1:8500"}

@@ -1,5 +1,6 @@
 """Calls to serving, and its errors in the gateway's words, over a real socket."""
 
+import tracemalloc
 from contextlib import asynccontextmanager
 
 import grpc
@@ -97,15 +98,37 @@ async def test_an_output_that_is_no_tensor_is_the_models_failure(start_serving, 
             await client.predict(1, "serving_default", _IMAGES, 5)
 
 
-async def test_an_answer_that_claims_more_values_than_memory_holds_is_the_models_failure(start_serving, fake_version):
+@pytest.mark.parametrize(
+    ("claims", "complaint"),
+    [
+        ({"probabilities": (3, 2**28)}, "too long"),
+        ({"probabilities": (3, 2**24), "ood_score": (3, 2**24)}, "too long"),
+        ({"probabilities": (3, 2**24), "ood_score": (3, 2**24), "label": (3, -(2**26))}, "too long"),
+        ({"label": (3, 2**24)}, "too long"),
+        ({"probabilities": (2**24, 2)}, "one row for each image"),
+    ],
+    ids=["one", "together", "less than nothing", "long numbers", "rows"],
+)
+async def test_an_answer_that_claims_more_than_it_may_takes_no_memory(start_serving, fake_version, claims, complaint):
+    """It is the model's failure. Numbers take 8 bytes in `label`, 4 in the others; 256 MiB are the most."""
+
     class _Boastful(fake_version):
         def run(self, images, signature, response):
             super().run(images, signature, response)
-            response.outputs["probabilities"].tensor_shape.dim[1].size = 2**28
+            for name, sizes in claims.items():
+                shape = response.outputs[name].tensor_shape
+                del shape.dim[:]
+                for size in sizes:
+                    shape.dim.add(size=size)
 
     async with start_serving(versions={1: _Boastful()}) as serving, _client_of(serving) as client:
-        with pytest.raises(ModelFailedError, match="too long"):
-            await client.predict(1, "serving_default", _IMAGES, 5)
+        tracemalloc.start()
+        try:
+            with pytest.raises(ModelFailedError, match=complaint):
+                await client.predict(1, "serving_default", _IMAGES, 5)
+            assert tracemalloc.get_traced_memory()[1] < 2**24
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN])

@@ -24,6 +24,7 @@ class _Registry:
         self.labels = dict(labels)
         self.versions = set(versions)
         self.failure = None
+        self.failures = {}
         self.lookups = []
         self.timeouts_s = []
 
@@ -31,8 +32,9 @@ class _Registry:
         self.timeouts_s.append(timeout_s)
         self.lookups.append(selector)
         await asyncio.sleep(0)
-        if self.failure is not None:
-            raise self.failure
+        failure = self.failures.get(selector, self.failure)
+        if failure is not None:
+            raise failure
         number = selector
         if isinstance(selector, str):
             if selector not in self.labels:
@@ -116,6 +118,30 @@ async def test_a_busy_serving_is_still_there():
     registry.failure = ServingBusyError("busy")
     await versions.step()
     assert versions.ready
+
+
+@pytest.mark.parametrize("failure", [ServingBusyError("busy"), ServingUnavailableError("away")])
+async def test_a_canary_that_cannot_be_looked_up_is_still_the_canary(failure):
+    registry = _Registry({"stable": 1, "canary": 2}, {1, 2, 3})
+    versions = await _stepped(registry)
+    registry.labels["stable"] = 3
+    registry.failures["canary"] = failure
+    await versions.step()
+    assert versions.ready
+    assert versions.served == {"stable": _version(3), "canary": _version(2)}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [VersionLabelNotFoundError("canary"), ModelVersionNotFoundError("2"), UnsupportedSignatureError("floats")],
+)
+async def test_a_canary_that_is_said_to_be_none_is_none(failure):
+    registry = _Registry({"stable": 1, "canary": 2}, {1, 2})
+    versions = await _stepped(registry)
+    registry.failures["canary"] = failure
+    await versions.step()
+    assert versions.ready
+    assert versions.served == {"stable": _version(1)}
 
 
 async def test_serving_without_any_version_is_not_ready():

@@ -12,6 +12,7 @@ from gateway.backlog import Outlook
 from gateway.errors import ServingBusyError
 from gateway.interceptors import INTERCEPTORS, Chain
 from gateway.settings import Settings
+from gateway.telemetry.metrics import REGISTRY
 
 _KINDS = ["unary_unary", "unary_stream", "unary_stream_writing", "stream_unary", "stream_stream"]
 
@@ -41,6 +42,8 @@ class _Service:
             self.left.set()
 
     async def unary_stream(self, request, context):
+        while request == b"endless":
+            yield bytes(2**20)
         yield b"first"
         yield self._answer()
 
@@ -147,6 +150,23 @@ async def test_a_caller_that_leaves_is_no_error(caplog):
             await call
         await asyncio.wait_for(service.left.wait(), 10)
     assert caplog.text == ""
+
+
+async def test_a_caller_that_leaves_a_stream_is_on_record_as_gone(until):
+    """The gateway waits to hand it an answer at that moment."""
+
+    def ended(code):
+        labels = {"method": "test.Service/unary_stream", "code": code, "model_version": ""}
+        return REGISTRY.get_sample_value("braintumor_gateway_requests_total", labels) or 0
+
+    before = {code: ended(code) for code in ("OK", "CANCELLED")}
+    async with _served() as (_, channel):
+        call = channel.unary_stream("/test.Service/unary_stream")(b"endless")
+        await call.read()
+        call.cancel()
+        await until(lambda: {code: ended(code) for code in before} != before)
+    assert ended("CANCELLED") == before["CANCELLED"] + 1
+    assert ended("OK") == before["OK"]
 
 
 async def test_an_unknown_method_is_unimplemented():

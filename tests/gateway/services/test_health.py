@@ -83,10 +83,11 @@ async def test_the_gateway_does_not_serve_while_serving_is_away(start_serving, s
         watcher.cancel()
 
 
-async def test_asking_the_gateway_for_an_unknown_service_says_so(start_serving, start_gateway, told):
+@pytest.mark.parametrize("name", ["no.Such", "x" * 20_000], ids=["short", "long"])
+async def test_asking_the_gateway_for_an_unknown_service_says_so(start_serving, start_gateway, told, name):
     async with start_serving() as serving, start_gateway(serving) as gateway:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await gateway.health.Check(_Request(service="no.Such"))
+            await gateway.health.Check(_Request(service=name))
         assert (told(caught.value).code, told(caught.value).reason) == (
             grpc.StatusCode.NOT_FOUND,
             "UNKNOWN_SERVICE",

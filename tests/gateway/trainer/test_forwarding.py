@@ -227,6 +227,25 @@ async def test_a_watcher_holds_up_no_drain(start_serving, start_trainer, start_g
             assert failure.retry_after_s is not None
 
 
+async def test_who_waits_for_a_job_holds_up_no_drain(
+    start_serving, start_trainer, start_gateway, stubs, failure_of, until
+):
+    loop = asyncio.get_running_loop()
+    async with start_serving() as serving, start_trainer() as trainer:
+        trainer.open.clear()
+        starting = start_gateway(serving, trainer_address=trainer.address, drain_grace_s=20.0)
+        gateway = await starting.__aenter__()
+        async with grpc.aio.insecure_channel(gateway.address) as channel:
+            waiting = stubs(channel).operations.WaitOperation(operations_pb2.WaitOperationRequest(name="operations/1"))
+            await until(lambda: trainer.in_flight == 1)
+            begun = loop.time()
+            await starting.__aexit__(None, None, None)
+            assert loop.time() - begun < 5
+            failure = await failure_of(waiting)
+            assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "GATEWAY_STOPPING")
+            assert failure.retry_after_s is not None
+
+
 async def _drained(reports):
     async for _ in reports:
         pass

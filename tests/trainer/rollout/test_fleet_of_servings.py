@@ -20,6 +20,7 @@ from trainer.serving_client import ServingClient, VersionState, VersionStatus, o
 from trainer.serving_fleet import ServingFleet
 
 _NOBODY = "127.0.0.1:1"
+_NO_NAME = "no-such..name:8500"
 _AVAILABLE, _START, _END = VersionState.AVAILABLE, VersionState.START, VersionState.END
 
 
@@ -98,11 +99,12 @@ def test_a_version_that_fails_in_one_has_failed():
     )
 
 
-def test_those_that_are_away_do_not_count():
-    status = _asked(lambda fleet: fleet.status(1), _Replica({1: _AVAILABLE}), beside=_NOBODY)
+@pytest.mark.parametrize("away", [_NOBODY, _NO_NAME])
+def test_those_that_are_away_do_not_count(away):
+    status = _asked(lambda fleet: fleet.status(1), _Replica({1: _AVAILABLE}), beside=away)
     assert status.state is _AVAILABLE
     with pytest.raises(ServingUnavailableError):
-        _asked(lambda fleet: fleet.status(1), beside=_NOBODY)
+        _asked(lambda fleet: fleet.status(1), beside=away)
 
 
 def test_a_label_leads_somewhere_when_all_agree():
