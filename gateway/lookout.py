@@ -53,6 +53,11 @@ class Lookout:
         looks = (self._fleet.step, self.look_at_serving, self.look_at_trainer)
         await asyncio.gather(*(_each_second(look) for look in looks))
 
+    async def now(self) -> None:
+        """Looks once, for a caller who has just changed what answers: his next call is to find it so."""
+        await self.look_at_serving()
+        await self.look_at_trainer()
+
     async def look_at_serving(self) -> None:
         """Learns which versions answer."""
         await self._versions.step()

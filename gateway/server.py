@@ -111,7 +111,8 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
-            forwarder = Forwarder(onward, settings.trainer_deadline_s)
+            lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
+            forwarder = Forwarder(onward, settings.trainer_deadline_s, lookout.now)
             batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
             classifier = ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
 
@@ -120,7 +121,6 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
             port = listen(server, settings.address, settings.tls)
-            lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
             on_probes = [Chain([interceptor(settings, outlook) for interceptor in PROBE_INTERCEPTORS])]
             async with answering_probes(health, settings.health_address, on_probes, share_port):
                 await server.start()

@@ -24,6 +24,9 @@ _DETAILS_KEY = "grpc-status-details-bin"
 _UNBOUNDED = {"google.longrunning.Operations.WaitOperation"}
 """Methods that by nature take as long as a job does; those that stream are no other."""
 
+_MOVING = {f"braintumor.v1.ModelService.{name}" for name in ("PromoteModelVersion", "RollbackModel", "SetCanary")}
+"""Methods that change which version answers."""
+
 # How a call ends where the trainer itself has said nothing, because it is away or left in mid-call.
 _AWAY = {
     grpc.StatusCode.CANCELLED,
@@ -41,11 +44,19 @@ class Forwarder:
     A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
     one; its metadata with the prefix "x-", the request id, who calls, its place in a trace; its cancellation. What
     comes back: answers, as long as they are messages of their method, status with details, trailing metadata.
+
+    Args:
+      channel: to the trainer.
+      default_deadline_s: of calls without a deadline, in seconds.
+      moved: called when a call has changed which version answers, before its caller is told.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, default_deadline_s: float) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, default_deadline_s: float, moved: Callable[[], Awaitable[None]]
+    ) -> None:
         self._channel = channel
         self._default_deadline_s = default_deadline_s
+        self._moved = moved
         self._unbounded: set[grpc.aio.Call] = set()
         self._closed = False
 
@@ -71,7 +82,16 @@ class Forwarder:
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path, kind))
         default_s = None if method.full_name in _UNBOUNDED else self._default_deadline_s
-        return grpc.unary_unary_rpc_method_handler(self._forwarding(path, kind, default_s))
+        forward = self._forwarding(path, kind, default_s)
+        return grpc.unary_unary_rpc_method_handler(self._moving(forward) if method.full_name in _MOVING else forward)
+
+    def _moving(self, forward: Callable[[bytes, _Context], Awaitable[bytes]]) -> Callable[[bytes, _Context], Any]:
+        async def move(request: bytes, context: _Context) -> bytes:
+            answer = await forward(request, context)
+            await self._moved()
+            return answer
+
+        return move
 
     def _forwarding(
         self, path: str, kind: type[Message], default_s: float | None

@@ -200,7 +200,7 @@ async def test_a_method_that_takes_a_stream_is_refused_at_the_start():
     pool.Add(file)
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         with pytest.raises(ValueError, match=r"test\.Streams\.Send"):
-            Forwarder(channel, 1.0).handler_of(pool.FindServiceByName("test.Streams"))
+            Forwarder(channel, 1.0, asyncio.Event().wait).handler_of(pool.FindServiceByName("test.Streams"))
 
 
 async def test_classification_is_not_forwarded(behind, png):

@@ -102,6 +102,9 @@ class ModelServiceServicer(object):
     def PromoteModelVersion(self, request, context):
         """Makes a version the stable one, once it is loaded and answers as in training.
 
+        The gateway that answers has the next call without version and label go to it; other gateways follow within a
+        second. So it is with RollbackModel and SetCanary.
+
         Errors:
         NOT_FOUND  there is no such version.
         FAILED_PRECONDITION  it does not load, or does not answer as in training.

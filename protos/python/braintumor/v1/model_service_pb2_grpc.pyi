@@ -45,6 +45,9 @@ class ModelServiceStub:
     PromoteModelVersion: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.PromoteModelVersionRequest, braintumor.v1.model_service_pb2.PromoteModelVersionResponse]
     """Makes a version the stable one, once it is loaded and answers as in training.
 
+    The gateway that answers has the next call without version and label go to it; other gateways follow within a
+    second. So it is with RollbackModel and SetCanary.
+
     Errors:
       NOT_FOUND  there is no such version.
       FAILED_PRECONDITION  it does not load, or does not answer as in training.
@@ -93,6 +96,9 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """
     PromoteModelVersion: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.PromoteModelVersionRequest, braintumor.v1.model_service_pb2.PromoteModelVersionResponse]  # type: ignore[assignment]
     """Makes a version the stable one, once it is loaded and answers as in training.
+
+    The gateway that answers has the next call without version and label go to it; other gateways follow within a
+    second. So it is with RollbackModel and SetCanary.
 
     Errors:
       NOT_FOUND  there is no such version.
@@ -163,6 +169,9 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[braintumor.v1.model_service_pb2.PromoteModelVersionResponse, collections.abc.Awaitable[braintumor.v1.model_service_pb2.PromoteModelVersionResponse]]:
         """Makes a version the stable one, once it is loaded and answers as in training.
+
+        The gateway that answers has the next call without version and label go to it; other gateways follow within a
+        second. So it is with RollbackModel and SetCanary.
 
         Errors:
           NOT_FOUND  there is no such version.
