@@ -24,6 +24,7 @@ class KeptNetwork:
       directory: of that version.
       architecture: of the network.
       fingerprint: of the data set that it was fitted to.
+      slices: in the training split of that data set.
       seed: that its validation split was drawn with.
       metrics: figures of its kept epoch.
     """
@@ -32,6 +33,7 @@ class KeptNetwork:
     directory: Path
     architecture: Architecture
     fingerprint: str
+    slices: int
     seed: int
     metrics: EpochMetrics
 
@@ -53,16 +55,21 @@ class KeptNetwork:
             directory=model_dir / str(version),
             architecture=architecture_named(record.architecture),
             fingerprint=record.fingerprint,
+            slices=card["split"]["train_slices"] + card["split"]["validation_slices"],
             seed=card["seed"],
             metrics=EpochMetrics(**card["metrics"]["kept_epoch"]),
         )
 
     def require_same_data(self, split: Split) -> None:
-        """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices."""
-        if split.fingerprint != self.fingerprint:
+        """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices.
+
+        The fingerprint is that of all data, and another seed splits it otherwise: then the number of slices differs, but
+        for a coincidence.
+        """
+        if (split.fingerprint, len(split.labels)) != (self.fingerprint, self.slices):
             raise KeptNetworkError(
-                f"version {self.version} was fitted to data {self.fingerprint[:12]}, and the split is of "
-                f"{split.fingerprint[:12]}; build its data set again, or train anew"
+                f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the split has "
+                f"{len(split.labels)} of {split.fingerprint[:12]}; build its data set again with its seed, or train anew"
             )
 
     def load(self) -> Any:

@@ -52,6 +52,7 @@ def _publish(run_dir: Path, version: Path, training: Training) -> None:
     card = {
         "architecture": training.architecture,
         "training_data": {"fingerprint": training.fingerprint},
+        "split": {"train_slices": training.train_slices, "validation_slices": training.validation_slices},
         "parent_version": 0,
         "created": "2026-01-01T00:00:00+00:00",
         "seed": training.seed,
@@ -81,8 +82,10 @@ def test_a_kept_network_gives_the_logits_of_its_version(model_dir: Path, split: 
 
 def test_other_data_is_refused(model_dir: Path, split: Split, tmp_path: Path) -> None:
     """Its test slices may be among those that the network was fitted to."""
-    with pytest.raises(KeptNetworkError, match="build its data set again"):
-        refit(replace(split, fingerprint="another"), KeptNetwork.of_version(model_dir, 1), tmp_path, lambda *_: None)
+    otherwise_split = replace(split, images=split.images[1:], labels=split.labels[1:], groups=split.groups[1:])
+    for other in (replace(split, fingerprint="another"), otherwise_split):
+        with pytest.raises(KeptNetworkError, match="build its data set again"):
+            refit(other, KeptNetwork.of_version(model_dir, 1), tmp_path, lambda *_: None)
 
 
 def test_an_architecture_that_has_changed_since_is_refused(model_dir: Path) -> None:
