@@ -63,13 +63,13 @@ class KeptNetwork:
     def require_same_data(self, split: Split) -> None:
         """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices.
 
-        The fingerprint is that of all data, and another seed splits it otherwise: then the number of slices differs, but
-        for a coincidence.
+        The fingerprint is that of all data, which another seed splits otherwise: then the number of slices tells, but for
+        a coincidence.
         """
         if (split.fingerprint, len(split.labels)) != (self.fingerprint, self.slices):
             raise KeptNetworkError(
-                f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the split has "
-                f"{len(split.labels)} of {split.fingerprint[:12]}; build its data set again with its seed, or train anew"
+                f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the split "
+                f"has {len(split.labels)} of {split.fingerprint[:12]}; build its data set again, or train anew"
             )
 
     def load(self) -> Any:
