@@ -63,13 +63,13 @@ class KeptNetwork:
     def require_same_data(self, split: Split) -> None:
         """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices.
 
-        The fingerprint is that of all data, which another seed splits otherwise: then the number of slices tells, but for
-        a coincidence.
+        The fingerprint is that of all data, which another seed splits otherwise: then the number of slices tells, or
+        hardly ever does not.
         """
         if (split.fingerprint, len(split.labels)) != (self.fingerprint, self.slices):
             raise KeptNetworkError(
-                f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the split "
-                f"has {len(split.labels)} of {split.fingerprint[:12]}; build its data set again, or train anew"
+                f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the "
+                f"split has {len(split.labels)} of {split.fingerprint[:12]}; build its data set again, or train anew"
             )
 
     def load(self) -> Any:

@@ -1,11 +1,14 @@
 """The client for asyncio, where it differs from the other one."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
+from functools import partial
 
 import braintumor
 import grpc
 import pytest
+from braintumor.stream import StreamState
 
 
 def test_classifies_bytes_and_files(service, tmp_path):
@@ -57,7 +60,7 @@ def test_refuses_tries_again_and_keeps_deadlines_like_the_other_client(service):
         return [refusal.value, late.value]
 
     refusal, late = asyncio.run(errors())
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_AN_IMAGE")
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_FORMAT")
     assert late.code == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -67,6 +70,28 @@ def test_a_cancelled_task_is_not_an_error_of_the_service(service):
             outcomes = client.predict_stream([("a", b"hang")])
             task = asyncio.ensure_future(anext(outcomes))
             await asyncio.wait_for(asyncio.to_thread(service.stream_begun.wait), 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancelled())
+
+
+def test_a_task_is_cancelled_also_where_its_stream_has_stalled(service, monkeypatch):
+    """Each look at the clock finds an hour gone; the stream is first looked after in a minute."""
+    hours = partial(next, itertools.count(step=3600))
+    monkeypatch.setattr("braintumor.async_client.StreamState", partial(StreamState, clock=hours))
+
+    async def cancelled() -> None:
+        sent = asyncio.Event()
+
+        async def images() -> AsyncIterator[tuple[str, bytes]]:
+            yield "a", b"hang"
+            sent.set()
+
+        async with braintumor.AsyncClient(service.address, timeout_s=600) as client:
+            task = asyncio.ensure_future(anext(client.predict_stream(images())))
+            await asyncio.wait_for(sent.wait(), 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -59,7 +59,7 @@ def test_a_refusal_has_code_reason_message_and_the_time_to_wait(service):
         with pytest.raises(braintumor.ServiceError) as busy:
             client.predict(b"busy")
     broken = refusal.value
-    assert (broken.code, broken.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_AN_IMAGE")
+    assert (broken.code, broken.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_FORMAT")
     assert (broken.message, broken.retry_after_s) == ("the bytes are no image;\nsend JPEG or PNG", None)
     assert not broken.unreached
     assert (busy.value.code, busy.value.retry_after_s) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 0.25)

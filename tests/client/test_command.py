@@ -99,7 +99,7 @@ def test_one_file_is_a_line_of_json(braintumor, tmp_path):
 def test_a_failed_image_is_one_line_on_stderr(braintumor, tmp_path):
     _write(tmp_path, slice=b"broken")
     done = braintumor("predict", "slice.jpg")
-    line = "slice.jpg: the bytes are no image; send JPEG or PNG (INVALID_ARGUMENT, NOT_AN_IMAGE)\n"
+    line = "slice.jpg: the bytes are no image; send JPEG or PNG (INVALID_ARGUMENT, UNSUPPORTED_FORMAT)\n"
     assert (done.stdout, done.stderr, done.returncode) == ("", line, 1)
 
 
@@ -113,7 +113,7 @@ def test_a_failed_image_is_its_own_line_of_json(braintumor, tmp_path):
         "path": "b.jpg",
         "error": {
             "code": "INVALID_ARGUMENT",
-            "reason": "NOT_AN_IMAGE",
+            "reason": "UNSUPPORTED_FORMAT",
             "message": "the bytes are no image; send JPEG or PNG",
         },
     }

@@ -1,6 +1,8 @@
 """Errors of the service, from what came over the wire."""
 
 import pickle
+import re
+from pathlib import Path
 
 import grpc
 import pytest
@@ -43,6 +45,12 @@ def test_details_of_other_kinds_are_passed_over():
 
 def test_a_code_that_grpc_does_not_know_is_unknown():
     assert from_status(status_pb2.Status(code=99)).code == grpc.StatusCode.UNKNOWN
+
+
+def test_the_reason_that_is_named_as_an_example_is_one_of_the_service():
+    named = re.findall(r'"([A-Z_]+)"', ServiceError.__doc__)
+    assert named
+    assert all(f"`{reason}`" in Path(__file__).parents[2].joinpath("README.md").read_text() for reason in named)
 
 
 def test_reads_as_a_sentence_with_its_code_and_reason():

@@ -1,6 +1,10 @@
 """When a stream has stalled, by a clock that the test turns."""
 
+import asyncio
+
+import grpc
 import pytest
+from braintumor.errors import ServiceError
 from braintumor.stream import StreamState
 from braintumor.v1.classifier_service_pb2 import PredictStreamResponse
 
@@ -65,3 +69,31 @@ def test_a_slow_caller_is_no_stall(state, clock):
     _answer(state)
     clock.now_s += 60
     assert not state.stalled()
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), ServiceError(grpc.StatusCode.UNAVAILABLE, "away")], ids=repr
+)
+def test_only_a_stream_that_was_given_up_is_late(state, clock, error):
+    """What ends it otherwise is told as it is, however long an answer was owed by then."""
+    state.waiting()
+    state.sent()
+    clock.now_s += 60
+    assert state.stalled()
+    with pytest.raises(type(error)) as told, state.errors():
+        raise error
+    assert told.value is error
+    state.give_up()
+    with pytest.raises(ServiceError, match="no answer on the stream for 10 s") as late, state.errors():
+        raise error
+    assert late.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_an_answer_at_the_last_moment_does_not_hide_why_a_stream_was_given_up(state, clock):
+    state.sent()
+    state.waiting()
+    clock.now_s += 60
+    state.give_up()
+    _answer(state)
+    with pytest.raises(ServiceError, match="no answer"), state.errors():
+        raise asyncio.CancelledError

@@ -51,7 +51,7 @@ def test_a_bad_image_fails_alone(service, stream):
     outcomes = dict(stream(service.address, [("a", b"tumor"), ("b", b"broken"), ("c", b"clean")]))
     assert outcomes["a"].prediction.label == "Tumor"
     assert outcomes["c"].prediction.label == "No Tumor"
-    assert (outcomes["b"].code, outcomes["b"].reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_AN_IMAGE")
+    assert (outcomes["b"].code, outcomes["b"].reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_FORMAT")
 
 
 def test_an_unreadable_file_fails_alone(service, stream, tmp_path):

@@ -27,7 +27,7 @@ with braintumor.Client(sys.argv[3]) as client:
     try:
         client.predict(b"broken")
     except braintumor.ServiceError as err:
-        assert err.reason == "NOT_AN_IMAGE"
+        assert err.reason == "UNSUPPORTED_FORMAT"
 """
 
 

@@ -107,6 +107,7 @@ async def _watch(
     while True:
         await asyncio.sleep(state.poll_s)
         if state.stalled():
+            state.give_up()
             call.cancel()
 
 

@@ -10,7 +10,7 @@ from braintumor.async_connection import AsyncConnection
 from braintumor.errors import ServiceError, service_errors
 from braintumor.jobs import Job, Order, job_from, retrain_request
 from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
-from braintumor.watching import STREAM_S, WATCH_TIMEOUT_S, WatchState
+from braintumor.watching import WATCH_TIMEOUT_S, WatchState
 
 
 class AsyncJobCalls(AsyncConnection):
@@ -26,7 +26,7 @@ class AsyncJobCalls(AsyncConnection):
         while True:
             error = None
             request = WatchRetrainRequest(operation=operation)
-            stream = self._trainer.WatchRetrain(request, timeout=STREAM_S, metadata=self._metadata)
+            stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
             try:
                 with service_errors():
                     async for report in stream:

@@ -20,8 +20,8 @@ from braintumor.version_calls import VersionCalls
 class Client(JobCalls, VersionCalls):
     """Calls the service; safe to share between threads.
 
-    Calls that find the service away or busy are tried again, up to five times and within their deadline, unless
-    they would then happen twice: those that move a label or delete a job.
+    Calls that find the service away or busy are tried again, up to five attempts in all and within their deadline,
+    unless they would then happen twice: those that move a label or delete a job.
 
     Args:
       address: host:port, or any target that gRPC knows, such as "dns:///gateway:50051".
@@ -148,6 +148,7 @@ class _Sender:
         """Cancels the call when it stalls."""
         while not self._ended.wait(state.poll_s):
             if state.stalled():
+                state.give_up()
                 call.cancel()
 
     def end(self) -> None:

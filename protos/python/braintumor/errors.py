@@ -19,7 +19,7 @@ class ServiceError(Exception):
 
     Attributes:
       code: gRPC status; never OK.
-      reason: stable UPPER_SNAKE word of the service, such as "NOT_AN_IMAGE"; empty where the failure is
+      reason: stable UPPER_SNAKE word of the service, such as "UNSUPPORTED_FORMAT"; empty where the failure is
         not the service's own: it was not reached, or the deadline of the call passed.
       message: a sentence for people.
       retry_after_s: seconds after which the service asks to try again; None where it does not.

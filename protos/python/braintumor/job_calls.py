@@ -10,7 +10,7 @@ from braintumor.connection import Connection
 from braintumor.errors import ServiceError, service_errors
 from braintumor.jobs import Job, Order, job_from, retrain_request
 from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
-from braintumor.watching import STREAM_S, WATCH_TIMEOUT_S, WatchState
+from braintumor.watching import WATCH_TIMEOUT_S, WatchState
 
 
 class JobCalls(Connection):
@@ -33,13 +33,14 @@ class JobCalls(Connection):
 
         Args:
           operation: name of the job.
-          timeout_s: for how long the service may be away.
+          timeout_s: for how long the service may be away. One that hangs is given up between this and twice this
+            after its last report; a job that is silent for longer is watched on.
         """
         state = WatchState(timeout_s)
         while True:
             error = None
             request = WatchRetrainRequest(operation=operation)
-            stream = self._trainer.WatchRetrain(request, timeout=STREAM_S, metadata=self._metadata)
+            stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
             try:
                 with service_errors():
                     for report in stream:

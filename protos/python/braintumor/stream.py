@@ -22,8 +22,8 @@ Outcome: TypeAlias = PredictResponse | ServiceError | OSError
 class StreamState:
     """Tells a stream that has stalled from one whose caller or source takes its time.
 
-    The sending side calls `sent`, `unread` and `source_ended`, the receiving side the rest. Each counter has one
-    writer, so that the threads of the two sides need no lock.
+    The sending side calls `sent`, `unread` and `source_ended`, whoever cancels the call of a stalled stream calls
+    `give_up`, and the receiving side the rest. Each counter has one writer, so that their threads need no lock.
 
     Args:
       timeout_s: longest wait for the next answer while one is owed.
@@ -38,6 +38,7 @@ class StreamState:
         self._received = 0
         self._owed_since = 0.0
         self._is_waiting = False
+        self._given_up = False
         self._source_ended = False
         self._source_error: Exception | None = None
         self._unread: deque[tuple[str, OSError]] = deque()
@@ -90,14 +91,18 @@ class StreamState:
         owed = self._is_waiting and self._sent > self._received
         return owed and self._clock() - self._owed_since > self._timeout_s
 
+    def give_up(self) -> None:
+        """The call is about to be cancelled, because it has stalled."""
+        self._given_up = True
+
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raises errors of gRPC as ServiceError; a stream cancelled because it stalled is DEADLINE_EXCEEDED."""
+        """Raises errors of gRPC as ServiceError; a stream that was given up is DEADLINE_EXCEEDED."""
         try:
             with service_errors():
                 yield
         except (ServiceError, asyncio.CancelledError) as err:
-            if not self.stalled():
+            if not self._given_up:
                 raise
             message = f"no answer on the stream for {self._timeout_s:g} s"
             raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, message) from err

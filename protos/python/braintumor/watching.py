@@ -13,9 +13,7 @@ from braintumor.jobs import Job, job_from
 WATCH_TIMEOUT_S = 60.0
 """For how long the service may be away while a job is watched."""
 
-STREAM_S = 60.0
-"""Deadline of one stream. The next one takes over; so one that died without a word is not waited for."""
-
+_LONGEST_STREAM_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 # What a job's stream ends with when the service, or the way to it, goes away.
@@ -31,17 +29,23 @@ class WatchState:
     """Keeps a watcher at its job over any number of streams.
 
     Args:
-      timeout_s: longest time from the end of a stream to the next report.
+      timeout_s: longest time without a report from the start, or from the end of a stream that brought one.
       clock: monotonic seconds.
+
+    Attributes:
+      stream_s: deadline of each stream, when the next one takes over. The service reports on each at once, so one that
+        ends without a report had no service behind it. Two of them fit into timeout_s: whatever goes wrong when, it
+        takes no longer than twice timeout_s from the last report to the error.
     """
 
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.stream_s = min(timeout_s / 2, _LONGEST_STREAM_S)
         self._timeout_s = timeout_s
         self._clock = clock
         self._last: Any = None
-        self._heard = True
-        self._tries = 0
-        self._away_since = 0.0
+        self._heard = False
+        self._backoff_s = _FIRST_PAUSE_S
+        self._away_since = clock()
 
     def received(self, operation: Any) -> Job | None:
         """Reads a report; None where it tells nothing new, as the first one of each later stream may."""
@@ -60,13 +64,15 @@ class WatchState:
         Raises:
           ServiceError: the error, where the next stream would fare no better or the service is away for too long.
         """
+        error = error or ServiceError(grpc.StatusCode.INTERNAL, "the stream ended, though the job has not")
         now = self._clock()
         if self._heard:
-            self._heard, self._tries, self._away_since = False, 0, now
-        if error is not None and (not _is_passing(error) or now - self._away_since >= self._timeout_s):
+            self._heard, self._backoff_s, self._away_since = False, _FIRST_PAUSE_S, now
+        left_s = self._away_since + self._timeout_s - now
+        if not _is_passing(error) or left_s <= 0:
             raise error
-        self._tries += 1
-        return min(_FIRST_PAUSE_S * 2.0**self._tries, _LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)  # noqa: S311 no secret
+        self._backoff_s = min(2 * self._backoff_s, _LONGEST_PAUSE_S)
+        return min(self._backoff_s * random.uniform(0.5, 1.0), left_s)  # noqa: S311 no secret
 
 
 def _is_passing(error: ServiceError) -> bool:

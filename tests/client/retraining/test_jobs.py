@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,22 @@ def test_a_watch_gives_up_where_the_service_stays_away(trainer, ask):
         ask("watch", "operations/1", timeout_s=0.5)
     assert away.value.code == grpc.StatusCode.UNAVAILABLE
     assert 2 <= len(trainer.calls) <= 6
+
+
+def test_a_watch_gives_up_where_the_service_says_nothing(trainer, ask):
+    trainer.streams.extend([[trainer.job(epoch=1), None], *[[None]] * 9])
+    begun = time.monotonic()
+    with pytest.raises(braintumor.ServiceError) as hung:
+        ask("watch", "operations/1", timeout_s=0.6)
+    assert hung.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert 0.6 <= time.monotonic() - begun <= 10  # a stream of a fixed length would be waited for first
+
+
+def test_a_job_without_news_is_watched_for_longer_than_the_service_may_be_away(trainer, ask):
+    silent, ended = trainer.job(epoch=1), trainer.job(response=RESPONSE)
+    trainer.streams.extend([*[[silent, None]] * 3, [silent, ended]])
+    assert [job.done for job in ask("watch", "operations/1", timeout_s=1.0)] == [False, True]
+    assert trainer.calls == ["WatchRetrain"] * 4
 
 
 def test_a_job_that_is_not_there_is_not_watched_for_long(trainer, ask):

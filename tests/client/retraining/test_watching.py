@@ -7,6 +7,8 @@ from braintumor.watching import WatchState
 from google.longrunning import operations_pb2
 
 AWAY = ServiceError(grpc.StatusCode.UNAVAILABLE, "away")
+SILENT = ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "not a word")
+REPORT = operations_pb2.Operation(name="operations/1")
 
 
 class Clock:
@@ -58,8 +60,69 @@ def test_each_report_starts_the_wait_anew(clock, state):
     assert state.pause_s(AWAY) <= 0.2
 
 
+def _gives_up_after_s(state: WatchState, clock: Clock, refusals_s: float = 0.0) -> float:
+    """Watches a service that refuses for some time and then says nothing. Returns when that is an error."""
+    begun_s = clock.now_s
+    try:
+        while True:
+            refused = clock.now_s - begun_s < refusals_s
+            clock.now_s += 0 if refused else state.stream_s
+            clock.now_s += state.pause_s(AWAY if refused else SILENT)
+    except ServiceError:
+        return clock.now_s - begun_s
+
+
+@pytest.mark.parametrize("timeout_s", [0.5, 5.0, 60.0, 600.0])
+@pytest.mark.parametrize("refused", [0.0, 0.4, 0.99, 1.2], ids="refuses for {} of it".format)
+def test_it_gives_up_within_twice_the_limit_whatever_goes_wrong(clock, timeout_s, refused):
+    state = WatchState(timeout_s, clock)
+    state.received(REPORT)
+    assert timeout_s <= _gives_up_after_s(state, clock, refused * timeout_s) <= 2.001 * timeout_s
+
+
+@pytest.mark.parametrize("timeout_s", [0.5, 5.0, 60.0])
+def test_a_service_that_never_said_a_word_is_given_up_at_the_limit(clock, timeout_s):
+    assert timeout_s <= _gives_up_after_s(WatchState(timeout_s, clock), clock) <= 1.5 * timeout_s
+
+
+def test_a_job_that_has_no_news_for_hours_is_watched_on(clock, state):
+    """Each stream begins with what is known already."""
+    for _ in range(5000):
+        state.received(REPORT)
+        clock.now_s += state.stream_s
+        clock.now_s += state.pause_s(SILENT)
+    assert clock.now_s > 6 * 3600
+
+
+def test_a_service_that_starts_anew_after_a_long_silence_is_waited_for(clock, state):
+    """It was not away while the stream was open."""
+    state.received(REPORT)
+    clock.now_s += state.stream_s
+    begun_s = clock.now_s
+    while clock.now_s < begun_s + 9.9:
+        clock.now_s += state.pause_s(AWAY)
+
+
+def test_no_pause_goes_beyond_the_limit(clock, state):
+    clock.now_s += 9.99
+    assert state.pause_s(AWAY) <= 0.011
+
+
+def test_a_service_may_be_away_for_days(clock):
+    state = WatchState(3 * 86400.0, clock)
+    for _ in range(3000):
+        clock.now_s += state.pause_s(AWAY)
+
+
 def test_a_stream_that_just_ends_is_opened_again(state):
     assert state.pause_s(None) > 0
+
+
+def test_streams_that_just_end_are_given_up_like_those_that_break(clock, state):
+    state.pause_s(None)
+    clock.now_s += 10
+    with pytest.raises(ServiceError, match="the stream ended"):
+        state.pause_s(None)
 
 
 @pytest.mark.parametrize(
