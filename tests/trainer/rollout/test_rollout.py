@@ -242,7 +242,7 @@ def test_what_makes_no_sense_is_refused(add_version, play) -> None:
     add_version(1)
 
     async def scene(rollout, _client):
-        with pytest.raises(NoPreviousVersionError):
+        with pytest.raises(NoPreviousVersionError, match="any other can be promoted instead"):
             await rollout.rollback()
         with pytest.raises(ModelVersionNotFoundError):
             await rollout.roll_out(9)
