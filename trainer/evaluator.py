@@ -36,10 +36,10 @@ class Evaluator:
         """
         chosen = version or self._rollout.state.stable
         if chosen is None:
-            raise ModelVersionNotFoundError("there is no version yet; Retrain makes one")
+            raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
         require_version(self._settings.model_dir, chosen)
         if not self._settings.test_npz.exists():
-            raise NpzError("no test split is stored; Retrain, or python -m trainer build-dataset, makes one")
+            raise NpzError("no test split is stored; a retraining job makes one, or python -m trainer build-dataset")
         if self._callers > self._settings.max_queued_jobs:
             raise QueueFullError(f"{self._callers} evaluations are under way or wait; try again later")
         self._callers += 1

@@ -85,7 +85,9 @@ class OperationStore:
         """See Operations."""
         row = self._row("SELECT content FROM operations WHERE id = ?", operation_id)
         if row is None:
-            raise OperationNotFoundError(f"operation {operation_id[:64]} does not exist; ListOperations tells which do")
+            raise OperationNotFoundError(
+                f"operation {operation_id[:64]} does not exist; the list of jobs tells which do"
+            )
         return _CONTENT.validate_json(row[0])
 
     def newest(self, done: bool | None, before: int, count: int) -> list[tuple[int, Operation]]:

@@ -91,7 +91,7 @@ class Rollout:
         async with self._lock:
             before = self.state
             if before.previous is None:
-                raise NoPreviousVersionError("no version was stable before this one; PromoteModelVersion takes any")
+                raise NoPreviousVersionError("no version was stable before this one; any other can be promoted instead")
             await self._change(before, before.with_stable(before.previous), before.previous, is_proven=True)
             return before.previous
 

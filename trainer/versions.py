@@ -87,7 +87,7 @@ def read_report(model_dir: Path, version: int) -> bytes:
         return (model_dir / str(version) / REPORT).read_bytes()
     except FileNotFoundError as err:
         raise ModelReportNotFoundError(
-            f"version {version} came without a report; a version that Retrain makes has one"
+            f"version {version} came without a report; a version that a retraining job makes has one"
         ) from err
 
 
@@ -103,7 +103,7 @@ def lineage(model_dir: Path, parent: int) -> list[int]:
 def require_version(model_dir: Path, version: int) -> None:
     """Raises ModelVersionNotFoundError where there is no such version."""
     if version not in versions_on_disk(model_dir):
-        raise ModelVersionNotFoundError(f"version {version} does not exist; ListModelVersions tells which do")
+        raise ModelVersionNotFoundError(f"version {version} does not exist; the list of versions tells which do")
 
 
 def published_by(model_dir: Path, operation_id: str) -> int:

@@ -64,7 +64,11 @@ def parse_rights(text: str) -> frozenset[Right]:
     Raises:
       ValueError: one of them is none.
     """
-    return frozenset(map(Right, text.split(",")))
+    rights = text.split(",")
+    for right in rights:
+        if right not in set(Right):
+            raise ValueError(f"{right!r} is no right; the rights are {', '.join(Right)}")
+    return frozenset(map(Right, rights))
 
 
 def _digest(key: str) -> str:

@@ -154,6 +154,22 @@ def test_explanations_keep_the_places_of_their_slices(braintumor, tmp_path):
     assert (tmp_path / "maps/left/slice.jpg.overlay.png").read_bytes() == b"overlay"
 
 
+def test_explanations_and_hidden_files_of_a_folder_are_no_images(braintumor, tmp_path, service):
+    """Also where the first run wrote its explanations among the images of the second."""
+    _write(tmp_path / "slices", a=b"tumor", **{"._a": b"broken"})
+    _write(tmp_path / "slices" / ".thumbnails", a=b"broken")
+    for _ in range(2):
+        done = braintumor("predict", "slices", "--explain", "slices", "--json")
+        assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == ["slices/a.jpg"]
+        assert done.returncode == 0
+    assert len(service.requests) == 2
+
+
+def test_explanations_and_hidden_files_are_images_where_they_are_named(braintumor, tmp_path):
+    (tmp_path / ".a.jpg.heatmap.png").write_bytes(b"tumor")
+    assert braintumor("predict", ".a.jpg.heatmap.png").returncode == 0
+
+
 def test_an_explanation_that_cannot_be_written_is_one_line(braintumor, tmp_path):
     _write(tmp_path, slice=b"tumor")
     (tmp_path / "maps").mkdir()
@@ -178,6 +194,7 @@ def test_asks_for_versions_and_labels(braintumor, tmp_path, service):
         ["predict", "slice.jpg", "--version", "0"],
         ["predict", "slice.jpg", "--version", "3", "--version-label", "canary"],
         ["predict", "slice.jpg", "--timeout", "0"],
+        ["predict", "slice.jpg", "--token", "bt_…"],
         ["diagnose"],
     ],
     ids=" ".join,
@@ -203,6 +220,14 @@ def test_a_service_that_does_not_answer_in_time_exits_with_3(braintumor, tmp_pat
     _write(tmp_path, slice=b"hang")
     done = braintumor("predict", path, "--timeout", "0.5")
     assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 3)
+
+
+def test_a_deadline_that_the_service_itself_reports_exits_with_3(braintumor, tmp_path):
+    """It is a race who notices first that the time is over."""
+    _write(tmp_path, slice=b"late")
+    done = braintumor("predict", "slice.jpg", "--json")
+    assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 3)
+    assert done.stderr.endswith("(DEADLINE_EXCEEDED, DEADLINE_EXCEEDED)\n")
 
 
 def test_tells_what_the_service_is(braintumor):

@@ -31,6 +31,15 @@ def test_a_client_without_a_token_sends_none():
     assert call_metadata("gateway.example:50051", False, (("x-tenant", "7"),), None) == (("x-tenant", "7"),)
 
 
+@pytest.mark.parametrize(
+    ("token", "at"), [("bt_…", "'…' at position 4"), ("bt_x\n", r"'\\n' at position 5"), ("bt x", "' ' at position 3")]
+)
+def test_a_token_that_no_header_may_carry_is_told_where_it_is_given(token, at):
+    with pytest.raises(ValueError, match=at) as told:
+        braintumor.Client(token=token)
+    assert token not in str(told.value)
+
+
 def test_half_a_pair_of_files_is_told(tmp_path):
     with pytest.raises(ValueError, match="go together"):
         braintumor.channel_credentials(certificate=tmp_path / "own.pem")

@@ -69,3 +69,28 @@ def test_a_step_without_the_one_before_says_what_to_do(tmp_path: Path, arguments
     assert ended.returncode == 1
     assert text in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("slice", 2, "give slice a suffix such as .png"),
+        ("x.foo", 2, "give x.foo a suffix such as .png"),
+        ("x.psd", 2, "give x.psd a suffix such as .png"),  # Pillow reads these and writes none
+        ("nodir/x.png", 1, "nodir/x.png': No such file or directory"),
+    ],
+)
+def test_a_slice_that_cannot_be_drawn_there_is_one_line(tmp_path: Path, path: str, status: int, text: str) -> None:
+    ended = _trainer(tmp_path, "synthetic-slice", str(tmp_path / path))
+
+    assert ended.returncode == status
+    assert ended.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in ended.stderr
+    assert text.replace("give ", f"give {tmp_path}/") in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_slice_is_drawn_where_the_user_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _trainer(tmp_path / "data", "synthetic-slice", "slice.png").stdout == "drew slice.png\n"
+    assert (tmp_path / "slice.png").exists()

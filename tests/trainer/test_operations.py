@@ -124,7 +124,7 @@ async def test_only_what_has_ended_can_be_removed(tmp_path: Path, order: Order) 
         await operations.remove(identity)
 
         for call in (operations.get, operations.remove):
-            with pytest.raises(OperationNotFoundError):
+            with pytest.raises(OperationNotFoundError, match="does not exist; the list of jobs tells which do"):
                 await call(identity)
         assert await operations.of_request(order, "mine") is None
 

@@ -33,7 +33,9 @@ def test_a_report_is_read_or_missed_with_a_name(tmp_path: Path) -> None:
     assert read_report(tmp_path, 1) == b"<!doctype html>"
     with pytest.raises(ModelReportNotFoundError, match="version 2 came without a report"):
         read_report(tmp_path, 2)
-    with pytest.raises(ModelVersionNotFoundError):
+    with pytest.raises(
+        ModelVersionNotFoundError, match="version 3 does not exist; the list of versions tells which do"
+    ):
         read_report(tmp_path, 3)
 
 

@@ -95,7 +95,7 @@ class ModelServicer(ModelServiceServicer):
     def _chosen(self, version: int) -> int:
         chosen = version or self._rollout.state.stable
         if chosen is None:
-            raise ModelVersionNotFoundError("there is no version yet; Retrain makes one")
+            raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
         return chosen
 
     async def _described(self, version: int) -> pb2.ModelVersion:

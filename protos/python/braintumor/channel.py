@@ -1,6 +1,7 @@
 """How clients reach the service: address, retries, sizes."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,8 @@ _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
 }
 
+_NEVER_IN_A_TOKEN = re.compile(r"[^!-~]")
+
 
 def call_metadata(
     address: str, secure: bool, metadata: Sequence[tuple[str, str]], token: str | None
@@ -57,8 +60,11 @@ def call_metadata(
     """Returns what is sent with each call.
 
     Raises:
-      ValueError: a token would go over the network in plain text.
+      ValueError: the token has characters that no token has, or would go over the network in plain text.
     """
+    if token and (found := _NEVER_IN_A_TOKEN.search(token)):
+        where = f"{found.group()!r} at position {found.start() + 1}"
+        raise ValueError(f"a token has only visible ASCII characters, and this one has {where}; copy it whole")
     sent = (*metadata, *((("authorization", f"Bearer {token}"),) if token else ()))
     if "authorization" in dict(sent) and not secure and not is_loopback(address):
         raise ValueError(f"a token is not sent to {address} in plain text; use TLS")

@@ -31,7 +31,8 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
       calls: names of the methods called, the failed ones among them.
       requests: those of calls that did not fail.
       jobs: by name, newest first.
-      streams: of the next watchers: each a list of what is yielded; a code breaks the stream, None holds it open.
+      streams: of the next watchers: each a list of what is yielded; a code breaks the stream,
+        as do code, reason and message; None holds it open.
       versions: newest first.
       padding: bytes that are added to a report.
       left: set when a watcher's stream has ended.
@@ -72,6 +73,8 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         for item in self.streams.popleft():
             if isinstance(item, grpc.StatusCode):
                 context.abort(item, "the gateway goes away")
+            if isinstance(item, tuple):
+                _abort(_status(*item), context)
             if item is None:
                 ended.wait(60)
                 return
@@ -150,9 +153,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         return self.jobs[name]
 
     def _refuse(self, reason: str, message: str, context) -> None:
-        status = _status(code_pb2.NOT_FOUND, reason, message)
-        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        context.abort(grpc.StatusCode.NOT_FOUND, status.message)
+        _abort(_status(code_pb2.NOT_FOUND, reason, message), context)
 
     def _version(self, number: int) -> Any:
         return next(version for version in self.versions if number in {0, version.version})
@@ -169,6 +170,11 @@ def _status(code: int, reason: str, message: str) -> status_pb2.Status:
     if code == code_pb2.UNAVAILABLE:
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=1)))
     return status
+
+
+def _abort(status: status_pb2.Status, context) -> None:
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(next(code for code in grpc.StatusCode if code.value[0] == status.code), status.message)
 
 
 @pytest.fixture

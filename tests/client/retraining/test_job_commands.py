@@ -117,6 +117,13 @@ def test_versions_are_lines_of_json(braintumor):
     assert "evaluation" not in records[0]
 
 
+@pytest.mark.parametrize("state", ["MODEL_VERSION_STATE_UNSPECIFIED", "MODEL_VERSION_STATE_END"])
+def test_a_version_that_serving_does_not_hold_is_not_in_serving(braintumor, trainer, state):
+    trainer.versions = [models_pb.ModelVersion(version=4, state=state)]
+    assert braintumor("version", "4").stdout == "version 4, not in serving\n"
+    assert braintumor("versions").stdout.splitlines()[1].split() == ["4", *"------"]
+
+
 @pytest.mark.usefixtures("versions")
 def test_a_version_shows_its_card(braintumor):
     assert braintumor("version", "7").stdout.splitlines() == [

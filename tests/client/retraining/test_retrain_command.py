@@ -165,6 +165,15 @@ def test_a_service_that_hangs_exits_with_3_and_the_way_back(braintumor, trainer)
     assert done.returncode == 3
 
 
+def test_a_deadline_that_the_service_itself_reports_exits_with_3_and_the_way_back(braintumor, trainer):
+    late = (4, "DEADLINE_EXCEEDED", "there was no answer in time")
+    trainer.streams.append([trainer.job()])
+    trainer.streams.extend([[late]] * 50)
+    done = braintumor("watch", "operations/1", "--timeout", "0.5")
+    assert "the job may go on; come back with: braintumor watch operations/1" in done.stderr.splitlines()
+    assert done.returncode == 3
+
+
 def test_ctrl_c_leaves_the_job_running(environment, trainer):
     trainer.streams.append([trainer.job(epoch=1, progress=0.3), None])
     arguments = [COMMAND, "retrain", "--request-id", "1", "--watch"]

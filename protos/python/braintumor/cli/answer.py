@@ -42,7 +42,7 @@ def text_line(answer: Answer, *, with_path: bool) -> str:
 
 
 def json_line(answer: Answer) -> str:
-    """Returns an answer for programs; its keys are those of the service's own JSON."""
+    """Returns an answer for programs; its keys are those of the service's own JSON, in snake_case."""
     record: dict[str, Any] = {"path": str(answer.path)}
     if isinstance(answer.outcome, PredictResponse):
         prediction = answer.outcome.prediction

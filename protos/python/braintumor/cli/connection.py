@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
+import grpc
 
 from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from braintumor.cli.security import credentials, security_options, token
@@ -18,6 +19,11 @@ class Unreached(click.ClickException):
     """The service was not reached, or did not answer in time."""
 
     exit_code = 3
+
+
+def is_unanswered(error: ServiceError) -> bool:
+    """Whether a call means Unreached; which side notices first that its time is over makes no difference."""
+    return error.unreached or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> _Command:
@@ -58,7 +64,7 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
     """Opens a client.
 
     Raises:
-      Unreached: a call found no service.
+      Unreached: a call found no service, or was not answered in time.
       click.ClickException: a call was refused.
     """
     try:
@@ -66,6 +72,6 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
             yield client
     except ServiceError as err:
         message = " ".join(str(err).split())
-        if err.unreached:
+        if is_unanswered(err):
             raise Unreached(f"no answer from the service at {address}: {message}") from err
         raise click.ClickException(message) from err

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from braintumor.cli.images import common_folder
+from braintumor.cli.images import EXPLANATION_SUFFIXES, common_folder
 from braintumor.v1.classifier_service_pb2 import Explanation
 
 
@@ -34,7 +34,7 @@ class ExplanationFolder:
         place = self._folder / os.path.relpath(path, self._shared)
         place.parent.mkdir(parents=True, exist_ok=True)
         pictures = {"heatmap": explanation.heatmap_png, "overlay": explanation.overlay_png}
-        return {shown: _write(Path(f"{place}.{shown}.png"), png) for shown, png in pictures.items()}
+        return {shown: _write(Path(f"{place}{EXPLANATION_SUFFIXES[shown]}"), png) for shown, png in pictures.items()}
 
 
 def _write(path: Path, png: bytes) -> str:

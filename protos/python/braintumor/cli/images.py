@@ -9,9 +9,14 @@ SUFFIXES = frozenset(
 )
 """Files of a folder that count as images, by suffix in lower case; a file that is named itself always does."""
 
+EXPLANATION_SUFFIXES = {"heatmap": ".heatmap.png", "overlay": ".overlay.png"}
+"""Of the files that explain a verdict, by what they show. In a folder they count as no images."""
+
 
 def iter_images(paths: Sequence[Path]) -> Iterator[Path]:
     """Yields the files among the paths and the images below the folders, in a stable order.
+
+    Hidden files and folders below a folder are left out, as are explanations that an earlier run wrote there.
 
     Holds the names of one folder at a time, so that a tree may be of any size.
 
@@ -37,10 +42,18 @@ def _folder(path: Path) -> Path:
 
 def _below(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder, onerror=_refuse):
-        folders.sort()
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122 - a Path for each of a million names
-                yield Path(where, name)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (Path(where, name) for name in sorted(files) if _is_image(name))
+
+
+def _is_image(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path for each of a million names
+    return suffix in SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
+
+
+def _is_hidden(name: str) -> bool:
+    """Among the hidden are those that macOS leaves beside each file on foreign disks: ._slice.jpg is no image."""
+    return name.startswith(".")
 
 
 def _refuse(error: OSError) -> None:

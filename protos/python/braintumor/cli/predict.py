@@ -10,7 +10,7 @@ import click
 
 from braintumor.cli.answer import Answer
 from braintumor.cli.bulk import Bulk
-from braintumor.cli.connection import connected, service_options
+from braintumor.cli.connection import connected, is_unanswered, service_options
 from braintumor.cli.explanation import ExplanationFolder
 from braintumor.cli.images import iter_images
 from braintumor.cli.printer import Printer
@@ -44,6 +44,7 @@ def predict(
 ) -> None:
     """Classifies image files, and the images of whole folders.
 
+    Of a folder, hidden files are left out, and what --explain has written.
     Answers are printed as they come. Where an image fails, stderr says why; with --json, its line does.
     """
     single = len(paths) == 1 and paths[0].is_file()
@@ -63,7 +64,7 @@ def _one(client: Client, path: Path, question: Question) -> Iterator[Answer]:
     try:
         outcome: Outcome = client.predict(path, **asdict(question))
     except ServiceError as err:
-        if err.unreached:
+        if is_unanswered(err):
             raise
         outcome = err
     except OSError as err:
