@@ -24,14 +24,9 @@ _PREDICTIONS = {
     b"strange": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.OUT_OF_DOMAIN, ood_score=9.5),
 }
 _REFUSALS = {
-<<<<<<< HEAD
     b"broken": (code_pb2.INVALID_ARGUMENT, "UNSUPPORTED_FORMAT", "the bytes are no image;\nsend JPEG or PNG"),
     b"busy": (code_pb2.RESOURCE_EXHAUSTED, "SERVING_BUSY", "too many callers"),
-=======
-    b"broken": (code_pb2.INVALID_ARGUMENT, "NOT_AN_IMAGE", "the bytes are no image;\nsend JPEG or PNG"),
-    b"busy": (code_pb2.RESOURCE_EXHAUSTED, "BUSY", "too many callers"),
     b"late": (code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "there was no answer in time"),
->>>>>>> cli
     b"away": (code_pb2.UNAVAILABLE, "SERVING_UNAVAILABLE", "no model can be reached"),
 }
 
