@@ -12,6 +12,7 @@ import braintumor
 import numpy as np
 import psutil
 import pytest
+from braintumor.v1 import classifier_service_pb2
 from PIL import Image
 
 from gateway.imaging import decode, preprocess
@@ -133,3 +134,13 @@ def test_the_command_answers_as_the_readme_says(
     lines = [json.loads(line) for line in many.stdout.splitlines()]
     assert len(lines) == len(slices)
     assert {line["prediction"]["class"] for line in lines} == {"Tumor", "No Tumor"}
+
+
+@pytest.mark.parametrize(("options", "label"), [([], "No Tumor"), (["--lesion"], "Tumor")])
+def test_the_slice_that_a_newcomer_draws_is_told_right(
+    client: Any, tmp_path: Path, options: list[str], label: str
+) -> None:
+    path = tmp_path / "slice.png"
+    subprocess.run([sys.executable, "-m", "trainer", "synthetic-slice", *options, str(path)], check=True)
+    prediction = client.predict(path).prediction
+    assert (prediction.label, prediction.reliability) == (label, classifier_service_pb2.RELIABLE)
