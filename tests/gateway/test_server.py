@@ -12,6 +12,8 @@ from braintumor.v1 import classifier_service_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from transport.errors import CannotListenError
+
 
 async def test_reflection_names_and_describes_all_services(start_serving, start_gateway):
     async with start_serving() as serving, start_gateway(serving, ready=False) as gateway:
@@ -37,7 +39,7 @@ async def test_reflection_names_and_describes_all_services(start_serving, start_
 
 async def test_a_port_that_is_taken_is_an_error(start_serving, start_gateway):
     async with start_serving() as serving:
-        with pytest.raises(RuntimeError, match=serving.address):
+        with pytest.raises(CannotListenError, match=serving.address):
             async with start_gateway(serving, address=serving.address):
                 pass
 
