@@ -87,7 +87,8 @@ class Retraining:
         version = published_by(model_dir, operation.operation_id)
         # The only version counts as stable from its first moment on, even if it never got that far.
         is_only = version == self._not_rolled_out and versions_on_disk(model_dir) == [version]
-        if version in self._rollout.state.loaded and not is_only:
+        loaded = self._rollout.state.loaded  # while that is nothing, serving takes the newest
+        if version and (not loaded or version in loaded) and not is_only:
             return False
         if version:
             await asyncio.to_thread(remove_version, model_dir, version)
