@@ -18,8 +18,8 @@ ORIGIN = (
 )
 """What a model card says of the weights."""
 
-WEIGHTS = Path(__file__).with_name("efficientnet_lite0.npz")
-"""Arrays by "layer/weight", as Keras lays them out; convolutions in half precision."""
+WEIGHTS = Path(__file__).with_name("efficientnet_lite0.h5")
+"""HDF5, with arrays by "layer/weight", as Keras lays them out; convolutions in half precision."""
 
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80))
 """Blocks, kernel, stride of the first block, expansion, channels. Three more stages, with nine tenths of all weights,
@@ -37,6 +37,7 @@ def pretrained_trunk(channels: int) -> Any:
     Returns:
       A keras.Model from float32 [N, H, W, channels], about [-1, 1], to maps float32 [N, H/16, W/16, 80].
     """
+    import h5py
     import keras
     from keras import layers
 
@@ -49,7 +50,7 @@ def pretrained_trunk(channels: int) -> Any:
             maps = _block(maps, f"block{number}", kernel, stride, expansion, out)
             number += 1
     trunk = keras.Model(pictures, maps, name="efficientnet_lite0")
-    with np.load(WEIGHTS) as stored:
+    with h5py.File(WEIGHTS) as stored:
         _load(trunk, stored)
     return trunk
 
@@ -78,10 +79,10 @@ def _normalized(maps: Any, name: str, activated: bool = True) -> Any:
     return layers.ReLU(max_value=6.0)(maps) if activated else maps
 
 
-def _load(trunk: Any, stored: Mapping[str, NDArray[Any]]) -> None:
+def _load(trunk: Any, stored: Mapping[str, Any]) -> None:
     for layer in trunk.layers:
         if layer.weights:
-            layer.set_weights([_fitting(stored[f"{layer.name}/{weight.name}"], weight) for weight in layer.weights])
+            layer.set_weights([_fitting(stored[f"{layer.name}/{weight.name}"][:], weight) for weight in layer.weights])
 
 
 def _fitting(values: NDArray[Any], weight: Any) -> NDArray[np.float32]:

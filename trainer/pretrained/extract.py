@@ -1,4 +1,4 @@
-"""Makes efficientnet_lite0.npz out of a file of PyTorch, without it: python -m trainer.pretrained.extract FILE.pth."""
+"""Makes efficientnet_lite0.h5 out of a file of PyTorch, without it: python -m trainer.pretrained.extract FILE.pth."""
 
 import pickle
 import struct
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +27,9 @@ def main() -> None:
             if (kernel := given.get(f"{theirs}_{part}_conv.weight")) is not None:
                 kept |= _convolution(f"block{number}_{part}", kernel)
                 kept |= _norm(f"block{number}_{part}_norm", given, theirs + norm)
-    np.savez_compressed(WEIGHTS, **kept)  # type: ignore[arg-type]  # it takes arrays by any name
+    with h5py.File(WEIGHTS, "w") as file_of_ours:
+        for name, values in kept.items():
+            file_of_ours.create_dataset(name, data=values, compression="gzip")
 
 
 def read_tensors(file: IO[bytes]) -> dict[str, NDArray[Any]]:
