@@ -119,12 +119,12 @@ class Rollout:
         try:
             async with asyncio.timeout(self._timeout_s):
                 failed_before = await self._let_go(version, before)
-                self._files.announce(before, version)
+                self._files.write(before, {version})
                 await self._available(version, failed_before)
                 if not is_proven:
                     await self._prove(version)
                 # What the labels led to stays until all have followed: going back must name nothing but what is loaded.
-                self._files.decide(after, before)
+                self._files.write(after, before.loaded)
                 await self._followed(after)
         except BaseException as err:
             _logger.warning("rollout failed", extra={"model_version": version, "problem": str(err)})

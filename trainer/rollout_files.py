@@ -40,32 +40,18 @@ class RolloutFiles:
             return RolloutState(stable=max(on_disk, default=None))
         return state.limited_to(on_disk)
 
-    def write(self, state: RolloutState) -> None:
+    def write(self, state: RolloutState, beside: Collection[int] = ()) -> None:
         """Decides, and tells serving.
+
+        Args:
+          state: what serving should hold, and where labels lead.
+          beside: versions that serving holds as well, while they come or go.
 
         Raises:
           DiskFullError, RolloutError: the files cannot be written; they are as before.
         """
         with self._locked():
-            self._replace(state, ())
-
-    def decide(self, state: RolloutState, before: RolloutState) -> None:
-        """Decides, and tells serving, which keeps the versions of the state before as well.
-
-        Raises:
-          DiskFullError, RolloutError: as for `write`.
-        """
-        with self._locked():
-            self._replace(state, before.loaded)
-
-    def announce(self, state: RolloutState, version: int) -> None:
-        """Tells serving to load a version beside those of the state. Labels stay where they are.
-
-        Raises:
-          DiskFullError, RolloutError: as for `write`.
-        """
-        with self._locked():
-            self._replace(state, {version})
+            self._replace(state, beside)
 
     def ensure(self) -> None:
         """Makes models.config before serving starts, unless what is there serves the state already.

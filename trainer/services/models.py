@@ -12,17 +12,16 @@ from braintumor.v1 import model_service_pb2 as pb2
 from braintumor.v1 import trainer_service_pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceServicer
 
-from trainer.errors import InvalidFieldError, ModelVersionNotFoundError, ServingRefusedError, ServingUnavailableError
+from trainer.errors import ModelVersionNotFoundError, ServingRefusedError, ServingUnavailableError
 from trainer.rollout import Rollout
 from trainer.rollout_state import RolloutState
-from trainer.services.paging import first_of_page
+from trainer.services.paging import first_of_page, size_of_page
 from trainer.serving_client import ServingClient, VersionState, VersionStatus
 from trainer.settings import TrainerSettings
 from trainer.versions import VersionRecord, read_report, read_version, versions_on_disk
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-_DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE = 100, 1000
 
 _STATES = {
     VersionState.UNKNOWN: pb2.MODEL_VERSION_STATE_UNSPECIFIED,
@@ -46,9 +45,7 @@ class ModelServicer(ModelServiceServicer):
         self, request: pb2.ListModelVersionsRequest, context: _Context
     ) -> pb2.ListModelVersionsResponse:
         """Pages through the versions, newest first. A page's token is its first version's number."""
-        if request.page_size < 0:
-            raise InvalidFieldError(f"page_size is {request.page_size}, but 0 or more is needed", "page_size")
-        size = min(request.page_size or _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE)
+        size = size_of_page(request.page_size)
         first = first_of_page(request.page_token)
         versions = [version for version in reversed(versions_on_disk(self._model_dir)) if version <= first]
         state, statuses = self._rollout.state, await self._statuses()

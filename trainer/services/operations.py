@@ -16,12 +16,11 @@ from trainer.errors import InvalidFieldError
 from trainer.jobs import Jobs
 from trainer.operations import Operations
 from trainer.services.messages import operation_id, operation_message
-from trainer.services.paging import first_of_page
+from trainer.services.paging import first_of_page, size_of_page
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 _COLLECTION = "operations"
-_DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE = 100, 1000
 _ANSWER_TIME_S = 0.2
 """Left of the caller's time for the answer to travel."""
 
@@ -43,9 +42,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):  # type: ignor
         """Pages through the operations, newest first. A page's token is its first operation's place."""
         if request.name.strip("/") not in {"", _COLLECTION}:
             raise InvalidFieldError(f'name is no collection of this server; give "{_COLLECTION}", or nothing', "name")
-        if request.page_size < 0:
-            raise InvalidFieldError(f"page_size is {request.page_size}, but 0 or more is needed", "page_size")
-        size = min(request.page_size or _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE)
+        size = size_of_page(request.page_size)
         found = await self._operations.newest(_done(request.filter), first_of_page(request.page_token) + 1, size + 1)
         response = pb2.ListOperationsResponse(
             operations=[operation_message(operation) for _, operation in found[:size]]

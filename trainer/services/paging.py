@@ -1,11 +1,19 @@
-"""Tokens of pages: the number of the page's first entry, since all lists go from the newest to the oldest."""
+"""Pages of lists, which all go from the newest entry to the oldest. A page's token is the number of its first one."""
 
 import re
 
 from trainer.errors import InvalidFieldError
 
+_DEFAULT_SIZE, _LARGEST_SIZE = 100, 1000
 _NEWEST = 10**18
 """Beyond all numbers."""
+
+
+def size_of_page(page_size: int) -> int:
+    """Returns how many entries a page has, at most; raises InvalidFieldError where a caller asks for less than none."""
+    if page_size < 0:
+        raise InvalidFieldError(f"page_size is {page_size}, but 0 or more is needed", "page_size")
+    return min(page_size or _DEFAULT_SIZE, _LARGEST_SIZE)
 
 
 def first_of_page(page_token: str) -> int:

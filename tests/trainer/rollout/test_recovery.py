@@ -34,7 +34,7 @@ def _recover(play, settings) -> tuple[RolloutState, str]:
 
 def test_killed_while_the_version_loads_it_leaves_the_config(files, settings, play) -> None:
     before = settings.models_config.read_text()
-    files.announce(RolloutState(stable=2, previous=1), 3)
+    files.write(RolloutState(stable=2, previous=1), {3})
     assert settings.models_config.read_text() != before
 
     assert _recover(play, settings) == (RolloutState(stable=2, previous=1), before)
@@ -42,7 +42,7 @@ def test_killed_while_the_version_loads_it_leaves_the_config(files, settings, pl
 
 def test_killed_between_the_two_files_the_label_moves(files, settings, play) -> None:
     """What rollout.json says was decided when the version had answered as in training."""
-    files.announce(RolloutState(stable=2, previous=1), 3)
+    files.write(RolloutState(stable=2, previous=1), {3})
     announced = settings.models_config.read_text()
     files.write(RolloutState(stable=3, previous=2))
     moved = settings.models_config.read_text()
@@ -79,7 +79,7 @@ def test_a_version_being_announced_is_rolled_out_by_who_asks_again(settings, add
     """Serving may hold it already, and has to drop it first."""
     for version in (1, 2):
         add_version(version)
-    RolloutFiles(settings).announce(RolloutState(stable=1), 2)
+    RolloutFiles(settings).write(RolloutState(stable=1), {2})
     serving.start()
 
     async def scene(rollout, client):
@@ -147,7 +147,7 @@ def test_without_its_stable_versions_serving_takes_the_newest(settings, add_vers
 
 def test_serving_starts_with_a_config_that_is_under_way(files, settings) -> None:
     """A serving that restarts in the middle of a rollout must not take the version from it."""
-    files.announce(RolloutState(stable=2, previous=1), 3)
+    files.write(RolloutState(stable=2, previous=1), {3})
     announced = settings.models_config.read_text()
     files.ensure()
 
