@@ -120,5 +120,6 @@ def _batches(material: Material, rows: NDArray[np.intp], recipe: Recipe, shuffle
         data = data.shuffle(len(rows))
     data = data.batch(recipe.batch_size).map(gathered, num_parallel_calls=tf.data.AUTOTUNE)
     if shuffled and recipe.augmented:
-        data = data.map(lambda pixels, truth: (augmented(pixels), truth), num_parallel_calls=tf.data.AUTOTUNE)
+        # One at a time: threads that take turns as they like would draw other changes in each training of a seed.
+        data = data.map(lambda pixels, truth: (augmented(pixels), truth))
     return data.prefetch(tf.data.AUTOTUNE)

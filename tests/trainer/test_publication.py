@@ -115,7 +115,7 @@ def test_the_figures_add_up(evaluation: Evaluation) -> None:
 
     assert sum(counts) == evaluation.examples == 96
     assert evaluation.accuracy == (counts[0] + counts[2]) / 96
-    assert evaluation.auc > 0.6  # better than chance: three epochs, and threads that take turns as they like
+    assert evaluation.auc > 0.9
 
 
 def test_the_area_under_the_curve_counts_ties_half() -> None:
