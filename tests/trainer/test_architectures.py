@@ -44,14 +44,14 @@ def test_every_architecture_can_be_exported_and_explained(name: str, tmp_path: P
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, spec.channels), np.uint8)
 
     critic = build_critic(network.input_shape[1:])
-    export(network, critic, Calibration(1.0, 0.5, open_sets, means, precision, 0.5), spec, tmp_path / "version")
+    export(network, critic, Calibration(1.0, 0.5, open_sets, means, precision, 50.0), spec, tmp_path / "version")
     candidate = Candidate(tmp_path / "version")
 
     expected = network(images.astype(np.float32) / 255.0).numpy()
     outputs = candidate.predict(images)
     np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-5)
-    criticism = np.log1p(np.exp(critic(images.astype(np.float32) / 255.0).numpy()[:, 0])) / np.log1p(np.exp(0.5))
-    assert (outputs["ood_score"] >= criticism * (1 - 1e-5)).all()
+    criticism = np.log1p(np.exp(critic(images.astype(np.float32) / 255.0).numpy()[:, 0])) / np.log1p(np.exp(50.0))
+    assert (outputs["ood_score"] >= criticism - 1e-5).all()
     explained = candidate.predict(images, "explain")
     np.testing.assert_allclose(explained["probabilities"], expected, atol=1e-5)
     assert explained["heatmap"].shape[0] == 3

@@ -210,25 +210,21 @@ async def test_classification_is_not_forwarded(behind, png):
         assert not trainer.requests
 
 
-async def test_a_watcher_holds_up_no_drain(start_serving, start_trainer, start_gateway, stubs, failure_of):
-    loop = asyncio.get_running_loop()
-    async with start_serving() as serving, start_trainer() as trainer:
-        trainer.open.clear()
-        starting = start_gateway(serving, trainer_address=trainer.address, drain_grace_s=20.0)
-        gateway = await starting.__aenter__()
-        async with grpc.aio.insecure_channel(gateway.address) as channel:
-            reports = aiter(stubs(channel).trainer.WatchRetrain(_WATCH))
-            await anext(reports)
-            begun = loop.time()
-            await starting.__aexit__(None, None, None)
-            assert loop.time() - begun < 5
-            failure = await failure_of(_drained(reports))
-            assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "GATEWAY_STOPPING")
-            assert failure.retry_after_s is not None
+async def _watching(stubs, _):
+    reports = aiter(stubs.trainer.WatchRetrain(_WATCH))
+    await anext(reports)
+    return _drained(reports)
 
 
-async def test_who_waits_for_a_job_holds_up_no_drain(
-    start_serving, start_trainer, start_gateway, stubs, failure_of, until
+async def _waiting(stubs, has_arrived):
+    call = stubs.operations.WaitOperation(operations_pb2.WaitOperationRequest(name="operations/1"))
+    await has_arrived()
+    return call
+
+
+@pytest.mark.parametrize("begin", [_watching, _waiting])
+async def test_who_follows_a_job_holds_up_no_drain(
+    start_serving, start_trainer, start_gateway, stubs, failure_of, until, begin
 ):
     loop = asyncio.get_running_loop()
     async with start_serving() as serving, start_trainer() as trainer:
@@ -236,13 +232,13 @@ async def test_who_waits_for_a_job_holds_up_no_drain(
         starting = start_gateway(serving, trainer_address=trainer.address, drain_grace_s=20.0)
         gateway = await starting.__aenter__()
         async with grpc.aio.insecure_channel(gateway.address) as channel:
-            waiting = stubs(channel).operations.WaitOperation(operations_pb2.WaitOperationRequest(name="operations/1"))
-            await until(lambda: trainer.in_flight == 1)
+            ending = await begin(stubs(channel), lambda: until(lambda: trainer.in_flight == 1))
             begun = loop.time()
             await starting.__aexit__(None, None, None)
             assert loop.time() - begun < 5
-            failure = await failure_of(waiting)
+            failure = await failure_of(ending)
             assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "GATEWAY_STOPPING")
+            assert failure.retry_after_s is not None
             assert failure.retry_after_s is not None
 
 
