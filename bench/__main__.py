@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stream-count", type=int, default=2000, help="slices in the stream")
     data_root = Path(os.environ.get("DATA_ROOT", "data"))
     parser.add_argument("--model-base-path", type=Path, default=data_root / "models" / MODEL_NAME)
+    parser.add_argument("--engine", default="auto", help="of serving, as its flag of that name")
     parser.add_argument("--json", type=Path, help="file for all figures")
     return parser.parse_args()
 
@@ -64,7 +65,7 @@ def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
     with ExitStack() as stack:
         slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         write_slices(slices)
-        serving, gateway = stack.enter_context(running_service(arguments.model_base_path))
+        serving, gateway = stack.enter_context(running_service(arguments.model_base_path, engine=arguments.engine))
         echo = stack.enter_context(server(["bench.echo"], ready=r"Echo listening on (\S+)"))
         yield Bench(
             serving=serving,

@@ -12,11 +12,14 @@ from bench.ways import MODEL_NAME
 
 
 @contextmanager
-def running_service(model_base_path: Path, *, slowed: bool = False) -> Iterator[tuple[Server, Server]]:
+def running_service(
+    model_base_path: Path, *, engine: str = "auto", slowed: bool = False
+) -> Iterator[tuple[Server, Server]]:
     """Runs both for as long as the context lasts.
 
     Args:
       model_base_path: directory of the versions.
+      engine: as serving's flag of that name.
       slowed: whether serving takes its time.
 
     Yields:
@@ -26,6 +29,7 @@ def running_service(model_base_path: Path, *, slowed: bool = False) -> Iterator[
         "--port=0",
         f"--model_name={MODEL_NAME}",
         f"--model_base_path={model_base_path.absolute()}",
+        f"--engine={engine}",
         "--grpc_max_threads=64",  # the direct way has 32 calls in flight
     ]
     with ExitStack() as stack:

@@ -6,19 +6,16 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
 from trainer.errors import TrainerError
 from trainer.orders import DEFAULT_ORDER
+from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
-
-if TYPE_CHECKING:
-    from trainer.ingest import Progress  # with it comes pandas, and the daemon does without
 
 _DEFAULT_SEED = DEFAULT_ORDER.seed
 
@@ -49,6 +46,7 @@ def main(context: click.Context) -> None:
 @click.option("--data-dir", default=DEFAULT_ORDER.data_dir, show_default=True, help="Directory of the data set.")
 @click.option("--npz-filename", default=DEFAULT_ORDER.npz_filename, show_default=True, help="File of the data set.")
 @click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of the split.")
+@click.option("--after", default=0, help="A version: what it was fitted to or tested on stays on that side.")
 @click.pass_obj
 def build_dataset(
     settings: TrainerSettings,
@@ -59,21 +57,27 @@ def build_dataset(
     data_dir: str,
     npz_filename: str,
     seed: int,
+    after: int,
 ) -> None:
     """Labelled images to train and test splits."""
     from trainer import dataset
+    from trainer.known_slices import KnownSlices
     from trainer.record import write_record
     from trainer.sources import DirectorySource, ZipSource
+    from trainer.versions import require_version
 
+    if after:
+        require_version(settings.model_dir, after)
+    known = KnownSlices.of_version(settings.model_dir, after)
     root = settings.data_root
     paths = dataset.DatasetPaths(root / data_dir / npz_filename, settings.train_npz, settings.test_npz)
-    with _bar("slices") as bar:
+    with bar_of("slices") as bar:
         if archive is None:
             source = DirectorySource(root / image_dir, root / target_dir / target_file)
-            summary = dataset.build_dataset(source, paths, seed, bar)
+            summary = dataset.build_dataset(source, paths, seed, bar, known)
         else:
             with ZipSource(archive) as zipped:
-                summary = dataset.build_dataset(zipped, paths, seed, bar)
+                summary = dataset.build_dataset(zipped, paths, seed, bar, known)
     write_record(settings.dataset_summary, summary)
     _show(summary)
 
@@ -124,7 +128,7 @@ def refit(settings: TrainerSettings, version: int) -> None:
     kept = KeptNetwork.of_version(settings.model_dir, version)
     split = load_split(settings.train_npz)
     shutil.rmtree(settings.run_dir, ignore_errors=True)
-    with _bar("epoch") as bar:
+    with bar_of("epoch") as bar:
         training = fitting.refit(split, kept, settings.run_dir, bar)
     write_record(settings.run_dir / "training.json", training)
     click.echo(f"kept the network of version {version}, temperature {training.temperature:.3f}")
@@ -144,7 +148,7 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
     if not (directory / "saved_model.pb").exists():
         raise TrainerError(f"there is no model in {directory.name}; train one with: python -m trainer train")
     split = load_split(settings.test_npz)
-    with _bar("slices") as bar:
+    with bar_of("slices") as bar:
         outputs = predict_split(Candidate(directory), split, bar)
     evaluation = figures_of(outputs, split.labels)
     if not version:
@@ -218,7 +222,7 @@ def publish(
     parent = max(versions_on_disk(settings.model_dir), default=0)
     if parent:
         others = ((f"version {parent}, the one before", settings.model_dir / str(parent)), *others)
-    with _bar("slices") as bar:
+    with bar_of("slices") as bar:
         answers = answers_by_hand(settings, dict(others), bar)
     source = DataSource(data_source, data_licence)
     version = publication.publish(
@@ -267,23 +271,6 @@ def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
     except OSError as err:
         raise click.FileError(click.format_filename(path), err.strerror or str(err)) from err
     click.echo(f"drew {path}")
-
-
-class _bar:  # noqa: N801  a context manager, used like a function
-    """A progress bar that is fed with how much is done."""
-
-    def __init__(self, unit: str) -> None:
-        self._bar = tqdm(unit=unit, disable=None)
-
-    def __enter__(self) -> "Progress":
-        return self._advance
-
-    def _advance(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
 
 def _show(record: object) -> None:

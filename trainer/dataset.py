@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from trainer.errors import TooFewSlicesError
 from trainer.grouping import near_duplicate_groups
 from trainer.ingest import Ingested, Progress, ingest
+from trainer.known_slices import KnownSlices
 from trainer.npz import Streamed, map_npz, write_npz
 from trainer.paths import MANIFEST
 from trainer.sources import SliceSource
-from trainer.split import held_out_rows
+from trainer.split import Sides, held_out_rows
 
 TEST_SHARE = 0.16
 """Of the near-duplicate groups that become the test split."""
@@ -85,7 +86,12 @@ def load_split(path: Path) -> Split:
 
 
 def build_dataset(
-    source: SliceSource, paths: DatasetPaths, seed: int, progress: Progress, staging_dir: Path | None = None
+    source: SliceSource,
+    paths: DatasetPaths,
+    seed: int,
+    progress: Progress,
+    known: KnownSlices,
+    staging_dir: Path | None = None,
 ) -> DatasetSummary:
     """Writes npz files (`X` uint8 [N, 240, 240, C], `Y` int64 [N]) and the manifest.
 
@@ -96,6 +102,7 @@ def build_dataset(
       paths: of what is written.
       seed: of the split.
       progress: of the reading.
+      known: slices whose near-duplicates stay on the side where they were.
       staging_dir: where the files lie until then, of the same file system; by default that of `paths.all_npz`.
 
     Raises:
@@ -104,7 +111,7 @@ def build_dataset(
     paths.all_npz.parent.mkdir(parents=True, exist_ok=True)
     with _staging(staging_dir or paths.all_npz.parent) as staging:
         ingested = ingest(source, staging / "pixels.npy", progress)
-        _assign(ingested, seed)
+        _assign(ingested, seed, known)
         manifest = ingested.manifest
         fingerprint = _fingerprint(manifest)
         manifest.to_csv(staging / MANIFEST, index=False)
@@ -126,15 +133,18 @@ def _staging(parent: Path) -> Iterator[Path]:
         yield Path(staging)
 
 
-def _assign(ingested: Ingested, seed: int) -> None:
+def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
     """Fills in group and split of every kept row."""
     manifest = ingested.manifest
     kept = np.flatnonzero(manifest["excluded"] == "")
     if not len(kept):
         raise TooFewSlicesError("every image was excluded: " + _counted(_excluded(manifest)))
-    groups = near_duplicate_groups(ingested.hashes[kept])
+    # Grouped together: where a known slice is missing, its near-duplicates are there.
+    all_groups = near_duplicate_groups(np.concatenate([ingested.hashes[kept], known.train, known.test]))
+    groups, of_train, of_test = np.split(all_groups, np.cumsum([len(kept), len(known.train)]))
+    sides = Sides(np.isin(groups, of_train), np.isin(groups, of_test))
     labels = manifest["label"].to_numpy()[kept].astype(np.int64)
-    is_test = held_out_rows(groups, labels, TEST_SHARE, seed)
+    is_test = held_out_rows(groups, labels, TEST_SHARE, seed, sides)
     manifest.loc[kept, "group"] = groups
     manifest.loc[kept, "split"] = np.where(is_test, "test", "train")
     manifest["label"] = manifest["label"].astype("Int64")

@@ -31,7 +31,7 @@ class Ingested:
     Attributes:
       manifest: one row per image, with MANIFEST_COLUMNS; `excluded` is why it is left out, else "".
       pixels: uint8 (len(manifest), SIDE, SIDE, 3), mapped from disk; zero where excluded.
-      hashes: bool (len(manifest), HASH_BITS).
+      hashes: bool (len(manifest), HASH_BITS), of the stored slices.
       is_grey: whether every slice has three equal channels.
     """
 
@@ -66,8 +66,8 @@ def ingest(source: SliceSource, pixel_file: Path, progress: Progress) -> Ingeste
             else:
                 is_grey = is_grey and _is_grey(image)
                 digests[row] = hashlib.sha256(content).hexdigest()
-                hashes[row] = perceptual_hash(image)
                 pixels[row] = preprocess(image, InputSpec(SIDE, SIDE, 3))
+                hashes[row] = perceptual_hash(pixels[row])
         progress(row + 1, len(manifest))
     manifest = manifest.assign(sha256=digests, excluded=excluded)
     _exclude_conflicts(manifest)

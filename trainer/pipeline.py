@@ -14,6 +14,7 @@ from trainer.figures import EpochMetrics, Evaluation
 from trainer.gate import Decision, Thresholds, gate
 from trainer.golden import write_golden_requests
 from trainer.infra_validation import infra_validate
+from trainer.known_slices import KnownSlices
 from trainer.model_card import Approval, DataSource
 from trainer.operation import Order, Outcome, Progress, Step
 from trainer.orders import is_archive
@@ -114,12 +115,13 @@ class Pipeline:
             self._tell(Step.BUILD_DATASET, done, total)
 
         images = inside(root, order.image_dir, "image_dir")
+        known = KnownSlices.of_version(self._settings.model_dir, RolloutFiles(self._settings).read().stable or 0)
         if is_archive(order):
             with ZipSource(images) as archive:
-                summary = build_dataset(archive, paths, order.seed, progress, self._run_dir)
+                summary = build_dataset(archive, paths, order.seed, progress, known, self._run_dir)
         else:
             source = DirectorySource(images, inside(root, order.target_dir, "target_dir") / order.target_file)
-            summary = build_dataset(source, paths, order.seed, progress, self._run_dir)
+            summary = build_dataset(source, paths, order.seed, progress, known, self._run_dir)
         # The job's own stay what they are, whatever is built meanwhile by hand.
         share(paths.train_npz, self._settings.train_npz)
         share(paths.test_npz, self._settings.test_npz)

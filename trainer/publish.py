@@ -12,6 +12,7 @@ from trainer.errors import PublicationError
 from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
 from trainer.golden import write_golden_requests
+from trainer.known_slices import TEST_HASHES, write_hashes
 from trainer.model_card import Approval, DataSource, model_card
 from trainer.model_card_text import model_card_text
 from trainer.replay import GOLDEN_REQUESTS
@@ -35,8 +36,9 @@ def publish(
 ) -> int:
     """Makes a SavedModel the next version.
 
-    Report and model card are added, and golden requests where there are none. Everything is on disk before the
-    rename that makes it a version: serving never sees half of one, and there is none without a report.
+    Report, model card and hashes of the test split are added, and golden requests where there are none. Everything is
+    on disk before the rename that makes it a version: serving never sees half of one, and there is none without a
+    report.
 
     Args:
       candidate_dir: the SavedModel; it is copied.
@@ -70,6 +72,7 @@ def publish(
         card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
         report = report_page(card, training, evaluation, answers, measured, candidate)
         _describe(unfinished, card, report)
+        write_hashes(unfinished / TEST_HASHES, answers.split.images)
         _sync(unfinished)
         unfinished.rename(model_dir / str(version))
         sync(model_dir)

@@ -1,12 +1,29 @@
 """Seeded splits that keep near-duplicate groups whole."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
 
 
-def held_out_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Slices whose side is known from an earlier split. A group stays where any of its slices does.
+
+    Attributes:
+      staying: bool (N,), those that are not held out.
+      held_out: bool (N,), those that are.
+    """
+
+    staying: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+
+
+def held_out_rows(
+    groups: NDArray[np.int64], labels: NDArray[np.int64], share: float, seed: int, known: Sides | None = None
+) -> NDArray[np.bool_]:
     """Chooses whole groups to hold out, alike in label and size to those that stay.
 
     Groups of one label are ordered by size, and one is drawn of each run of neighbours.
@@ -16,6 +33,7 @@ def held_out_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], share: f
       labels: int64 (N,), 0 or 1. A group counts as what most of its slices are.
       share: of the groups to hold out, in (0, 1); rounded up.
       seed: the same seed holds out the same groups.
+      known: groups of an earlier split keep their sides, and others are drawn only as far as the share asks for more.
 
     Returns:
       bool (N,), true where a slice is held out.
@@ -26,19 +44,31 @@ def held_out_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], share: f
     names, rows = np.unique(groups, return_inverse=True)
     sizes = np.bincount(rows)
     mostly_tumor = np.bincount(rows, labels) * 2 > sizes
+    staying, held_out = _known_groups(rows, known)
     rng = np.random.default_rng(seed)
-    held_out = np.zeros(len(names), np.bool_)
     for kind in (False, True):
-        of_kind = rng.permutation(np.flatnonzero(mostly_tumor == kind))
-        by_size = of_kind[np.argsort(sizes[of_kind], kind="stable")]
-        for run in np.array_split(by_size, max(1, int(np.ceil(share * len(of_kind))))):
-            held_out[rng.choice(run, min(1, len(run)))] = True
+        of_kind = mostly_tumor == kind
+        drawable = rng.permutation(np.flatnonzero(of_kind & ~staying & ~held_out))
+        wanted = int(np.ceil(share * of_kind.sum())) - int((of_kind & held_out).sum())
+        if wanted > 0 and len(drawable):
+            by_size = drawable[np.argsort(sizes[drawable], kind="stable")]
+            for run in np.array_split(by_size, min(wanted, len(drawable))):
+                held_out[rng.choice(run, 1)] = True
     mask = held_out[rows]
     if any(len(np.unique(labels[side])) < 2 for side in (mask, ~mask)):
         raise TooFewSlicesError(
             f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
         )
     return mask
+
+
+def _known_groups(rows: NDArray[np.intp], known: Sides | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns which groups stay, and which are held out, whatever is drawn."""
+    if known is None:
+        count = int(rows.max()) + 1
+        return np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    staying = np.bincount(rows, known.staying) > 0
+    return staying, (np.bincount(rows, known.held_out) > 0) & ~staying
 
 
 def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:

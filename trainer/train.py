@@ -16,6 +16,7 @@ from trainer.domain_critic import OnProgress, fit_critic
 from trainer.figures import EpochMetrics
 from trainer.fitting import Material, OnEpoch, fit
 from trainer.kept_network import KeptNetwork
+from trainer.known_slices import TRAIN_HASHES, write_hashes
 from trainer.npz import allocate_pixels
 from trainer.servable import export
 from trainer.split import held_out_rows
@@ -80,7 +81,7 @@ def train(
     recipe = architecture.recipe
     history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
     fitted = _Fitted(network, architecture, seed, history, kept_epoch)
-    return _completed(fitted, split.fingerprint, material, run_dir, on_critic)
+    return _completed(fitted, split, material, run_dir, on_critic)
 
 
 def refit(split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress) -> Training:
@@ -101,7 +102,7 @@ def refit(split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress)
     keras.utils.set_random_seed(kept.seed)
     material = _material(split, kept.architecture.input_spec, kept.seed, run_dir)
     fitted = _Fitted(kept.load(), kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
-    return _completed(fitted, split.fingerprint, material, run_dir, on_critic)
+    return _completed(fitted, split, material, run_dir, on_critic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _material(split: Split, spec: InputSpec, seed: int, run_dir: Path) -> Materi
     return Material(images, split.labels, np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 
-def _completed(fitted: _Fitted, fingerprint: str, material: Material, run_dir: Path, on_critic: OnProgress) -> Training:
+def _completed(fitted: _Fitted, split: Split, material: Material, run_dir: Path, on_critic: OnProgress) -> Training:
     """Fits what judges a network, and exports both."""
     network = fitted.network
     critic = fit_critic(material.images, material.train_rows, fitted.seed, on_critic)
@@ -131,11 +132,12 @@ def _completed(fitted: _Fitted, fingerprint: str, material: Material, run_dir: P
     calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
     shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here
     export(network, critic, calibration, fitted.architecture.input_spec, run_dir / "candidate")
+    write_hashes(run_dir / "candidate" / TRAIN_HASHES, split.images)
     (run_dir / "pixels.npy").unlink()
     return Training(
         architecture=fitted.architecture.name,
         seed=fitted.seed,
-        fingerprint=fingerprint,
+        fingerprint=split.fingerprint,
         train_slices=len(material.train_rows),
         validation_slices=len(material.validation_rows),
         parameters=network.count_params() + critic.count_params(),

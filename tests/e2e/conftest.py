@@ -19,6 +19,7 @@ from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from PIL import Image
 
 from trainer.dataset import DatasetPaths, Split, build_dataset, load_split
+from trainer.known_slices import KnownSlices
 from trainer.sources import ZipSource
 from trainer.synthetic import synthetic_slice
 
@@ -90,7 +91,7 @@ def test_split(tmp_path_factory: pytest.TempPathFactory) -> Split:
     root = tmp_path_factory.mktemp("real")
     paths = DatasetPaths(root / "all.npz", root / "train.npz", root / "test.npz")
     with ZipSource(_REAL_DATA) as source:
-        summary = build_dataset(source, paths, 1, lambda _done, _total: None)
+        summary = build_dataset(source, paths, 1, lambda _done, _total: None, KnownSlices.none())
     assert (summary.train_slices, summary.test_slices, summary.tumor_slices) == (2519, 489, 1373)
     return load_split(paths.test_npz)
 

@@ -7,6 +7,8 @@ import pytest
 
 from trainer.dataset import Split
 from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.grouping import perceptual_hash
+from trainer.known_slices import KnownSlices
 
 pytestmark = pytest.mark.real_data
 
@@ -23,6 +25,14 @@ def test_the_shipped_model_is_as_good_as_its_card_says(test_split: Split, shippe
     )  # one slice, by rounding
     assert evaluation.accuracy >= 0.97
     assert evaluation.auc >= 0.995
+
+
+def test_the_shipped_model_tells_what_it_was_tested_on(test_split: Split, shipped_version: Path) -> None:
+    known = KnownSlices.of_version(shipped_version.parent, int(shipped_version.name))
+    tested = {perceptual_hash(image).tobytes() for image in test_split.images}
+
+    assert {row.tobytes() for row in known.test} == tested
+    assert not {row.tobytes() for row in known.train} & tested
 
 
 def test_verdicts_that_claim_to_be_reliable_are_more_often_right(test_split: Split, shipped_version: Path) -> None:

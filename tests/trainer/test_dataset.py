@@ -3,14 +3,17 @@
 import shutil
 import tracemalloc
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from trainer.dataset import DatasetPaths, DatasetSummary, build_dataset, load_split
 from trainer.errors import LabelFileError, SourceError, TooFewSlicesError
+from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, KnownSlices, write_hashes
 from trainer.sources import DirectorySource, SliceSource, ZipSource
 
 
@@ -24,8 +27,8 @@ def paths(tmp_path: Path) -> DatasetPaths:
     return DatasetPaths(root / "processed/data.npz", root / "train/train_data.npz", root / "test/test_data.npz")
 
 
-def _build(source: SliceSource, paths: DatasetPaths, seed: int = 1) -> DatasetSummary:
-    return build_dataset(source, paths, seed, _ignore)
+def _build(source: SliceSource, paths: DatasetPaths, seed: int = 1, known: KnownSlices | None = None) -> DatasetSummary:
+    return build_dataset(source, paths, seed, _ignore, known or KnownSlices.none())
 
 
 def _manifest(paths: DatasetPaths) -> pd.DataFrame:
@@ -113,8 +116,6 @@ def test_identical_files_stay_on_one_side(image_dir: Path, label_file: Path, pat
 
 
 def test_a_colour_slice_makes_the_set_three_channels(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
-    from PIL import Image
-
     with Image.open(image_dir / "Image0.jpg") as picture:
         tinted = np.asarray(picture).copy()
     tinted[..., 0] //= 2
@@ -182,3 +183,75 @@ def test_memory_does_not_grow_with_the_set(image_dir: Path, label_file: Path, pa
         tracemalloc.stop()
 
     assert peak < 48 * 240 * 240 * 3
+
+
+def _known_to_a_version(model_dir: Path, paths: DatasetPaths) -> KnownSlices:
+    """What a version knows that was made from a data set."""
+    for file, npz in ((TRAIN_HASHES, paths.train_npz), (TEST_HASHES, paths.test_npz)):
+        write_hashes(model_dir / "1" / file, load_split(npz).images)
+    return KnownSlices.of_version(model_dir, 1)
+
+
+def _write_labels(label_file: Path, label_rows: dict[str, str], names: Collection[str]) -> None:
+    label_file.write_text("Image,Class\n" + "".join(f"{name},{label_rows[name]}\n" for name in names))
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    """Directory of versions, with one that is still empty."""
+    (tmp_path / "models/1").mkdir(parents=True)
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_data_set_that_grows_keeps_the_sides_of_what_a_version_knows(
+    image_dir: Path, label_file: Path, label_rows: dict[str, str], paths: DatasetPaths, model_dir: Path, seed: int
+) -> None:
+    first, grown = sorted(label_rows)[:32], sorted(label_rows)
+    _write_labels(label_file, label_rows, first)
+    _build(DirectorySource(image_dir, label_file), paths)
+    before = _manifest(paths).loc[first]["split"]
+    _write_labels(label_file, label_rows, grown)
+
+    _build(DirectorySource(image_dir, label_file), paths, seed, _known_to_a_version(model_dir, paths))
+
+    after = _manifest(paths)["split"]
+    assert (after.loc[first] == before).all()
+    new = after.drop(first)
+    assert set(new) == {"train", "test"}
+    assert (new == "train").sum() > (new == "test").sum()
+
+
+def test_another_copy_of_a_slice_is_known_as_well(
+    image_dir: Path, label_file: Path, paths: DatasetPaths, model_dir: Path
+) -> None:
+    _build(DirectorySource(image_dir, label_file), paths)
+    before = _manifest(paths)["split"]
+    known = _known_to_a_version(model_dir, paths)
+    for file in image_dir.iterdir():
+        with Image.open(file) as picture:
+            picture.resize((300, 300)).save(file, "JPEG", quality=70)
+
+    _build(DirectorySource(image_dir, label_file), paths, 5, known)
+
+    assert (_manifest(paths)["split"] == before).all()
+
+
+def test_a_few_new_slices_are_there_to_learn_from(
+    image_dir: Path, label_file: Path, label_rows: dict[str, str], paths: DatasetPaths, model_dir: Path
+) -> None:
+    first = sorted(label_rows)[:46]
+    _write_labels(label_file, label_rows, first)
+    _build(DirectorySource(image_dir, label_file), paths)
+    known = _known_to_a_version(model_dir, paths)
+    _write_labels(label_file, label_rows, sorted(label_rows))
+
+    _build(DirectorySource(image_dir, label_file), paths, known=known)
+
+    assert (_manifest(paths)["split"].drop(first) == "train").all()
+
+
+def test_a_version_without_hashes_knows_none(tmp_path: Path) -> None:
+    known = KnownSlices.of_version(tmp_path, 1)
+
+    assert known.train.shape == known.test.shape == (0, 64)

@@ -9,8 +9,11 @@ import pytest
 
 from trainer.dataset import load_split
 from trainer.errors import InvalidFieldError, SourceError
+from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, write_hashes
 from trainer.operation import Order, Progress, Step
 from trainer.pipeline import Pipeline
+from trainer.rollout_files import RolloutFiles
+from trainer.rollout_state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.shared_files import share
 
@@ -27,7 +30,7 @@ def seen() -> list[Progress]:
 def make(tmp_path: Path, order: Order, seen: list[Progress]) -> Make:
     """Makes a job on a data root."""
 
-    def make(**fields: str) -> Pipeline:
+    def make(**fields: str | int) -> Pipeline:
         settings = TrainerSettings(DATA_ROOT=tmp_path)
         (settings.runs_dir / "job").mkdir(parents=True, exist_ok=True)
         return Pipeline(settings, "job", replace(order, **fields), seen.append)  # type: ignore[arg-type]  # of paths
@@ -69,6 +72,22 @@ def test_what_was_built_meanwhile_by_hand_does_not_change_the_job(
     assert label_file.exists()
     assert (tmp_path / "test/test_data.npz").read_text() == "another data set"
     assert len(load_split(tmp_path / "runs/job/test.npz").labels) > 0
+
+
+@pytest.mark.usefixtures("image_dir", "label_file")
+def test_the_split_follows_the_stable_version(tmp_path: Path, make: Make) -> None:
+    settings = TrainerSettings(DATA_ROOT=tmp_path)
+    make(image_dir="images", target_dir=".", seed=1)._build_dataset()
+    for file, split in ((TRAIN_HASHES, "train"), (TEST_HASHES, "test")):
+        path = settings.model_dir / "1" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_hashes(path, load_split(tmp_path / f"runs/job/{split}.npz").images)
+    RolloutFiles(settings).write(RolloutState(stable=1))
+    first = load_split(tmp_path / "test/test_data.npz").images.tobytes()
+
+    make(image_dir="images", target_dir=".", seed=2)._build_dataset()
+
+    assert load_split(tmp_path / "test/test_data.npz").images.tobytes() == first
 
 
 def test_a_directory_that_has_vanished_is_told(make: Make) -> None:

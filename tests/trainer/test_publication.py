@@ -16,6 +16,8 @@ from trainer.dataset import Split
 from trainer.errors import PublicationError
 from trainer.evaluate import Candidate, area_under_roc, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation
+from trainer.grouping import perceptual_hash
+from trainer.known_slices import KnownSlices
 from trainer.model_card import DataSource
 from trainer.publish import publish
 from trainer.report.answers import Answers
@@ -141,6 +143,19 @@ def test_a_version_is_published_with_golden_requests_card_and_report(
     report = (model_dir / "2/assets.extra/report.html").read_text()
     assert "<title>Version 2, small</title>" in report
     assert report.count("data:image/jpeg") == 2 * report.count("<b>P(tumor) ") >= 20
+
+
+def test_a_version_tells_what_it_was_fitted_to_and_tested_on(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
+) -> None:
+    training, directory, _ = run
+    publish(directory / "candidate", tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
+
+    known = KnownSlices.of_version(tmp_path / "brain_tumor", 1)
+
+    for hashes, seed in ((known.train, 0), (known.test, 1)):
+        of_slices = {perceptual_hash(image).tobytes() for image in _split(seed).images}
+        assert {row.tobytes() for row in hashes} == of_slices
 
 
 def test_golden_requests_hold_the_models_own_answers(

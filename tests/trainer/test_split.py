@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.errors import TooFewSlicesError
-from trainer.split import fold_numbers, held_out_rows
+from trainer.split import Sides, fold_numbers, held_out_rows
 
 _RNG = np.random.default_rng(5)
 _GROUPS = _RNG.integers(0, 60, 400)
@@ -32,6 +32,27 @@ def test_the_seed_decides() -> None:
 
     assert (first == again).all()
     assert (first != other).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_known_groups_keep_their_sides_and_others_fill_up_the_share(seed: int) -> None:
+    known = Sides(staying=_GROUPS < 30, held_out=(_GROUPS >= 30) & (_GROUPS < 34))
+
+    held_out = held_out_rows(_GROUPS, _LABELS, 0.16, seed, known)
+
+    assert not held_out[known.staying].any()
+    assert held_out[known.held_out].all()
+    assert len(np.unique(_GROUPS[held_out])) == 7 + 4  # of 40 groups without tumor and 20 with
+
+
+def test_a_group_that_was_on_both_sides_stays() -> None:
+    known = Sides(staying=_GROUPS == 3, held_out=_GROUPS <= 3)
+    known.staying[np.flatnonzero(_GROUPS == 3)[1:]] = False
+
+    held_out = held_out_rows(_GROUPS, _LABELS, 0.16, 1, known)
+
+    assert not held_out[_GROUPS == 3].any()
+    assert held_out[_GROUPS < 3].all()
 
 
 def test_too_few_groups_are_an_error() -> None:

@@ -1,0 +1,60 @@
+"""What a version was fitted to and tested on, kept with it as perceptual hashes: later data sets are split alike.
+
+Were the sides drawn anew each time that a data set grows, a new network would be tested on slices that the stable one
+was fitted to, and seem the worse of the two.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.imaging import ImageArray
+from trainer.grouping import HASH_BITS, perceptual_hash
+
+TRAIN_HASHES = Path("assets.extra", "train_hashes.bin")
+"""Where those of the training split lie in a version: HASH_BITS / 8 bytes each, without repetitions."""
+
+TEST_HASHES = Path("assets.extra", "test_hashes.bin")
+"""The same for its test split."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSlices:
+    """Perceptual hashes of the slices that a version knows.
+
+    Attributes:
+      train: bool (M, HASH_BITS), of the training split.
+      test: bool (K, HASH_BITS), of the test split.
+    """
+
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
+    @classmethod
+    def none(cls) -> "KnownSlices":
+        """Returns those of a first version."""
+        return cls(_unpacked(b""), _unpacked(b""))
+
+    @classmethod
+    def of_version(cls, model_dir: Path, version: int) -> "KnownSlices":
+        """Reads those of a version; one that came without them, or that there is not, knows none."""
+        directory = model_dir / str(version)
+        return cls(_read(directory / TRAIN_HASHES), _read(directory / TEST_HASHES))
+
+
+def write_hashes(path: Path, images: Iterable[ImageArray]) -> None:
+    """Writes the hashes of the slices of a split, uint8 (SIDE, SIDE, channels) each."""
+    path.parent.mkdir(exist_ok=True)
+    hashes = {np.packbits(perceptual_hash(np.asarray(image))).tobytes() for image in images}
+    path.write_bytes(b"".join(sorted(hashes)))
+
+
+def _read(path: Path) -> NDArray[np.bool_]:
+    return _unpacked(path.read_bytes() if path.exists() else b"")
+
+
+def _unpacked(hashes: bytes) -> NDArray[np.bool_]:
+    return np.unpackbits(np.frombuffer(hashes, np.uint8).reshape(-1, HASH_BITS // 8), axis=1).astype(np.bool_)
