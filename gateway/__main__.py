@@ -32,7 +32,7 @@ def main() -> int:
         sys.stderr.write(f"{err}\n")
         return 2
     except CannotListenError as err:
-        sys.stderr.write(f"{err} GATEWAY_ADDRESS and GATEWAY_HEALTH_ADDRESS set others\n")
+        sys.stderr.write(f"{err} GATEWAY_ADDRESS, GATEWAY_HEALTH_ADDRESS and GATEWAY_METRICS_ADDRESS set others\n")
         return 2
 
 

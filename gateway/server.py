@@ -94,8 +94,8 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
       The address that it listens on, "host:port".
 
     Raises:
-      CannotListenError: it cannot listen there.
-      OSError: nor can its metrics, or the audit log cannot be written.
+      CannotListenError: it, or its page of metrics, cannot listen there.
+      OSError: the audit log cannot be written.
       UnusableFileError: a certificate, or what callers are known by, cannot be used.
     """
     with (

@@ -17,6 +17,7 @@ import uvloop
 from gateway import logs
 from gateway.settings import Settings
 from observability.exposition import exposed, forget, of_processes
+from transport.errors import CannotListenError
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0
@@ -33,6 +34,9 @@ async def supervise(settings: Settings) -> int:
 
     Returns:
       Exit status: 0 after a drain, 1 where a worker could not even start.
+
+    Raises:
+      CannotListenError: a port is taken.
     """
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -52,11 +56,21 @@ async def supervise(settings: Settings) -> int:
 
 @contextmanager
 def _reserved(address: str) -> Iterator[str]:
-    """Holds a port for the workers, also when port 0 picked it, and yields its address."""
+    """Holds a port for the workers, also when port 0 picked it, and yields its address.
+
+    Raises:
+      CannotListenError: somebody else has it.
+    """
     host, _, port = address.rpartition(":")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as bound_and_not_listening:
-        bound_and_not_listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound_and_not_listening.bind((host.strip("[]"), int(port)))
+    family, place = socket.AF_INET6 if ":" in host else socket.AF_INET, (host.strip("[]"), int(port))
+    with socket.socket(family) as bound_and_not_listening:
+        try:
+            # Other workers who listen there would share the port with ours, and half of the calls would be theirs.
+            socket.create_server(place, family=family).close()
+            bound_and_not_listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound_and_not_listening.bind(place)
+        except OSError as err:
+            raise CannotListenError(address) from err
         yield f"{host}:{bound_and_not_listening.getsockname()[1]}"
 
 

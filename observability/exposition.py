@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from transport.errors import CannotListenError
+
 _logger = logging.getLogger(__name__)
 
 
@@ -21,13 +23,16 @@ def exposed(registry: Collector, address: str) -> Iterator[None]:
       address: "host:port" to listen on, port 0 for a free one; empty for not at all.
 
     Raises:
-      OSError: it cannot listen there.
+      CannotListenError: it cannot listen there.
     """
     if not address:
         yield
         return
     host, _, port = address.rpartition(":")
-    server, thread = start_http_server(int(port), host.strip("[]"), registry)
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+    except OSError as err:
+        raise CannotListenError(address) from err
     _logger.info("metrics are served", extra={"metrics_address": f"{host}:{server.server_port}"})
     try:
         yield

@@ -3,3 +3,6 @@
 
 class CannotListenError(OSError):
     """A port cannot be opened: as a rule somebody else has it."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"cannot listen on {address}; is the port taken, or does the service run already?")

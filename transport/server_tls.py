@@ -21,9 +21,7 @@ def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> int:
     try:
         return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as err:
-        raise CannotListenError(
-            f"cannot listen on {address}; is the port taken, or does the service run already?"
-        ) from err
+        raise CannotListenError(address) from err
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:

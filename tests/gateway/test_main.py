@@ -124,12 +124,14 @@ def test_wrong_settings_end_it_with_the_variable_and_the_reason(variable, value)
     assert len(told.splitlines()) == 1
 
 
-def test_a_port_that_is_taken_ends_it_with_its_address():
+@pytest.mark.parametrize("variable", ["GATEWAY_ADDRESS", "GATEWAY_HEALTH_ADDRESS", "GATEWAY_METRICS_ADDRESS"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_ends_it_with_its_address(variable, workers):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        told = _told(GATEWAY_ADDRESS=address).splitlines()[-1]
-        assert f"cannot listen on {address}" in told
-        assert "GATEWAY_ADDRESS" in told
+        told = _told(**{"GATEWAY_ADDRESS": "127.0.0.1:0", "GATEWAY_WORKERS": workers, variable: address})
+        assert f"cannot listen on {address}" in told.splitlines()[-1]
+        assert variable in told.splitlines()[-1]
 
 
 def test_it_listens_soon(record_property):

@@ -13,6 +13,7 @@ from braintumor.v1 import classifier_service_pb2_grpc
 
 from gateway.settings import Settings
 from gateway.workers import _set_at_end_of, supervise
+from transport.errors import CannotListenError
 
 
 def _workers_of(gateway):
@@ -46,6 +47,12 @@ async def test_workers_share_a_port_and_a_dead_one_is_replaced(start_serving, sp
         died = [record for record in gateway.logs() if record["message"] == "worker died"]
         assert [(record["pid"], record["status"]) for record in died] == [(victim.pid, -signal.SIGKILL)]
         await asyncio.gather(*(_predict(gateway.address, png(204)) for _ in range(8)))
+
+
+async def test_a_port_of_other_workers_is_taken(start_serving, spawn_gateway):
+    async with start_serving() as serving, spawn_gateway(serving, GATEWAY_WORKERS="2") as gateway:
+        with pytest.raises(CannotListenError, match=gateway.address):
+            await supervise(Settings(address=gateway.address, workers=2))
 
 
 async def test_a_signal_drains_all_workers(start_serving, spawn_gateway, png, until):
@@ -94,5 +101,5 @@ async def test_workers_that_cannot_start_end_it(monkeypatch, capsys):
 async def test_a_port_that_is_taken_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = Settings(address=f"127.0.0.1:{taken.getsockname()[1]}", workers=2)
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(CannotListenError, match=settings.address):
             await supervise(settings)
