@@ -34,6 +34,7 @@ def held_out_rows(
       share: of the groups to hold out, in (0, 1); rounded up.
       seed: the same seed holds out the same groups.
       known: groups of an earlier split keep their sides, and others are drawn only as far as the share asks for more.
+        Where that left less than half, or more than twice, of what was asked for, all are drawn anew.
 
     Returns:
       bool (N,), true where a slice is held out.
@@ -41,34 +42,41 @@ def held_out_rows(
     Raises:
       TooFewSlicesError: a label would be missing on one of the two sides.
     """
-    names, rows = np.unique(groups, return_inverse=True)
+    nowhere = np.zeros(len(groups), np.bool_)
+    sides = [Sides(nowhere, nowhere)] if known is None else [known, Sides(nowhere, nowhere)]
+    for earlier in sides:
+        held_out, wanted = _drawn(groups, labels, share, seed, earlier)
+        both_labels = all(len(np.unique(labels[side])) == 2 for side in (held_out, ~held_out))
+        if both_labels and wanted <= 2 * len(np.unique(groups[held_out])) <= 4 * wanted:
+            return held_out
+    raise TooFewSlicesError(
+        f"{len(labels)} slices in {len(np.unique(groups))} groups cannot be split with both labels on both sides; "
+        "add slices"
+    )
+
+
+def _drawn(
+    groups: NDArray[np.int64], labels: NDArray[np.int64], share: float, seed: int, known: Sides
+) -> tuple[NDArray[np.bool_], int]:
+    """Returns bool (N,), true where a slice is held out, and how many groups ought to be."""
+    _, rows = np.unique(groups, return_inverse=True)
     sizes = np.bincount(rows)
     mostly_tumor = np.bincount(rows, labels) * 2 > sizes
-    staying, held_out = _known_groups(rows, known)
+    staying = np.bincount(rows, known.staying) > 0
+    held_out = (np.bincount(rows, known.held_out) > 0) & ~staying
     rng = np.random.default_rng(seed)
+    wanted_of_all = 0
     for kind in (False, True):
         of_kind = mostly_tumor == kind
+        wanted = int(np.ceil(share * of_kind.sum()))
+        wanted_of_all += wanted
         drawable = rng.permutation(np.flatnonzero(of_kind & ~staying & ~held_out))
-        wanted = int(np.ceil(share * of_kind.sum())) - int((of_kind & held_out).sum())
-        if wanted > 0 and len(drawable):
+        lacking = min(wanted - int((of_kind & held_out).sum()), len(drawable))
+        if lacking > 0:
             by_size = drawable[np.argsort(sizes[drawable], kind="stable")]
-            for run in np.array_split(by_size, min(wanted, len(drawable))):
+            for run in np.array_split(by_size, lacking):
                 held_out[rng.choice(run, 1)] = True
-    mask = held_out[rows]
-    if any(len(np.unique(labels[side])) < 2 for side in (mask, ~mask)):
-        raise TooFewSlicesError(
-            f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
-        )
-    return mask
-
-
-def _known_groups(rows: NDArray[np.intp], known: Sides | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Returns which groups stay, and which are held out, whatever is drawn."""
-    if known is None:
-        count = int(rows.max()) + 1
-        return np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    staying = np.bincount(rows, known.staying) > 0
-    return staying, (np.bincount(rows, known.held_out) > 0) & ~staying
+    return held_out[rows], wanted_of_all
 
 
 def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:

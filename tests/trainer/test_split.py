@@ -55,6 +55,14 @@ def test_a_group_that_was_on_both_sides_stays() -> None:
     assert held_out[_GROUPS < 3].all()
 
 
+@pytest.mark.parametrize("held_out", [0, 2, 60])
+def test_where_too_few_or_too_many_would_be_held_out_all_are_drawn_anew(held_out: int) -> None:
+    first = np.isin(_GROUPS, np.arange(held_out))
+    known = Sides(staying=~first, held_out=first)
+
+    assert (held_out_rows(_GROUPS, _LABELS, 0.16, 1, known) == held_out_rows(_GROUPS, _LABELS, 0.16, 1)).all()
+
+
 def test_too_few_groups_are_an_error() -> None:
     with pytest.raises(TooFewSlicesError, match="2 groups"):
         held_out_rows(np.array([0, 0, 1]), np.array([0, 0, 1]), 0.16, 0)
