@@ -26,8 +26,16 @@ if (!file) {
   process.exit(2);
 }
 
+let image;
+try {
+  image = fs.readFileSync(file);
+} catch (error) {
+  console.error(error.message); // ENOENT: no such file or directory, open 'slice.jpg'
+  process.exit(2);
+}
+
 const client = new ClassifierService(address, grpc.credentials.createInsecure());
-const request = { image: fs.readFileSync(file) }; // also: version or version_label, explain
+const request = { image }; // also: version or version_label, explain
 client.Predict(request, { deadline: Date.now() + 10_000 }, (error, response) => {
   client.close();
   if (error) {

@@ -63,3 +63,9 @@ def test_says_why_there_is_none(service, example, contract_dir, tmp_path):
     done = _predict(example, contract_dir, str(tmp_path / "slice.jpg"), service.address)
     assert (done.stdout, done.returncode) == ("", 1)
     assert done.stderr.startswith("INVALID_ARGUMENT: the bytes are no image")
+
+
+def test_a_file_that_is_not_there_is_told_in_one_line(service, example, contract_dir):
+    done = _predict(example, contract_dir, "nowhere.jpg", service.address)
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert done.stderr.splitlines() == ["ENOENT: no such file or directory, open 'nowhere.jpg'"]

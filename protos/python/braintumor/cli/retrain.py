@@ -11,7 +11,7 @@ from braintumor.cli.record import job_line
 
 
 @click.command()
-@click.option("--image-dir", metavar="DIR", help="Directory of the images.")
+@click.option("--image-dir", metavar="PATH", help="Directory of the images, or a zip of images and label file.")
 @click.option("--target-dir", metavar="DIR", help="Directory of the label file.")
 @click.option("--target-file", metavar="NAME", help="Label file: CSV with columns Image and Class.")
 @click.option("--data-dir", metavar="DIR", help="Directory to which the data set is written.")
