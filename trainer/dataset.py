@@ -142,9 +142,8 @@ def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
     # Grouped together: where a known slice is missing, its near-duplicates are there.
     all_groups = near_duplicate_groups(np.concatenate([ingested.hashes[kept], known.train, known.test]))
     groups, of_train, of_test = np.split(all_groups, np.cumsum([len(kept), len(known.train)]))
-    sides = Sides(np.isin(groups, of_train), np.isin(groups, of_test))
     labels = manifest["label"].to_numpy()[kept].astype(np.int64)
-    is_test = held_out_rows(groups, labels, TEST_SHARE, seed, sides)
+    is_test = held_out_rows(groups, labels, TEST_SHARE, seed, Sides(of_train, of_test))
     manifest.loc[kept, "group"] = groups
     manifest.loc[kept, "split"] = np.where(is_test, "test", "train")
     manifest["label"] = manifest["label"].astype("Int64")

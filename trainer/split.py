@@ -1,5 +1,6 @@
 """Seeded splits that keep near-duplicate groups whole."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,18 +8,27 @@ from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Slices whose side is known from an earlier split. A group stays where any of its slices does.
+    """Where the slices of an earlier split were, by the groups that they are in now.
+
+    A group goes where most of these slices were: with more slices around them, some of both sides may be in one.
 
     Attributes:
-      staying: bool (N,), those that are not held out.
-      held_out: bool (N,), those that are.
+      staying: int64 (M,), group of each slice that was not held out.
+      held_out: int64 (K,), group of each that was.
     """
 
-    staying: NDArray[np.bool_]
-    held_out: NDArray[np.bool_]
+    staying: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+    @classmethod
+    def unknown(cls) -> "Sides":
+        """Returns those of a first split."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def held_out_rows(
@@ -34,7 +44,7 @@ def held_out_rows(
       share: of the groups to hold out, in (0, 1); rounded up.
       seed: the same seed holds out the same groups.
       known: groups of an earlier split keep their sides, and others are drawn only as far as the share asks for more.
-        Where that left less than half, or more than twice, of what was asked for, all are drawn anew.
+        Where that held out less than half, or more than twice, of what is asked for, all are drawn anew.
 
     Returns:
       bool (N,), true where a slice is held out.
@@ -42,41 +52,65 @@ def held_out_rows(
     Raises:
       TooFewSlicesError: a label would be missing on one of the two sides.
     """
-    nowhere = np.zeros(len(groups), np.bool_)
-    sides = [Sides(nowhere, nowhere)] if known is None else [known, Sides(nowhere, nowhere)]
-    for earlier in sides:
-        held_out, wanted = _drawn(groups, labels, share, seed, earlier)
-        both_labels = all(len(np.unique(labels[side])) == 2 for side in (held_out, ~held_out))
-        if both_labels and wanted <= 2 * len(np.unique(groups[held_out])) <= 4 * wanted:
-            return held_out
-    raise TooFewSlicesError(
-        f"{len(labels)} slices in {len(np.unique(groups))} groups cannot be split with both labels on both sides; "
-        "add slices"
+    names, rows = np.unique(groups, return_inverse=True)
+    mostly_tumor = np.bincount(rows, labels) * 2 > np.bincount(rows)
+    if known is not None:
+        held_out = _drawn(rows, mostly_tumor, share, seed, _known_groups(names, known))
+        if _has_both_labels(labels, held_out[rows]) and _suffices(held_out, mostly_tumor, share):
+            return np.asarray(held_out[rows])
+        _logger.info("too little or too much would be held out after the earlier split; all is drawn anew")
+    mask = _drawn(rows, mostly_tumor, share, seed, _known_groups(names, Sides.unknown()))[rows]
+    if not _has_both_labels(labels, mask):
+        raise TooFewSlicesError(
+            f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
+        )
+    return np.asarray(mask)
+
+
+def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns which groups stay, and which are held out, whatever is drawn."""
+    stayed, held_out = (
+        np.bincount(np.searchsorted(names, members[np.isin(members, names)]), minlength=len(names))
+        for members in (known.staying, known.held_out)
     )
+    return (stayed > 0) & (stayed >= held_out), held_out > stayed
 
 
 def _drawn(
-    groups: NDArray[np.int64], labels: NDArray[np.int64], share: float, seed: int, known: Sides
-) -> tuple[NDArray[np.bool_], int]:
-    """Returns bool (N,), true where a slice is held out, and how many groups ought to be."""
-    _, rows = np.unique(groups, return_inverse=True)
+    rows: NDArray[np.intp],
+    mostly_tumor: NDArray[np.bool_],
+    share: float,
+    seed: int,
+    known: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+) -> NDArray[np.bool_]:
+    """Returns which groups are held out: those that are known to be, and as many more as the share asks for."""
     sizes = np.bincount(rows)
-    mostly_tumor = np.bincount(rows, labels) * 2 > sizes
-    staying = np.bincount(rows, known.staying) > 0
-    held_out = (np.bincount(rows, known.held_out) > 0) & ~staying
+    staying, held_out = known
     rng = np.random.default_rng(seed)
-    wanted_of_all = 0
     for kind in (False, True):
         of_kind = mostly_tumor == kind
-        wanted = int(np.ceil(share * of_kind.sum()))
-        wanted_of_all += wanted
         drawable = rng.permutation(np.flatnonzero(of_kind & ~staying & ~held_out))
-        lacking = min(wanted - int((of_kind & held_out).sum()), len(drawable))
+        lacking = min(_wanted(of_kind, share) - int((of_kind & held_out).sum()), len(drawable))
         if lacking > 0:
             by_size = drawable[np.argsort(sizes[drawable], kind="stable")]
             for run in np.array_split(by_size, lacking):
                 held_out[rng.choice(run, 1)] = True
-    return held_out[rows], wanted_of_all
+    return held_out
+
+
+def _wanted(of_kind: NDArray[np.bool_], share: float) -> int:
+    return int(np.ceil(share * of_kind.sum()))
+
+
+def _suffices(held_out: NDArray[np.bool_], mostly_tumor: NDArray[np.bool_], share: float) -> bool:
+    kinds = (mostly_tumor, ~mostly_tumor)
+    return all(
+        _wanted(of_kind, share) <= 2 * (of_kind & held_out).sum() <= 4 * _wanted(of_kind, share) for of_kind in kinds
+    )
+
+
+def _has_both_labels(labels: NDArray[np.int64], held_out: NDArray[np.bool_]) -> bool:
+    return all(len(np.unique(labels[side])) == 2 for side in (held_out, ~held_out))
 
 
 def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:

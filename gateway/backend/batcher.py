@@ -128,8 +128,7 @@ class Batcher:
 
     def _next_callers(self) -> list[_Caller]:
         key = self._waiting[0].key
-        same = [caller for caller in self._waiting if caller.key == key]
-        chosen = same[: _round_size(min(len(same), self._max_batch_size))]
+        chosen = [caller for caller in self._waiting if caller.key == key][: self._max_batch_size]
         taken = set(chosen)
         self._waiting = [caller for caller in self._waiting if caller not in taken]
         return chosen
@@ -179,16 +178,6 @@ class Batcher:
         for index, caller in enumerate(callers):
             if not caller.row.done():
                 caller.row.set_result({name: output[index] for name, output in outputs.items()})
-
-
-def _round_size(count: int) -> int:
-    """Rounds down to a power of two, or to one and a half of it: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32.
-
-    An engine compiles, and keeps buffers, for each size of batch that it meets; the fewer there are, the sooner it has
-    met them all. What is left over goes with the next call.
-    """
-    power = 1 << (count.bit_length() - 1)
-    return power + power // 2 if count >= power + power // 2 else power
 
 
 def _fail(callers: Sequence[_Caller], error: GatewayError) -> None:

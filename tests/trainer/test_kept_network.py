@@ -58,7 +58,6 @@ def _publish(run_dir: Path, version: Path, training: Training) -> None:
         "seed": training.seed,
         "metrics": {"kept_epoch": kept_epoch, "test": test},
     }
-    (version / "assets.extra").mkdir()
     (version / "assets.extra/model_card.json").write_text(json.dumps(card))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
 from trainer.split import Sides, fold_numbers, held_out_rows
@@ -36,31 +37,41 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_known_groups_keep_their_sides_and_others_fill_up_the_share(seed: int) -> None:
-    known = Sides(staying=_GROUPS < 30, held_out=(_GROUPS >= 30) & (_GROUPS < 34))
+    known = Sides(staying=np.arange(30), held_out=np.arange(30, 34))
 
     held_out = held_out_rows(_GROUPS, _LABELS, 0.16, seed, known)
 
-    assert not held_out[known.staying].any()
-    assert held_out[known.held_out].all()
+    assert not held_out[_GROUPS < 30].any()
+    assert held_out[np.isin(_GROUPS, known.held_out)].all()
     assert len(np.unique(_GROUPS[held_out])) == 7 + 4  # of 40 groups without tumor and 20 with
 
 
-def test_a_group_that_was_on_both_sides_stays() -> None:
-    known = Sides(staying=_GROUPS == 3, held_out=_GROUPS <= 3)
-    known.staying[np.flatnonzero(_GROUPS == 3)[1:]] = False
+def test_a_group_of_both_sides_goes_where_most_of_it_was() -> None:
+    known = Sides(staying=np.array([3, 3, 4, 99]), held_out=np.array([0, 1, 2, 3, 4, 4, 5, 6, 99, 99]))
 
     held_out = held_out_rows(_GROUPS, _LABELS, 0.16, 1, known)
 
     assert not held_out[_GROUPS == 3].any()
-    assert held_out[_GROUPS < 3].all()
+    assert held_out[np.isin(_GROUPS, [0, 1, 2, 4, 5, 6])].all()
 
 
-@pytest.mark.parametrize("held_out", [0, 2, 60])
-def test_where_too_few_or_too_many_would_be_held_out_all_are_drawn_anew(held_out: int) -> None:
-    first = np.isin(_GROUPS, np.arange(held_out))
-    known = Sides(staying=~first, held_out=first)
+@pytest.mark.parametrize(
+    "held_out",
+    [
+        pytest.param(np.arange(0), id="none"),
+        pytest.param(np.arange(60), id="all"),
+        pytest.param(np.arange(30), id="half"),
+        pytest.param(np.flatnonzero(np.arange(60) % 3)[:7], id="without tumor"),
+    ],
+)
+def test_where_too_little_or_too_much_would_be_held_out_all_are_drawn_anew(
+    held_out: NDArray[np.int64], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    known = Sides(np.setdiff1d(np.arange(60), held_out), held_out)
 
     assert (held_out_rows(_GROUPS, _LABELS, 0.16, 1, known) == held_out_rows(_GROUPS, _LABELS, 0.16, 1)).all()
+    assert "drawn anew" in caplog.text
 
 
 def test_too_few_groups_are_an_error() -> None:

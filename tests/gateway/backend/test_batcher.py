@@ -81,17 +81,6 @@ async def test_callers_that_arrive_together_share_a_call():
     assert model.batch_sizes() == [24]
 
 
-@pytest.mark.parametrize(
-    ("waiting", "sizes"), [(1, [1]), (3, [3]), (5, [4, 1]), (11, [8, 3]), (23, [16, 6, 1]), (40, [32, 8])]
-)
-async def test_batches_have_few_sizes_and_what_is_left_goes_next(waiting, sizes):
-    model = _Model()
-    batcher = Batcher(model, 32, 1)
-    rows = await asyncio.gather(*(_submit(batcher, value) for value in range(waiting)))
-    assert [row["sum"] for row in rows] == [value + 1 for value in range(waiting)]
-    assert model.batch_sizes() == sizes
-
-
 async def test_callers_that_arrive_during_a_call_make_up_the_next_one():
     model = _Model()
     batcher = Batcher(model, 32, 1)

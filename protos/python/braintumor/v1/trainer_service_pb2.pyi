@@ -130,7 +130,7 @@ class RetrainRequest(google.protobuf.message.Message):
     architecture: builtins.str
     """Architecture to train; empty is the default one."""
     seed: builtins.int
-    """Seed of split, initial weights and augmentation."""
+    """Seed of initial weights, augmentation, and what the split does not take over from that of the stable version."""
     force: builtins.bool
     """Publish although the gate says no."""
     request_id: builtins.str
