@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -67,9 +68,18 @@ def _done(task: Task, settings: TrainerSettings, reporter: Reporter) -> Report:
 
     if task.order is None:
         return Report(evaluation=evaluated(settings, task.version))
-    with hold(settings.runs_dir / task.operation_id):
+    run_dir = settings.runs_dir / task.operation_id
+    with hold(run_dir):
+        _keep_temporary_files_in(run_dir)
         pipeline = Pipeline(settings, task.operation_id, task.order, reporter.progress)
         return Report(outcome=pipeline.run())
+
+
+def _keep_temporary_files_in(run_dir: Path) -> None:
+    # TensorFlow removes its own when a process ends by itself, and a job may be ended; these go when the job goes.
+    directory = run_dir / "tmp"
+    directory.mkdir(exist_ok=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(directory)
 
 
 def _end_with_parent() -> None:

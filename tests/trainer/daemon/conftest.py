@@ -62,9 +62,11 @@ class Daemon:
         self._environment = environment | {
             "DATA_ROOT": str(root),
             "TRAINER_ADDRESS": "127.0.0.1:0",
+            "TMPDIR": str(root / "tmp"),
             "TRAINER_JOB_NICENESS": "0",  # other tests may run beside these
         }
         self.process: subprocess.Popen[str] | None = None
+        (root / "tmp").mkdir(exist_ok=True)
 
     def start(self, **environment: str) -> None:
         log = self.root / "trainer.log"
@@ -161,7 +163,10 @@ class Daemon:
         """Names of what a job may leave nowhere."""
         kept = {"log.txt", "tensorboard"}
         runs = [path for path in self.root.glob("runs/*/*") if path.name not in kept]
-        return [str(path) for path in [*runs, *self.root.rglob(".unfinished-*"), *self.root.rglob(".removed-*")]]
+        temporary = self.root.glob("tmp/*")
+        return [
+            str(path) for path in [*runs, *temporary, *self.root.rglob(".unfinished-*"), *self.root.rglob(".removed-*")]
+        ]
 
 
 @pytest.fixture(scope="session")
