@@ -69,8 +69,8 @@ class KeptNetwork:
         if (split.fingerprint, len(split.labels)) != (self.fingerprint, self.slices):
             raise KeptNetworkError(
                 f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the "
-                f"split has {len(split.labels)} of {split.fingerprint[:12]}; build its data set "
-                f"again, with build-dataset --after {self.version}, or train anew"
+                f"split has {len(split.labels)} of {split.fingerprint[:12]}; build its data set again, "
+                f"with build-dataset --after {self.version}, or train anew"
             )
 
     def load(self) -> Any:

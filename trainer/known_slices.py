@@ -34,13 +34,8 @@ class KnownSlices:
     test: NDArray[np.bool_]
 
     @classmethod
-    def none(cls) -> "KnownSlices":
-        """Returns those of a first version."""
-        return cls(_unpacked(b""), _unpacked(b""))
-
-    @classmethod
     def of_version(cls, model_dir: Path, version: int) -> "KnownSlices":
-        """Reads those of a version; one that came without them, or that there is not, knows none."""
+        """Reads those of a version; one that came without them, or that there is not, as 0, knows none."""
         directory = model_dir / str(version)
         return cls(_read(directory / TRAIN_HASHES), _read(directory / TEST_HASHES))
 
@@ -53,8 +48,5 @@ def write_hashes(path: Path, images: Iterable[ImageArray]) -> None:
 
 
 def _read(path: Path) -> NDArray[np.bool_]:
-    return _unpacked(path.read_bytes() if path.exists() else b"")
-
-
-def _unpacked(hashes: bytes) -> NDArray[np.bool_]:
+    hashes = path.read_bytes() if path.exists() else b""
     return np.unpackbits(np.frombuffer(hashes, np.uint8).reshape(-1, HASH_BITS // 8), axis=1).astype(np.bool_)

@@ -25,14 +25,13 @@ class Sides:
     staying: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
-    @classmethod
-    def unknown(cls) -> "Sides":
-        """Returns those of a first split."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+
+_NO_SIDES = Sides(np.empty(0, np.int64), np.empty(0, np.int64))
+"""Of a first split."""
 
 
 def held_out_rows(
-    groups: NDArray[np.int64], labels: NDArray[np.int64], share: float, seed: int, known: Sides | None = None
+    groups: NDArray[np.int64], labels: NDArray[np.int64], share: float, seed: int, known: Sides = _NO_SIDES
 ) -> NDArray[np.bool_]:
     """Chooses whole groups to hold out, alike in label and size to those that stay.
 
@@ -54,17 +53,16 @@ def held_out_rows(
     """
     names, rows = np.unique(groups, return_inverse=True)
     mostly_tumor = np.bincount(rows, labels) * 2 > np.bincount(rows)
-    if known is not None:
-        held_out = _drawn(rows, mostly_tumor, share, seed, _known_groups(names, known))
-        if _has_both_labels(labels, held_out[rows]) and _suffices(held_out, mostly_tumor, share):
-            return np.asarray(held_out[rows])
+    held_out = _drawn(rows, mostly_tumor, share, seed, _known_groups(names, known))
+    mask = np.asarray(held_out[rows])
+    if _has_both_labels(labels, mask) and _suffices(held_out, mostly_tumor, share):
+        return mask
+    if known.staying.size or known.held_out.size:
         _logger.info("too little or too much would be held out after the earlier split; all is drawn anew")
-    mask = _drawn(rows, mostly_tumor, share, seed, _known_groups(names, Sides.unknown()))[rows]
-    if not _has_both_labels(labels, mask):
-        raise TooFewSlicesError(
-            f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
-        )
-    return np.asarray(mask)
+        return held_out_rows(groups, labels, share, seed)
+    raise TooFewSlicesError(
+        f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
+    )
 
 
 def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -103,10 +101,9 @@ def _wanted(of_kind: NDArray[np.bool_], share: float) -> int:
 
 
 def _suffices(held_out: NDArray[np.bool_], mostly_tumor: NDArray[np.bool_], share: float) -> bool:
-    kinds = (mostly_tumor, ~mostly_tumor)
-    return all(
-        _wanted(of_kind, share) <= 2 * (of_kind & held_out).sum() <= 4 * _wanted(of_kind, share) for of_kind in kinds
-    )
+    """Tells whether at least half, and at most twice, of what is asked for is held out of each kind."""
+    counts = ((_wanted(of_kind, share), (of_kind & held_out).sum()) for of_kind in (mostly_tumor, ~mostly_tumor))
+    return all(wanted <= 2 * count <= 4 * wanted for wanted, count in counts)
 
 
 def _has_both_labels(labels: NDArray[np.int64], held_out: NDArray[np.bool_]) -> bool:

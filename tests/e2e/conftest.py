@@ -91,7 +91,7 @@ def test_split(tmp_path_factory: pytest.TempPathFactory) -> Split:
     root = tmp_path_factory.mktemp("real")
     paths = DatasetPaths(root / "all.npz", root / "train.npz", root / "test.npz")
     with ZipSource(_REAL_DATA) as source:
-        summary = build_dataset(source, paths, 1, lambda _done, _total: None, KnownSlices.none())
+        summary = build_dataset(source, paths, 1, lambda _done, _total: None, KnownSlices.of_version(root, 0))
     assert (summary.train_slices, summary.test_slices, summary.tumor_slices) == (2519, 489, 1373)
     return load_split(paths.test_npz)
 

@@ -129,8 +129,10 @@ def test_wrong_settings_end_it_with_the_variable_and_the_reason(variable, value)
 def test_a_port_that_is_taken_ends_it_with_its_address(variable, workers):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        told = _told(**{"GATEWAY_ADDRESS": "127.0.0.1:0", "GATEWAY_WORKERS": workers, variable: address})
-        assert told.splitlines()[-1].startswith(f"cannot listen on {address}; ")
+        environment = {"GATEWAY_ADDRESS": "127.0.0.1:0", "GATEWAY_WORKERS": workers, variable: address}
+        told = _told(**environment).splitlines()[-1]
+        assert told.startswith(f"cannot listen on {address}; ")
+        assert variable in told
 
 
 def test_it_listens_soon(record_property):

@@ -28,7 +28,7 @@ def paths(tmp_path: Path) -> DatasetPaths:
 
 
 def _build(source: SliceSource, paths: DatasetPaths, seed: int = 1, known: KnownSlices | None = None) -> DatasetSummary:
-    return build_dataset(source, paths, seed, _ignore, known or KnownSlices.none())
+    return build_dataset(source, paths, seed, _ignore, known or KnownSlices.of_version(paths.all_npz.parent, 0))
 
 
 def _manifest(paths: DatasetPaths) -> pd.DataFrame:
