@@ -1,31 +1,36 @@
 """`python -m gateway`: one gateway, or GATEWAY_WORKERS of them on one port."""
 
 import asyncio
+import logging
 import sys
 
 import uvloop
-from pydantic import ValidationError
 
 from gateway import logs
 from gateway.settings import Settings
 from gateway.workers import supervise
+from transport.environment import SettingsError, settings_from_environment, unknown_variables
 from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
+
+_logger = logging.getLogger(__name__)
 
 
 def main() -> int:
     """Runs until SIGTERM or SIGINT; returns the exit status, 2 where settings, or files that they name, are wrong."""
     try:
-        settings = Settings()
-    except ValidationError as err:
-        sys.stderr.write("".join(f"{_variable(error['loc'])}: {error['msg']}\n" for error in err.errors()))
+        settings = settings_from_environment(Settings)
+    except SettingsError as err:
+        sys.stderr.write(f"{err}\n")
         return 2
     knows_callers = bool(settings.api_keys or settings.jwt)
     if problem := refusal("gateway", settings.address, settings.tls, knows_callers, settings.insecure):
         sys.stderr.write(f"{problem}\n")
         return 2
     logs.configure(settings.log_level)
+    for line in unknown_variables(Settings):
+        _logger.warning(line)
     try:
         return uvloop.run(_run(settings))
     except UnusableFileError as err:
@@ -34,12 +39,6 @@ def main() -> int:
     except CannotListenError as err:
         sys.stderr.write(f"{err} GATEWAY_ADDRESS, GATEWAY_HEALTH_ADDRESS and GATEWAY_METRICS_ADDRESS set others\n")
         return 2
-
-
-def _variable(place: tuple[int | str, ...]) -> str:
-    """Returns the environment variable that a setting comes from."""
-    name = "__".join(str(part) for part in place)
-    return name if name.isupper() else f"GATEWAY_{name.upper()}"
 
 
 async def _run(settings: Settings) -> int:

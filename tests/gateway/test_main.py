@@ -124,6 +124,12 @@ def test_wrong_settings_end_it_with_the_variable_and_the_reason(variable, value)
     assert len(told.splitlines()) == 1
 
 
+async def test_a_variable_that_sets_nothing_is_logged(start_serving, spawn_gateway):
+    async with start_serving() as serving, spawn_gateway(serving, GATEWAY_API_KEY="keys") as gateway:
+        told = [line["message"] for line in gateway.logs() if line["level"] == "WARNING"]
+        assert told == ["GATEWAY_API_KEY sets nothing; did you mean GATEWAY_API_KEYS?"]
+
+
 @pytest.mark.parametrize("variable", ["GATEWAY_ADDRESS", "GATEWAY_HEALTH_ADDRESS", "GATEWAY_METRICS_ADDRESS"])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_that_is_taken_ends_it_with_its_address(variable, workers):

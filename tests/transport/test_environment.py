@@ -1,0 +1,50 @@
+"""Settings from the environment, and what is told of those that cannot be."""
+
+import pytest
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from transport.environment import SettingsError, settings_from_environment, unknown_variables
+from transport.tls_settings import ServerTls
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DOOR_", env_nested_delimiter="__", extra="forbid")
+
+    width: int = 1
+    tls: ServerTls | None = None
+    street: str = Field(default="", validation_alias="STREET", max_length=3)
+
+
+def test_they_are_read(monkeypatch):
+    monkeypatch.setenv("DOOR_WIDTH", "2")
+    monkeypatch.setenv("STREET", "a")
+    settings = settings_from_environment(_Settings)
+    assert (settings.width, settings.street) == (2, "a")
+    assert unknown_variables(_Settings) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "blamed"),
+    [
+        ("DOOR_WIDTH", "wide", "DOOR_WIDTH"),
+        ("DOOR_TLS__KEY", "key.pem", "DOOR_TLS__CERTIFICATE"),
+        ("STREET", "long", "STREET"),
+    ],
+)
+def test_what_cannot_be_is_told_by_its_variable(monkeypatch, variable, value, blamed):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"^{blamed}: .+$"):
+        settings_from_environment(_Settings)
+
+
+def test_a_variable_that_sets_nothing_is_told_with_the_one_that_was_meant(monkeypatch):
+    monkeypatch.setenv("DOOR_WITH", "2")
+    monkeypatch.setenv("DOOR_TSL__KEY", "key.pem")
+    monkeypatch.setenv("DOOR_QQQQQQ", "3")
+    monkeypatch.setenv("WINDOW_WITH", "4")
+    assert unknown_variables(_Settings) == [
+        "DOOR_QQQQQQ sets nothing",
+        "DOOR_TSL__KEY sets nothing; did you mean DOOR_TLS?",
+        "DOOR_WITH sets nothing; did you mean DOOR_WIDTH?",
+    ]
