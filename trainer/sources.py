@@ -7,6 +7,7 @@ wherever they lie, the label file is the only CSV with the columns `Image` and `
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -38,7 +39,12 @@ class SliceSource(Protocol):
         """
 
     def read(self, location: str) -> bytes:
-        """Returns the bytes of one image file; raises OSError where it has gone."""
+        """Returns the bytes of one image file.
+
+        Raises:
+          OSError: it has gone, or is damaged.
+          SourceError: no file can be read.
+        """
 
 
 class DirectorySource:
@@ -83,8 +89,8 @@ class ZipSource:
         for name in self._archive.namelist():
             if name.lower().endswith(".csv"):
                 try:
-                    tables.append(_read_labels(self._archive.read(name), name))
-                except LabelFileError:
+                    tables.append(_read_labels(self.read(name), name))
+                except (LabelFileError, OSError):
                     continue
         if len(tables) != 1:
             raise LabelFileError(
@@ -100,8 +106,10 @@ class ZipSource:
         """See SliceSource."""
         try:
             return self._archive.read(location)
-        except zipfile.BadZipFile as err:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as err:  # this file is damaged
             raise OSError(str(err)) from err
+        except RuntimeError as err:  # encrypted, or compressed as Python cannot read it: so are the others, as a rule
+            raise SourceError(f"archive {self._name} cannot be read: {err}") from err
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,60 @@
+"""Archives as they come, not all of which can be read."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from trainer.errors import LabelFileError, SourceError
+from trainer.sources import ZipSource
+
+_LABELS = "Image,Class\nImage1,1\n"
+_ENCRYPTED, _DEFLATE64, _DEFLATED = 1, 9, zipfile.ZIP_DEFLATED
+
+
+def _archive(path: Path, *, flags: int = 0, compression: int | None = None) -> Path:
+    """Writes an archive that says of its image what is not so."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("set/BrainTumor.csv", _LABELS)
+        archive.writestr("set/Image1.png", b"\xff" * 100)
+    content = bytearray(path.read_bytes())
+    for signature, flags_at, compression_at in ((b"PK\3\4", 6, 8), (b"PK\1\2", 8, 10)):
+        at = content.rfind(signature)
+        content[at + flags_at] |= flags
+        if compression is not None:
+            content[at + compression_at] = compression
+    path.write_bytes(content)
+    return path
+
+
+def test_an_archive_is_read(tmp_path):
+    with ZipSource(_archive(tmp_path / "set.zip")) as source:
+        assert source.images() == {"Image1": "set/Image1.png"}
+        assert source.labels().to_dict("list") == {"Image": ["Image1"], "Class": ["1"]}
+        assert source.read("set/Image1.png") == b"\xff" * 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [({"flags": _ENCRYPTED}, "is encrypted"), ({"compression": _DEFLATE64}, "compression method is not supported")],
+)
+def test_an_archive_that_cannot_be_unpacked_is_told(tmp_path, kind, text):
+    with (
+        ZipSource(_archive(tmp_path / "set.zip", **kind)) as source,
+        pytest.raises(SourceError, match=rf"archive set\.zip cannot be read: .*{text}"),
+    ):
+        source.read("set/Image1.png")
+
+
+def test_one_damaged_image_is_a_matter_of_its_own(tmp_path):
+    with ZipSource(_archive(tmp_path / "set.zip", compression=_DEFLATED)) as source:
+        with pytest.raises(OSError, match="invalid"):
+            source.read("set/Image1.png")
+        assert len(source.labels()) == 1
+
+
+def test_an_archive_without_labels_says_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("Image1.png", b"")
+    with ZipSource(tmp_path / "set.zip") as source, pytest.raises(LabelFileError, match="holds 0 CSV files"):
+        source.labels()
