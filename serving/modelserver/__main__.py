@@ -1,9 +1,9 @@
 """`python -m serving.modelserver`: see the package's docstring."""
 
-import logging
 import signal
 import sys
 
+from serving.modelserver import logs
 from serving.modelserver.errors import ServingError
 from serving.modelserver.flags import parse_flags
 from serving.modelserver.memory import use_one_arena
@@ -18,7 +18,7 @@ def main() -> int:
     """Runs the server until SIGTERM or SIGINT; returns the exit status."""
     use_one_arena()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+    logs.configure()
     try:
         server = ModelServer(parse_flags(sys.argv[1:]))
         for number in (signal.SIGTERM, signal.SIGINT):
