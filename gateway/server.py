@@ -41,6 +41,7 @@ from observability.tracing import exporting
 from tfserving_api.addresses import resolve
 from transport.health import answering_probes
 from transport.server_tls import listen
+from transport.watched import UnusableFileError
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
 """The service whose health, like that of the whole gateway, follows serving."""
@@ -95,8 +96,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 
     Raises:
       CannotListenError: it, or its page of metrics, cannot listen there.
-      OSError: the audit log cannot be written.
-      UnusableFileError: a certificate, or what callers are known by, cannot be used.
+      UnusableFileError: a certificate, what callers are known by, or the audit log cannot be used.
     """
     with (
         exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
@@ -157,7 +157,12 @@ async def _auditing(settings: Settings) -> AsyncIterator[Audit]:
         yield NoAudit()
         return
     with ThreadPoolExecutor(1, "audit") as thread:
-        await asyncio.get_running_loop().run_in_executor(thread, append, settings.audit_log, b"")
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, append, settings.audit_log, b"")
+        except OSError as err:
+            raise UnusableFileError(
+                f"GATEWAY_AUDIT_LOG: {settings.audit_log} cannot be written: {err.strerror}"
+            ) from err
         yield AuditLog(settings.audit_log, settings.model_name, thread)
 
 

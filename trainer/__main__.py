@@ -211,7 +211,7 @@ def cross_validate(
     type=(str, click.Path(exists=True, file_okay=False, path_type=Path)),
     multiple=True,
     metavar="NAME PATH",
-    help="A SavedModel to compare with in the report, beside the version before. May be given again.",
+    help="A SavedModel to compare with in the report, beside the stable version. May be given again.",
 )
 @click.pass_obj
 def publish(
@@ -223,19 +223,19 @@ def publish(
     from trainer.model_card import DataSource
     from trainer.record import read_record
     from trainer.report.by_hand import answers_by_hand
+    from trainer.rollout_files import RolloutFiles
     from trainer.train import Training
-    from trainer.versions import versions_on_disk
 
     training = read_record(settings.run_dir / "training.json", Training)
     evaluation = read_record(settings.run_dir / "evaluation.json", Evaluation)
-    parent = max(versions_on_disk(settings.model_dir), default=0)
-    if parent:
-        others = ((f"version {parent}, the one before", settings.model_dir / str(parent)), *others)
+    stable = RolloutFiles(settings).read().stable or 0
+    if stable:
+        others = ((f"version {stable}, stable before", settings.model_dir / str(stable)), *others)
     with bar_of("slices") as bar:
         answers = answers_by_hand(settings, dict(others), bar)
     source = DataSource(data_source, data_licence)
     version = publication.publish(
-        settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, parent
+        settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, stable
     )
     click.echo(f"published {settings.model_name} version {version}; make it stable with: braintumor promote {version}")
 

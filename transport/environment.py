@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)
 
+_RESEMBLANCE = 0.75
+
 
 class SettingsError(Exception):
     """Variables have values that cannot be; the text has a line for each."""
@@ -29,10 +31,12 @@ def settings_from_environment(kind: type[_Settings]) -> _Settings:
 
 def unknown_variables(kind: type[BaseSettings]) -> list[str]:
     """Returns a line for each variable with the prefix of a process that sets nothing of it."""
-    known = {_variable(kind, str(field.validation_alias or name)) for name, field in kind.model_fields.items()}
     prefix = kind.model_config["env_prefix"]
+    known = {_variable(kind, str(field.validation_alias or name)) for name, field in kind.model_fields.items()}
     unknown = sorted(name for name in os.environ if name.startswith(prefix) and name.partition("__")[0] not in known)
-    return [f"{name} sets nothing{_advice(name, known)}" for name in unknown]
+    # The prefix is no resemblance.
+    unprefixed = {name.removeprefix(prefix): name for name in known}
+    return [f"{name} sets nothing{_advice(name.removeprefix(prefix), unprefixed)}" for name in unknown]
 
 
 def _variable(kind: type[BaseSettings], name: str, *parts: str) -> str:
@@ -41,6 +45,6 @@ def _variable(kind: type[BaseSettings], name: str, *parts: str) -> str:
     return "__".join([prefixed, *parts]).upper()
 
 
-def _advice(name: str, known: set[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def _advice(name: str, known: dict[str, str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=_RESEMBLANCE)
+    return f"; did you mean {known[close[0]]}?" if close else ""

@@ -32,8 +32,9 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # th
 
     def set(self, service: str, serving: bool) -> None:
         """Sets the status of one service; "" stands for the whole process. Does nothing once closed."""
-        if not self._closed:
-            self._statuses[service] = _Status.SERVING if serving else _Status.NOT_SERVING
+        status = _Status.SERVING if serving else _Status.NOT_SERVING
+        if not self._closed and self._statuses[service] != status:
+            self._statuses[service] = status
             self._wake_watchers()
 
     def close(self) -> None:

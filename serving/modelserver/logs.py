@@ -23,7 +23,7 @@ class _Repeats(logging.Filter):
         self._told_s: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING:
+        if record.levelno < logging.WARNING or record.exc_info:
             return True
         now_s = time.monotonic()
         self._told_s = {line: told_s for line, told_s in self._told_s.items() if now_s - told_s < _REPEAT_S}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import pytest
 
 COMMAND = str(Path(sys.executable).with_name("braintumor"))
@@ -240,6 +241,21 @@ def test_tells_what_the_service_is(braintumor):
 
 def test_tells_what_the_service_is_as_json(braintumor):
     assert json.loads(braintumor("info", "--json").stdout)["servedVersions"][0]["version"] == "7"
+
+
+@pytest.mark.parametrize("failure", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE])
+def test_waits_for_a_service_that_is_not_ready(service, braintumor, failure):
+    service.failures.extend([failure] * 3)
+    done = braintumor("wait", "--timeout", "30")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.startswith(f"ready at {service.address}, version 7 of brain_tumor; ")
+
+
+def test_does_not_wait_for_a_service_that_refuses(service, braintumor):
+    service.failures.append(grpc.StatusCode.PERMISSION_DENIED)
+    done = braintumor("wait", "--timeout", "30")
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert "scripted failure" in done.stderr
 
 
 def test_a_reader_that_leaves_is_no_traceback(environment, tmp_path):

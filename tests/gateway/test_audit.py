@@ -15,6 +15,7 @@ from braintumor.v1 import classifier_service_pb2 as pb2
 from gateway.audit import AuditLog
 from gateway.errors import AuditLogUnavailableError
 from gateway.verdict import Reliability, Verdict
+from transport.watched import UnusableFileError
 
 _VERDICT = Verdict(tumor=True, probability=0.8, reliability=Reliability.RELIABLE, ood_score=1.0)
 
@@ -84,7 +85,7 @@ async def test_a_renamed_log_is_followed_by_a_new_one(start_serving, start_gatew
 
 async def test_a_log_that_cannot_be_written_is_found_at_the_start(start_serving, start_gateway, tmp_path):
     async with start_serving() as serving:
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(UnusableFileError, match="cannot be written: No such file"):
             async with start_gateway(serving, audit_log=tmp_path / "nowhere/audit.jsonl"):
                 pass
 
@@ -105,7 +106,7 @@ async def test_a_log_that_somebody_sits_on_holds_up_neither_calls_nor_a_start(
             starting = asyncio.create_task(started(serving))
             done, _ = await asyncio.wait([starting], timeout=0.1)
             assert not done, "the start stopped everything else"
-            with pytest.raises(BlockingIOError, match="holds its lock"):
+            with pytest.raises(UnusableFileError, match="holds its lock"):
                 await asyncio.wait_for(starting, 15)
         await gateway.classifier.Predict(pb2.PredictRequest(image=png(2)))
     assert [line["image_sha256"] for line in _lines(log)] == [hashlib.sha256(png(2)).hexdigest()]

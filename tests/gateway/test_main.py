@@ -116,6 +116,7 @@ def _told(**variables: str) -> str:
         ("GATEWAY_WORKERS", "none"),
         ("GATEWAY_TLS__CERTIFICATE", "server.pem"),  # and no key
         ("SERVING_ADDRESS", "two words"),
+        ("GATEWAY_AUDIT_LOG", "/nonexistent/audit.jsonl"),
     ],
 )
 def test_wrong_settings_end_it_with_the_variable_and_the_reason(variable, value):

@@ -34,7 +34,9 @@ class ObservedCall:
 
     def _code(self, error: BaseException | None) -> str:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            return "CANCELLED"
+            # gRPC cancels the handler of a caller who is gone, and also at the deadline.
+            remaining_s = self._context.time_remaining()
+            return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
         code = self._context.code()
         number = code.value[0] if isinstance(code, grpc.StatusCode) else code
         return _NAMES.get(number or 0, "UNKNOWN")

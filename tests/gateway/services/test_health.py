@@ -46,6 +46,15 @@ async def test_watchers_see_each_change_and_leave_each_other_alone():
     assert (await update).status == _Status.SERVING
 
 
+async def test_a_watcher_is_not_woken_where_nothing_changes():
+    health = HealthService(["a.B"])
+    changed = health._changed
+    health.set("a.B", serving=False)
+    assert health._changed is changed
+    health.set("a.B", serving=True)
+    assert health._changed is not changed
+
+
 async def test_closing_ends_the_watchers_and_lasts():
     health = HealthService(["a.B"])
     health.set("a.B", serving=True)

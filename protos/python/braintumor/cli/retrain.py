@@ -18,7 +18,9 @@ from braintumor.cli.record import job_line
 @click.option("--epochs", type=click.IntRange(1, 1000), help="Passes over the training split.")
 @click.option("--npz-filename", metavar="NAME", help='File of the data set, ending in ".npz".')
 @click.option("--architecture", metavar="NAME", help="Network to train.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of new slices' side of the split, weights and augmentation.")
+@click.option(
+    "--seed", type=click.IntRange(1, 2**32 - 1), help="Of new slices' side of the split, weights and augmentation."
+)
 @click.option("--force", is_flag=True, help="Publish the version although the gate refuses it.")
 @click.option("--request-id", metavar="ID", help="The same id with the same options is the same job.")
 @click.option("--watch", "watched", is_flag=True, help="Stay until the job has ended, and show how it goes on.")
