@@ -6,9 +6,9 @@ import sys
 
 import uvloop
 
-from gateway import logs
 from gateway.settings import Settings
 from gateway.workers import supervise
+from observability import logs
 from transport.environment import SettingsError, settings_from_environment, unknown_variables
 from transport.errors import CannotListenError
 from transport.exposure import refusal

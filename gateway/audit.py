@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway import caller, request_id
+from gateway import caller
 from gateway.errors import AuditLogUnavailableError
 from gateway.verdict import Verdict
+from observability import request_id
 from observability.journal import append
 
 _NOT_GIVEN = "The verdict cannot be recorded, so it is not given; try again soon."
@@ -77,7 +78,7 @@ class AuditLog:
             "caller": caller.current.get(),
             "model_name": self._model_name,
             "model_version": version,
-            "class": "Tumor" if verdict.tumor else "No Tumor",
+            "class": verdict.label,
             "probability": round(verdict.probability, 6),
             "reliability": verdict.reliability.name,
             "ood_score": round(verdict.ood_score, 6),

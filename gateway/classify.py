@@ -126,7 +126,7 @@ class Classifier:
         row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
         explanation = await self._explain(row, query.image) if query.explain else None
         verdict = read_verdict(row)
-        predictions(version.version, verdict.tumor, verdict.reliability.name).inc()
+        predictions(version.version, verdict.label, verdict.reliability.name).inc()
         return Answer(version.version, verdict, explanation)
 
     async def _explain(self, row: Row, image: bytes) -> Explanation:

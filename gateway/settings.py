@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """Certificate of the port, and authorities of callers; without it the port is plain text. Files are followed."""
 
     serving_tls: PeerTls | None = None
-    """TLS of the calls to serving; without it they are plain text. Files are read when a replica is first called."""
+    """TLS of the calls to serving; without it they are plain text. Files are read when an address of it is found."""
 
     trainer_tls: PeerTls | None = None
     """TLS of the calls to the trainer; without it they are plain text. Files are read at the start."""

@@ -9,10 +9,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway import request_id
 from gateway.errors import ForwardedError, GatewayError
 from gateway.imaging import InvalidImageError
 from gateway.telemetry.metrics import ERRORS
+from observability import request_id
 
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""

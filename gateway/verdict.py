@@ -35,6 +35,11 @@ class Verdict:
     ood_score: float
     """Distance from the training data, in the version's own unit."""
 
+    @property
+    def label(self) -> str:
+        """The class as the contract names it."""
+        return "Tumor" if self.tumor else "No Tumor"
+
 
 def read_verdict(row: Row) -> Verdict:
     """Reads the outputs of `serving_default` or `explain` for one image.

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from gateway import logs
 from gateway.settings import Settings
+from observability import logs
 from observability.exposition import exposed, forget, of_processes
 from transport.errors import CannotListenError
 from transport.watched import UnusableFileError

@@ -1,1 +1,1 @@
-"""What gateway and trainer share to be watched by: traces, and the page of metrics. Knows nothing of either."""
+"""What gateway and trainer share to be watched by: logs, request ids, traces, metrics, audit lines."""

@@ -40,7 +40,6 @@ GetModelMetadataResponse: Any = _classes["tensorflow.serving.GetModelMetadataRes
 SignatureDefMap: Any = _classes["tensorflow.serving.SignatureDefMap"]
 GetModelStatusRequest: Any = _classes["tensorflow.serving.GetModelStatusRequest"]
 GetModelStatusResponse: Any = _classes["tensorflow.serving.GetModelStatusResponse"]
-ModelVersionStatus: Any = _classes["tensorflow.serving.ModelVersionStatus"]
 ReloadConfigRequest: Any = _classes["tensorflow.serving.ReloadConfigRequest"]
 ReloadConfigResponse: Any = _classes["tensorflow.serving.ReloadConfigResponse"]
 ModelServerConfig: Any = _classes["tensorflow.serving.ModelServerConfig"]

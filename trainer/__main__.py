@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from trainer import logs
+from observability import logs
 from trainer.errors import TrainerError
 from trainer.orders import DEFAULT_ORDER
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
 from transport.environment import SettingsError, settings_from_environment, unknown_variables
+from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
 
@@ -293,6 +294,8 @@ if __name__ == "__main__":
         sys.exit(f"{type(err).__name__}: {err}")
     except UnusableFileError as err:
         sys.exit(str(err))
+    except CannotListenError as err:
+        sys.exit(f"{err} TRAINER_ADDRESS, TRAINER_HEALTH_ADDRESS and TRAINER_METRICS_ADDRESS set others")
     except SettingsError as err:
         click.echo(err, err=True)
         sys.exit(2)

@@ -12,8 +12,8 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from observability import request_id
 from observability.journal import append
-from trainer import logs
 from trainer.errors import AuditTrailUnavailableError, TrainerError
 
 CALLER_KEY = "x-caller"
@@ -83,7 +83,7 @@ class AuditInterceptor(grpc.aio.ServerInterceptor):
     def _noted(self, method: str, behaviour: Any) -> Callable[[Message, Any], Awaitable[Message]]:
         async def noted(request: Message, context: Any) -> Message:
             facts: dict[str, object] = {
-                "request_id": logs.request_id.get(),
+                "request_id": request_id.current.get(),
                 "caller": _caller(context),
                 "method": method.rpartition("/")[2],
                 "request": MessageToDict(request, preserving_proto_field_name=True),

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
 from trainer.grouping import near_duplicate_groups
-from trainer.ingest import Ingested, Progress, ingest
+from trainer.ingest import Ingested, ingest
 from trainer.known_slices import KnownSlices
 from trainer.npz import Streamed, map_npz, write_npz
 from trainer.paths import MANIFEST
+from trainer.progress_bar import OnProgress
 from trainer.sources import SliceSource
 from trainer.split import Sides, held_out_rows
 
@@ -89,7 +90,7 @@ def build_dataset(
     source: SliceSource,
     paths: DatasetPaths,
     seed: int,
-    progress: Progress,
+    on_progress: OnProgress,
     known: KnownSlices,
     staging_dir: Path | None = None,
 ) -> DatasetSummary:
@@ -101,7 +102,7 @@ def build_dataset(
       source: images and labels.
       paths: of what is written.
       seed: of the split.
-      progress: of the reading.
+      on_progress: of the reading.
       known: slices whose near-duplicates stay on the side where they were.
       staging_dir: where the files lie until then, of the same file system; by default that of `paths.all_npz`.
 
@@ -110,7 +111,7 @@ def build_dataset(
     """
     paths.all_npz.parent.mkdir(parents=True, exist_ok=True)
     with _staging(staging_dir or paths.all_npz.parent) as staging:
-        ingested = ingest(source, staging / "pixels.npy", progress)
+        ingested = ingest(source, staging / "pixels.npy", on_progress)
         _assign(ingested, seed, known)
         manifest = ingested.manifest
         fingerprint = _fingerprint(manifest)

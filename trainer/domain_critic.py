@@ -7,7 +7,6 @@ Source: Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure" (2019),
 Model Robustness and Uncertainty" (2019).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,7 @@ from numpy.typing import NDArray
 
 from trainer.augmentation import augmented
 from trainer.outliers import outlier
-
-OnProgress = Callable[[int, int], None]
-"""Called at the start and after each epoch with the number of those that are done and of all."""
+from trainer.progress_bar import OnProgress
 
 _EPOCHS = 12
 _BATCH = 32

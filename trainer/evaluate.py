@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from gateway.imaging import ImageArray, InputSpec, preprocess
 from trainer.dataset import Split
 from trainer.figures import Evaluation
-from trainer.ingest import Progress
+from trainer.progress_bar import OnProgress
 
 _BATCH = 32
 
@@ -34,16 +34,16 @@ class Candidate:
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-def predict_split(candidate: Candidate, split: Split, progress: Progress) -> dict[str, NDArray[Any]]:
+def predict_split(candidate: Candidate, split: Split, on_progress: OnProgress) -> dict[str, NDArray[Any]]:
     """Returns the outputs of `serving_default` for every slice of a split, in its order."""
-    return predict_images(candidate, split.images, progress=progress)
+    return predict_images(candidate, split.images, on_progress=on_progress)
 
 
 def predict_images(
     candidate: Candidate,
     images: Sequence[ImageArray] | ImageArray,
     signature: str = "serving_default",
-    progress: Progress = lambda _done, _total: None,
+    on_progress: OnProgress = lambda _done, _total: None,
 ) -> dict[str, NDArray[Any]]:
     """Returns the outputs of a signature for N >= 1 images, batch by batch, each with first axis N.
 
@@ -51,13 +51,13 @@ def predict_images(
       candidate: preprocesses as its own signature says.
       images: uint8 (height, width, channels) each.
       signature: to be run.
-      progress: of the images.
+      on_progress: of the images.
     """
     parts = []
     for at in range(0, len(images), _BATCH):
         fitted = [preprocess(image, candidate.input_spec) for image in images[at : at + _BATCH]]
         parts.append(candidate.predict(np.stack(fitted), signature))
-        progress(min(at + _BATCH, len(images)), len(images))
+        on_progress(min(at + _BATCH, len(images)), len(images))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -3,6 +3,16 @@
 from dataclasses import dataclass
 
 
+def precision_recall_f1(true: int, false: int, missed: int) -> tuple[float, float, float]:
+    """Returns the figures of a class, from how many were called so rightly, wrongly, or not at all; see `ratio`."""
+    return ratio(true, true + false), ratio(true, true + missed), ratio(2 * true, 2 * true + false + missed)
+
+
+def ratio(part: float, whole: float) -> float:
+    """Returns what a part is of the whole; 0 where there is nothing to divide by."""
+    return part / whole if whole else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class EpochMetrics:
     """Figures of one epoch: losses, and accuracies in [0, 1]."""

@@ -1,7 +1,6 @@
 """Reading of labelled slices into one pixel file, with every exclusion counted and named."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -13,13 +12,11 @@ from gateway.imaging import ImageArray, InputSpec, InvalidImageError, decode, pr
 from trainer.errors import LabelFileError, SourceError
 from trainer.grouping import HASH_BITS, perceptual_hash
 from trainer.npz import allocate_pixels
+from trainer.progress_bar import OnProgress
 from trainer.sources import SliceSource
 
 SIDE = 240
 """Height and width of a stored slice, in pixels."""
-
-Progress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
 
 MANIFEST_COLUMNS = ["name", "label", "sha256", "group", "split", "excluded"]
 
@@ -41,7 +38,7 @@ class Ingested:
     is_grey: bool
 
 
-def ingest(source: SliceSource, pixel_file: Path, progress: Progress) -> Ingested:
+def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> Ingested:
     """Reads every slice once; memory is bounded by one of them.
 
     Raises:
@@ -68,7 +65,7 @@ def ingest(source: SliceSource, pixel_file: Path, progress: Progress) -> Ingeste
                 digests[row] = hashlib.sha256(content).hexdigest()
                 pixels[row] = preprocess(image, InputSpec(SIDE, SIDE, 3))
                 hashes[row] = perceptual_hash(pixels[row])
-        progress(row + 1, len(manifest))
+        on_progress(row + 1, len(manifest))
     manifest = manifest.assign(sha256=digests, excluded=excluded)
     _exclude_conflicts(manifest)
     return Ingested(manifest, pixels, hashes, is_grey)

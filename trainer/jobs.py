@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from observability import tracing
-from trainer import logs
+from observability import request_id, tracing
 from trainer.errors import DiskFullError, TrainerError
 from trainer.latest import Latest
 from trainer.no_space import told_if_full
@@ -48,11 +47,11 @@ class Jobs:
         self._current: tuple[str, asyncio.Task[Outcome]] | None = None
         self._unwanted: set[str] = set()
 
-    async def submit(self, order: Order, request_id: str) -> Operation:
+    async def submit(self, order: Order, order_id: str) -> Operation:
         """Queues a job; see Operations.add."""
         trace = tracing.current.get()
-        origin = Origin(request_id=logs.request_id.get(), traceparent=trace.traceparent if trace else "")
-        return await self._operations.add(order, request_id, self._capacity, origin)
+        origin = Origin(request_id=request_id.current.get(), traceparent=trace.traceparent if trace else "")
+        return await self._operations.add(order, order_id, self._capacity, origin)
 
     async def cancel(self, operation_id: str) -> None:
         """Ends a job. Returns when it has ended, in whatever way: it may have been too late.
@@ -104,7 +103,7 @@ class Jobs:
     async def _do(self, operation: Operation) -> None:
         observed = ObservedJob(operation)
         # What is logged and recorded of it belongs to the call that it comes from.
-        logs.request_id.set(operation.origin.request_id)
+        request_id.current.set(operation.origin.request_id)
         tracing.current.set(observed.trace)
         _logger.info("job begins", extra={"operation": operation.operation_id})
         latest = Latest(operation.progress)

@@ -24,7 +24,7 @@ DEFAULT_ORDER = Order(
 )
 """What an empty request asks for; 0 epochs stand for the architecture's own number."""
 
-_OWN_DIRECTORIES = ("audit", "models", "runs", "run", "train", "test")
+_OWN_DIRECTORIES = ("audit", "cross-validation", "models", "runs", "run", "train", "test")
 """Of the trainer, under the data root: no place for a caller's data set."""
 
 

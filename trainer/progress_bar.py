@@ -5,10 +5,13 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+OnProgress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+
 
 @contextmanager
-def bar_of(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows a bar while the context lasts; it yields what to call with how much is done, and of how much."""
+def bar_of(unit: str) -> Iterator[OnProgress]:
+    """Shows a bar while the context lasts, and yields what moves it."""
     with tqdm(unit=unit, disable=None) as bar:
 
         def advance(done: int, total: int) -> None:

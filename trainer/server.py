@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from observability.exposition import exposed
 from observability.tracing import exporting
 from trainer.audit import AuditInterceptor, AuditTrail
-from trainer.error_interceptor import ErrorInterceptor
+from trainer.call_interceptor import CallInterceptor
 from trainer.errors import TrainerError
 from trainer.evaluator import Evaluator
 from trainer.jobs import Jobs
@@ -35,7 +35,6 @@ from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered
-from transport.errors import CannotListenError
 from transport.health import answering_probes
 from transport.server_tls import listen
 
@@ -60,8 +59,8 @@ async def serve(settings: TrainerSettings) -> None:
     Once it listens it says so on stdout, in one line: `Trainer listening on <host>:<port>`.
 
     Raises:
-      TrainerError: another daemon has the data root, what a killed one left cannot be put in order, or it cannot
-        listen there.
+      TrainerError: another daemon has the data root, or what a killed one left cannot be put in order.
+      CannotListenError: a port is taken.
       UnusableFileError: a file of TLS cannot be used.
     """
     stop = asyncio.Event()
@@ -87,7 +86,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
       The address that it listens on, "host:port".
 
     Raises:
-      TrainerError, UnusableFileError: as for `serve`.
+      TrainerError, CannotListenError, UnusableFileError: as for `serve`.
     """
     async with contextlib.AsyncExitStack() as stack:
         operations = Operations(settings.database)
@@ -97,14 +96,11 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         rollout = Rollout(settings, serving)
         stack.enter_context(exporting("braintumor-trainer", settings.otlp_endpoint, settings.trace_ratio))
         stack.enter_context(registered(Present(settings.database, lambda: rollout.state.labels), REGISTRY))
-        try:
-            stack.enter_context(exposed(REGISTRY, settings.metrics_address))
-        except OSError as err:
-            raise TrainerError(f"cannot serve metrics on {settings.metrics_address}; is the port taken?") from err
+        stack.enter_context(exposed(REGISTRY, settings.metrics_address))
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
         jobs = Jobs(operations, retraining, settings.max_queued_jobs)
-        interceptors = [ErrorInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
+        interceptors = [CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
         # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
         server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
         training = TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings.data_root)
@@ -123,13 +119,8 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     async with contextlib.AsyncExitStack() as stack:
-        try:
-            port = listen(server, settings.address, settings.tls)
-            await stack.enter_async_context(
-                answering_probes(health_servicer, settings.health_address, [ErrorInterceptor()])
-            )
-        except CannotListenError as err:
-            raise TrainerError(f"{err} TRAINER_ADDRESS and TRAINER_HEALTH_ADDRESS set others") from err
+        port = listen(server, settings.address, settings.tls)
+        await stack.enter_async_context(answering_probes(health_servicer, settings.health_address, [CallInterceptor()]))
         await server.start()
         for service in ("", *_SERVICES):
             await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)

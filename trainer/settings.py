@@ -127,17 +127,17 @@ class TrainerSettings(BaseSettings):
 
     @property
     def train_npz(self) -> Path:
-        """The training split that build-dataset wrote last."""
+        """The training split of the data set that was built last."""
         return self.data_root / "train" / "train_data.npz"
 
     @property
     def test_npz(self) -> Path:
-        """The untouched test split that build-dataset wrote last."""
+        """Its untouched test split."""
         return self.data_root / "test" / "test_data.npz"
 
     @property
     def dataset_summary(self) -> Path:
-        """Counts of the data set that build-dataset wrote last."""
+        """Its counts."""
         return self.data_root / "test" / "summary.json"
 
     @property

@@ -6,7 +6,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
-from trainer import logs
+from observability import request_id
 from trainer.errors import TrainerError
 from trainer.no_space import told_if_full
 
@@ -28,7 +28,7 @@ def to_status(error: Exception) -> status_pb2.Status:
     told = told_if_full(error)
     if not isinstance(told, TrainerError):
         _logger.error("call failed", exc_info=error)
-        message = f"Internal error. If it stays, report it with request id {logs.request_id.get()}."
+        message = f"Internal error. If it stays, report it with request id {request_id.current.get()}."
         return status_of(grpc.StatusCode.INTERNAL, "INTERNAL", message)
     _logger.debug("call refused", extra={"reason": told.reason, "refusal": str(told)})
     status = status_of(told.status_code, told.reason, str(told))

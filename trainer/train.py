@@ -12,12 +12,13 @@ from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
 from trainer.calibration import Outputs, calibrate
 from trainer.dataset import Split
-from trainer.domain_critic import OnProgress, fit_critic
+from trainer.domain_critic import fit_critic
 from trainer.figures import EpochMetrics
 from trainer.fitting import Material, OnEpoch, fit
 from trainer.kept_network import KeptNetwork
 from trainer.known_slices import TRAIN_HASHES, write_hashes
 from trainer.npz import allocate_pixels
+from trainer.progress_bar import OnProgress
 from trainer.servable import export
 from trainer.split import held_out_rows
 

@@ -1,1 +1,1 @@
-"""Transport security of the processes: TLS from files that may change, and the rule for open ports."""
+"""How processes are set up and reached: settings, TLS from files that may change, the rule for open ports, probes."""

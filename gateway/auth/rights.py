@@ -42,7 +42,6 @@ METHODS: Mapping[str, Right | Access] = {
     "/braintumor.v1.ModelService/SetCanary": Right.ADMIN,
     # Probes and load balancers have no tokens, and learn no more than whether it is well.
     "/grpc.health.v1.Health/Check": Access.OPEN,
-    "/grpc.health.v1.Health/List": Access.OPEN,
     "/grpc.health.v1.Health/Watch": Access.OPEN,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Access.KNOWN,
 }

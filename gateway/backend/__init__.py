@@ -1,1 +1,1 @@
-"""The gateway's side of TensorFlow Serving: its wire, its versions, and batches of calls to it."""
+"""The gateway's side of TensorFlow Serving: its wire, its versions, and batches of calls to it; and of the trainer."""

@@ -54,7 +54,8 @@ class Batcher:
 
     A lone caller is never held back: while fewer than `max_calls_in_flight` calls are under way, its image goes at
     once. Under load those that arrive during a call make up the next one, so batches grow with the load by
-    themselves and no timer is needed. First come, first served, whatever the version and signature.
+    themselves and no timer is needed. First come, first served, but that a batch takes along what waits for the same
+    version and signature as its first image.
     """
 
     def __init__(self, model: Model, max_batch_size: int, max_calls_in_flight: int) -> None:

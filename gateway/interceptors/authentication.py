@@ -35,7 +35,8 @@ class AuthenticationInterceptor(AroundInterceptor):
         """Returns a handler that asks at the beginning, and again for each request of a stream."""
         if self._authenticator is None or access_to(method) is Access.OPEN:
             return handler
-        if handler.request_streaming:
+        # One request looks like a stream of them by now: see ReceivingInterceptor.
+        if handler.request_streaming and handler.response_streaming:
 
             async def checked(requests: AsyncIterator[Any], context: _Context) -> AsyncIterator[Any]:
                 async for request in requests:

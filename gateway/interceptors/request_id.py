@@ -5,8 +5,8 @@ from typing import Any
 
 import grpc
 
-from gateway import request_id
 from gateway.interceptors.around import AroundInterceptor
+from observability import request_id
 
 
 class RequestIdInterceptor(AroundInterceptor):

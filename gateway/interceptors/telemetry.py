@@ -9,12 +9,12 @@ from typing import Any
 import grpc
 from prometheus_client import Counter
 
-from gateway import caller, request_id
+from gateway import caller
 from gateway.backlog import OutlookOf
 from gateway.interceptors.around import AroundInterceptor
 from gateway.settings import Settings
 from gateway.telemetry import call, metrics
-from observability import tracing
+from observability import request_id, tracing
 
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 

@@ -92,7 +92,7 @@ class ClassifierService(ClassifierServiceServicer):
         verdict = answer.verdict
         response = pb2.PredictResponse(
             prediction=pb2.Prediction(
-                label="Tumor" if verdict.tumor else "No Tumor",
+                label=verdict.label,
                 probability=verdict.probability,
                 reliability=pb2.Reliability.ValueType(verdict.reliability),
                 ood_score=verdict.ood_score,

@@ -12,10 +12,10 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway import caller, request_id
+from gateway import caller
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from gateway.status import ERROR_DOMAIN
-from observability import tracing
+from observability import request_id, tracing
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]

@@ -107,9 +107,9 @@ SERVED_VERSION = Gauge(
 
 
 @cache
-def predictions(version: int, tumor: bool, reliability: str) -> Counter:
+def predictions(version: int, label: str, reliability: str) -> Counter:
     """Returns the count of one kind of verdict; looking it up in PREDICTIONS takes longer than counting."""
-    return PREDICTIONS.labels(version, "Tumor" if tumor else "No Tumor", reliability)
+    return PREDICTIONS.labels(version, label, reliability)
 
 
 @cache

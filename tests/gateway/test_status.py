@@ -3,10 +3,10 @@
 import grpc
 import pytest
 
-from gateway import request_id
 from gateway.errors import ServingBusyError, VersionLabelNotFoundError
 from gateway.imaging import ImageLimits, InvalidImageError, decode
 from gateway.status import to_status
+from observability import request_id
 
 
 def test_an_error_names_its_reason(told):

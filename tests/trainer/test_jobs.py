@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from trainer import logs
+from observability import logs, request_id
 from trainer.errors import ChildError, DiskFullError, OperationNotFoundError, OperationUnfinishedError, SourceError
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.jobs import Jobs
@@ -114,8 +114,8 @@ async def test_what_a_job_logs_carries_the_request_id_of_its_call(
     caplog.set_level("INFO")
     caplog.handler.setFormatter(logs.JsonFormatter())
     async with _scene(tmp_path, order) as scene:
-        for request_id in ("first", "second"):
-            logs.request_id.set(request_id)
+        for identity in ("first", "second"):
+            request_id.current.set(identity)
             await scene.submit()
         scene.work.let_go.set()
         await until(lambda: caplog.text.count("job ended") == 2)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from observability import tracing
-from trainer import logs
+from observability import logs, tracing
 from trainer.errors import RolloutError
 from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, State, Step
 from trainer.operation_store import OperationStore

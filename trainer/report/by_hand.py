@@ -7,13 +7,13 @@ from pathlib import Path
 from trainer.dataset import DatasetSummary, Split, load_split
 from trainer.errors import TrainerError
 from trainer.evaluate import Candidate, predict_split
-from trainer.ingest import Progress
+from trainer.progress_bar import OnProgress
 from trainer.record import read_record
 from trainer.report.answers import Answers
 from trainer.settings import TrainerSettings
 
 
-def answers_by_hand(settings: TrainerSettings, others: Mapping[str, Path], progress: Progress) -> Answers:
+def answers_by_hand(settings: TrainerSettings, others: Mapping[str, Path], progress: OnProgress) -> Answers:
     """Asks the network that was trained last, and others, about the stored test split.
 
     Args:
@@ -35,7 +35,7 @@ def answers_by_hand(settings: TrainerSettings, others: Mapping[str, Path], progr
     return Answers(split, outputs, named, _summary(settings, split), settings.report_pictures)
 
 
-def _overall(progress: Progress, before: int, networks: int, done: int, slices: int) -> None:
+def _overall(progress: OnProgress, before: int, networks: int, done: int, slices: int) -> None:
     progress(before + done, networks * slices)
 
 

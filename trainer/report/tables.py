@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.bootstrap import FIGURES
 from trainer.dataset import DatasetSummary
-from trainer.figures import Evaluation
+from trainer.figures import Evaluation, precision_recall_f1, ratio
 from trainer.reliability import Reliability
 from trainer.report.answers import Answers
 from trainer.report.intervals import Figure, Measured
@@ -122,17 +122,12 @@ def _cells(figures: Mapping[str, Figure], sign: str = "") -> list[str]:
 
 
 def _counts(name: str, *counts: int) -> list[str]:
-    return [name, *(f"{count} ({_ratio(count, sum(counts)) * 100:.1f} %)" for count in counts)]
+    return [name, *(f"{count} ({ratio(count, sum(counts)) * 100:.1f} %)" for count in counts)]
 
 
 def _class(name: str, tp: int, fp: int, tn: int, fn: int) -> list[str]:
-    precision, recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
-    figures = (precision, recall, _ratio(2 * tp, 2 * tp + fp + fn), _ratio(tn, tn + fp))
+    figures = (*precision_recall_f1(tp, fp, fn), ratio(tn, tn + fp))
     return [name, *(f"{figure:.4f}" for figure in figures), str(tp + fn)]
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
 
 
 def _dataset(dataset: DatasetSummary | None) -> Iterable[list[str]]:

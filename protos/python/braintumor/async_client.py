@@ -29,6 +29,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
       credentials: of the channel, for TLS; None is plain text.
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
+      token: API key or JWT that tells who calls.
     """
 
     async def predict(

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from gateway import caller, request_id
+from gateway import caller
 from gateway.backlog import Outlook
 from gateway.errors import ServingBusyError
 from gateway.interceptors import INTERCEPTORS, Chain
 from gateway.settings import Settings
 from gateway.telemetry.metrics import REGISTRY
+from observability import request_id
 
 _KINDS = ["unary_unary", "unary_stream", "unary_stream_writing", "stream_unary", "stream_stream"]
 

@@ -9,7 +9,7 @@ from braintumor.v1 import model_service_pb2 as pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub, add_ModelServiceServicer_to_server
 from google.rpc import error_details_pb2, status_pb2
 
-from trainer.error_interceptor import ErrorInterceptor
+from trainer.call_interceptor import CallInterceptor
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import RolloutState
 from trainer.services.models import ModelServicer
@@ -21,7 +21,7 @@ def call(settings, play):
 
     def call(scene):
         async def with_service(rollout, client):
-            server = grpc.aio.server(interceptors=[ErrorInterceptor()])
+            server = grpc.aio.server(interceptors=[CallInterceptor()])
             add_ModelServiceServicer_to_server(ModelServicer(rollout, client, settings), server)
             port = server.add_insecure_port("127.0.0.1:0")
             await server.start()

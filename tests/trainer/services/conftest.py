@@ -14,7 +14,7 @@ from google.longrunning import operations_pb2_grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from trainer.audit import AuditInterceptor, AuditTrail
-from trainer.error_interceptor import ErrorInterceptor
+from trainer.call_interceptor import CallInterceptor
 from trainer.errors import SourceError
 from trainer.evaluator import Evaluator
 from trainer.figures import EpochMetrics, Evaluation
@@ -76,7 +76,7 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
         await store.open()
         jobs = Jobs(store, work, _MAX_QUEUED)
         running = asyncio.create_task(jobs.run())
-        server = grpc.aio.server(interceptors=[ErrorInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))])
+        server = grpc.aio.server(interceptors=[CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))])
         async with open_channel("127.0.0.1:1") as nowhere:
             evaluator = Evaluator(settings, Rollout(settings, ServingClient(nowhere, settings.model_name)))
             trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from gateway import request_id
-from gateway.logs import JsonFormatter
+from observability import request_id
+from observability.logs import JsonFormatter
 
 
 def _line(**fields):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway import request_id
+from observability import request_id
 
 
 def test_a_callers_id_is_kept():

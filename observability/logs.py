@@ -2,14 +2,11 @@
 
 import json
 import logging
+import os
 import sys
 import time
-from contextvars import ContextVar
 
-from observability import tracing
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""Id of the call that the running task, or job, works for; empty outside of calls."""
+from observability import request_id, tracing
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -26,18 +23,25 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if current := request_id.get():
+        if current := request_id.current.get():
             line["request_id"] = current
         if trace := tracing.current.get():
             line["trace_id"] = trace.trace_id
         line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps(line, default=_describe)
 
 
 def configure(level: str) -> None:
-    """Sends all records of the process from `level` upwards to stderr."""
+    """Sends all records of the process from `level` upwards to stderr. To be called before gRPC is imported."""
+    # Its core writes plain lines of its own to stderr, one for every connection that ends.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def _describe(value: object) -> str:
+    # Bytes are images of patients: their number is all that may be known.
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

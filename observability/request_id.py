@@ -8,7 +8,7 @@ METADATA_KEY = "x-request-id"
 """Metadata key under which callers send an id and get it back."""
 
 current: ContextVar[str] = ContextVar("request_id", default="")
-"""Id of the call that the running task works for; empty outside of calls."""
+"""Id of the call that the running task, or job, works for; empty outside of calls."""
 
 _ACCEPTABLE = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 

@@ -1,8 +1,6 @@
-"""Interceptor around every call: gives it the caller's request id, turns errors into gRPC statuses, and observes it."""
+"""Interceptor around every call."""
 
 import inspect
-import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,21 +9,23 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
-from trainer import logs
+from observability import request_id
 from trainer.errors import MalformedRequestError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
 
 _DETAILS_KEY = "grpc-status-details-bin"
-_REQUEST_ID_KEY = "x-request-id"
-_ACCEPTABLE_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # quoted: it is generic for type checkers only
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """The one place where exceptions leave the process: as `trainer.status` words them."""
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Gives each call the caller's request id, reads its request, observes it, and gives it its status.
+
+    It is the one place where exceptions leave the process: as `trainer.status` words them.
+    """
 
     async def intercept_service(
         self,
@@ -36,7 +36,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_streaming:  # no stream of requests is among our methods; reflection's is
             return handler
-        offered = dict(handler_call_details.invocation_metadata).get(_REQUEST_ID_KEY)
+        offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
         make = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
@@ -55,7 +55,7 @@ def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
         ) from err
 
 
-def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], method: str, offered_id: object) -> Any:
+def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], method: str, offered_id: str | bytes | None) -> Any:
     # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
     if inspect.isasyncgenfunction(behaviour):
 
@@ -76,11 +76,10 @@ def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], method: str, offered
 
 
 @asynccontextmanager
-async def _mapped(context: Any, offered_id: object) -> AsyncIterator[None]:
-    is_acceptable = isinstance(offered_id, str) and _ACCEPTABLE_ID.fullmatch(offered_id)
-    identity = str(offered_id) if is_acceptable else secrets.token_hex(8)
-    logs.request_id.set(identity)
-    metadata = ((_REQUEST_ID_KEY, identity),)
+async def _mapped(context: Any, offered_id: str | bytes | None) -> AsyncIterator[None]:
+    identity = request_id.accept(offered_id)
+    request_id.current.set(identity)
+    metadata = ((request_id.METADATA_KEY, identity),)
     context.set_trailing_metadata(metadata)
     try:
         yield
