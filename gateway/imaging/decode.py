@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from gateway.imaging.bands import bands
 from gateway.imaging.errors import (
     ConstantImageError,
     CorruptImageError,
@@ -75,6 +76,7 @@ class OpenedImage:
         """Reads the pixels. Once only. Returns and raises as decode does."""
         with self._decoding():
             pixels = self._decoder.pixels(self._image)
+            self._image.close()  # whoever goes on with the pixels need not hold them twice
         if _is_constant(pixels):
             raise ConstantImageError("All pixels of the image are equal, so it holds no slice; send a picture of one.")
         return pixels
@@ -150,6 +152,8 @@ def _undecodable(decoder: Decoder, data: bytes) -> InvalidImageError:
 
 
 def _is_constant(pixels: ImageArray) -> bool:
-    # Each byte against the same channel of the pixel before it: one pass over contiguous memory.
-    values, channels = pixels.reshape(-1), pixels.shape[2]
-    return np.array_equal(values[channels:], values[:-channels])
+    # By its first row: a row of bytes compares faster than pixels do.
+    first = pixels[0].reshape(-1)
+    if not np.array_equal(first[pixels.shape[2] :], first[: -pixels.shape[2]]):
+        return False
+    return all(bool((pixels[rows].reshape(-1, first.size) == first).all()) for rows in bands(*pixels.shape[:2]))

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gateway.imaging.bands import bands, rows_of
 from gateway.imaging.pixels import ImageArray
 
 _COLOURS = (
@@ -33,7 +34,10 @@ def draw_heatmap(heat: NDArray[np.float32], height: int, width: int) -> Image.Im
     """
     # Resized before it is rounded, so that a map of a few cells shows no steps.
     smooth = Image.fromarray(np.nan_to_num(heat).astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    return Image.fromarray(np.clip(np.asarray(smooth) * (_LEVELS - 1) + 0.5, 0, _LEVELS - 1).astype(np.uint8))
+    levels = np.empty((height, width), np.uint8)
+    for rows in bands(height, width):
+        levels[rows] = np.clip(rows_of(smooth, rows) * (_LEVELS - 1) + 0.5, 0, _LEVELS - 1)
+    return Image.fromarray(levels)
 
 
 def draw_overlay(heatmap: Image.Image, image: ImageArray) -> Image.Image:
@@ -46,11 +50,15 @@ def draw_overlay(heatmap: Image.Image, image: ImageArray) -> Image.Image:
     Returns:
       RGB.
     """
-    coloured = heatmap.copy()
-    coloured.putpalette(_palette())
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("RGB")
-    opacity = heatmap.point([round(level * _MAX_OPACITY) for level in range(_LEVELS)])
-    return Image.composite(coloured.convert("RGB"), picture, opacity)
+    palette, opacities = _palette(), [round(level * _MAX_OPACITY) for level in range(_LEVELS)]
+    for rows in bands(*image.shape[:2]):
+        place = (0, rows.start, heatmap.width, rows.stop)
+        coloured = heatmap.crop(place)
+        opacity = coloured.point(opacities)
+        coloured.putpalette(palette)
+        picture.paste(coloured.convert("RGB"), place, opacity)
+    return picture
 
 
 def _palette() -> bytes:

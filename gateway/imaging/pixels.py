@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from gateway.imaging.bands import array_of, bands
 from gateway.imaging.errors import CorruptImageError
 
 ImageArray = npt.NDArray[np.uint8]
@@ -28,12 +29,15 @@ def to_uint8(image: Image.Image) -> ImageArray:
     """
     image.load()
     if image.mode.startswith("I;16"):
-        return _opaque(scale_by_depth(np.asarray(image)), image)
+        values = array_of(image)
+        return _opaque(scale_by_depth(values), values, image.info.get("transparency"))
     if image.mode in {"I", "F"}:
-        return scale_by_range(np.asarray(image))
+        return scale_by_range(array_of(image))
     if image.mode in _WITH_ALPHA or "transparency" in image.info:
         return _over_black(image)
-    return _array(image.convert("L" if image.mode in _GREY else "RGB"))
+    mode = "L" if image.mode in _GREY else "RGB"
+    pixels = array_of(image if image.mode == mode else image.convert(mode))  # it would copy one that has it already
+    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 
 def scale_by_depth(values: npt.NDArray[np.uint16]) -> ImageArray:
@@ -49,11 +53,14 @@ def scale_by_depth(values: npt.NDArray[np.uint16]) -> ImageArray:
     """
     brightest = int(values.max())
     top = next(2**bits - 1 for bits in _BIT_DEPTHS if brightest < 2**bits)
-    scaled = values.astype(np.uint32)
-    scaled *= 255
-    scaled += top // 2
-    scaled //= top
-    return scaled.astype(np.uint8)[..., np.newaxis]
+    pixels = np.empty((*values.shape, 1), np.uint8)
+    for rows in bands(*values.shape):
+        scaled = values[rows].astype(np.uint32)
+        scaled *= 255
+        scaled += top // 2
+        scaled //= top
+        pixels[rows, :, 0] = scaled
+    return pixels
 
 
 def scale_by_range(values: npt.NDArray[Any]) -> ImageArray:
@@ -72,27 +79,27 @@ def scale_by_range(values: npt.NDArray[Any]) -> ImageArray:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(high - low):
         raise CorruptImageError("The image holds pixels that are not finite; replace NaN and infinity in it.")
-    scaled = (values.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
-    return np.rint(scaled).astype(np.uint8)[..., np.newaxis]
+    factor = 255 / (high - low) if high > low else 0
+    pixels = np.empty((*values.shape, 1), np.uint8)
+    for rows in bands(*values.shape):
+        pixels[rows, :, 0] = np.rint((values[rows].astype(np.float64) - low) * factor)
+    return pixels
 
 
-def _opaque(pixels: ImageArray, image: Image.Image) -> ImageArray:
+def _opaque(pixels: ImageArray, values: npt.NDArray[np.uint16], transparent: int | None) -> ImageArray:
     """Blackens the value that a 16-bit PNG declares transparent."""
-    transparent = image.info.get("transparency")
-    if transparent is None:
-        return pixels
-    return np.where(np.asarray(image)[..., np.newaxis] == transparent, np.uint8(0), pixels)
+    if transparent is not None:
+        pixels[values == transparent] = 0
+    return pixels
 
 
 def _over_black(image: Image.Image) -> ImageArray:
     # Premultiplied colour is what compositing over black gives.
-    if image.mode in _GREY:
-        premultiplied = image if image.mode == "La" else image.convert("LA").convert("La")
-        return np.ascontiguousarray(_array(premultiplied)[..., :1])
-    premultiplied = image if image.mode == "RGBa" else image.convert("RGBA").convert("RGBa")
-    return np.ascontiguousarray(_array(premultiplied)[..., :3])
-
-
-def _array(image: Image.Image) -> ImageArray:
-    pixels = np.asarray(image)
-    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    straight, premultiplied, colours = ("LA", "La", 1) if image.mode in _GREY else ("RGBA", "RGBa", 3)
+    pixels = np.empty((image.height, image.width, colours), np.uint8)
+    for rows in bands(image.height, image.width):
+        band = image.crop((0, rows.start, image.width, rows.stop))
+        if band.mode != premultiplied:
+            band = band.convert(straight).convert(premultiplied)
+        pixels[rows] = np.asarray(band)[..., :colours]
+    return pixels

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, _imaging
 from PIL.TiffImagePlugin import TiffImageFile
 
+from gateway.imaging.bands import array_of
 from gateway.imaging.formats.decoder import Decoder
 from gateway.imaging.formats.tiff_directory import data_end
 from gateway.imaging.pixels import ImageArray, scale_by_range, to_uint8
@@ -61,7 +62,7 @@ def _pixels(image: Image.Image) -> ImageArray:
     image.load()
     tags = cast(TiffImageFile, image).tag_v2
     true_type = _TRUE_TYPES.get((image.mode, tags.get(_SAMPLE_FORMAT, _UNSIGNED)))
-    pixels = to_uint8(image) if true_type is None else scale_by_range(np.asarray(image).view(true_type))
+    pixels = to_uint8(image) if true_type is None else scale_by_range(array_of(image).view(true_type))
     # Up to 8 bits Pillow inverts these itself.
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode in {"I;16", "F"}:
         return 255 - pixels
