@@ -1,7 +1,6 @@
 """`python -m gateway`: one gateway, or GATEWAY_WORKERS of them on one port."""
 
 import asyncio
-import logging
 import sys
 
 import uvloop
@@ -9,12 +8,10 @@ import uvloop
 from gateway.settings import Settings
 from gateway.workers import supervise
 from observability import logs
-from transport.environment import SettingsError, settings_from_environment, unknown_variables
+from transport.environment import SettingsError, settings_from_environment
 from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
-
-_logger = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -29,8 +26,6 @@ def main() -> int:
         sys.stderr.write(f"{problem}\n")
         return 2
     logs.configure(settings.log_level)
-    for line in unknown_variables(Settings):
-        _logger.warning(line)
     try:
         return uvloop.run(_run(settings))
     except UnusableFileError as err:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from transport.addresses import ListenAddress, MaybeListenAddress
 from transport.tls_settings import PeerTls, ServerTls
 
 
@@ -34,10 +35,11 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         populate_by_name=True,
+        allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
 
-    address: str = Field(default="127.0.0.1:50051", pattern=r"^.+:\d+$")
+    address: ListenAddress = "127.0.0.1:50051"
     """Host and port to listen on; port 0 takes a free one."""
 
     serving_address: str = Field(
@@ -100,12 +102,12 @@ class Settings(BaseSettings):
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
 
-    caller_rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    caller_rate: float = Field(default=0.0, ge=0)
     """Calls that a caller may send to one gateway process in a second, and as many images in streams; 0 for any number.
     Calls beyond it are refused, streams wait. A caller is the name that goes with a token, else that of a certificate,
     else the host."""
 
-    caller_burst: float = Field(default=64.0, ge=1, allow_inf_nan=False)
+    caller_burst: float = Field(default=64.0, ge=1)
     """Calls that a caller who was quiet for a while may send at once."""
 
     default_deadline_s: float = Field(default=10.0, gt=0)
@@ -135,11 +137,11 @@ class Settings(BaseSettings):
     """Level of the record that each call leaves: method, status, duration, version, caller. INFO makes it one that is
     written by default, which takes some 20 microseconds of processor time."""
 
-    metrics_address: str = Field(default="", pattern=r"^(.+:\d+)?$")
+    metrics_address: MaybeListenAddress = ""
     """Host and port at which Prometheus reads metrics, over HTTP without log-in; port 0 takes a free one. Empty for
     none."""
 
-    health_address: str = Field(default="", pattern=r"^(.+:\d+)?$")
+    health_address: MaybeListenAddress = ""
     """Host and port for probes: nothing but grpc.health.v1, in plain text and for whoever asks, since probes of Docker
     and Kubernetes have neither TLS nor tokens; port 0 takes a free one. Empty for none."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import logging
 import os
 import shutil
 import sys
@@ -11,19 +10,16 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from observability import logs
 from trainer.errors import TrainerError
 from trainer.orders import DEFAULT_ORDER
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
-from transport.environment import SettingsError, settings_from_environment, unknown_variables
+from transport.environment import SettingsError, settings_from_environment
 from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
 
 _DEFAULT_SEED = DEFAULT_ORDER.seed
-
-_logger = logging.getLogger(__name__)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,10 +28,6 @@ def main(context: click.Context) -> None:
     """Builds data sets, trains, evaluates and publishes versions. Paths are relative to DATA_ROOT."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is first imported
     context.obj = settings_from_environment(TrainerSettings)
-    if context.invoked_subcommand == serve.name:
-        logs.configure(context.obj.log_level)
-    for line in unknown_variables(TrainerSettings):
-        _logger.warning(line)
 
 
 @main.command()
@@ -245,11 +237,13 @@ def publish(
 @click.pass_obj
 def serve(settings: TrainerSettings) -> None:
     """Runs the daemon: retraining jobs and versions over gRPC, until SIGTERM or Ctrl-C."""
+    from observability import logs
     from trainer import server
 
     if problem := refusal("trainer", settings.address, settings.tls, knows_callers=False, insecure=settings.insecure):
         click.echo(problem, err=True)
         raise click.exceptions.Exit(2)
+    logs.configure(settings.log_level)
     asyncio.run(server.serve(settings))
 
 

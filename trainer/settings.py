@@ -6,18 +6,21 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from transport.addresses import ListenAddress, MaybeListenAddress
 from transport.tls_settings import PeerTls, ServerTls
 
 
 class TrainerSettings(BaseSettings):
     """Read once in `__main__` and passed down."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAINER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TRAINER_", env_nested_delimiter="__", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     data_root: Path = Field(default=Path("data"), validation_alias="DATA_ROOT")
     """Directory under which everything that the trainer reads and writes lies."""
 
-    address: str = Field(default="127.0.0.1:50052", pattern=r"^.+:\d+$")
+    address: ListenAddress = "127.0.0.1:50052"
     """Host and port that the daemon listens on; port 0 takes a free one."""
 
     tls: ServerTls | None = None
@@ -80,11 +83,11 @@ class TrainerSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe level that the daemon logs."""
 
-    metrics_address: str = Field(default="", pattern=r"^(.+:\d+)?$")
+    metrics_address: MaybeListenAddress = ""
     """Host and port at which Prometheus reads the daemon's metrics, over HTTP without log-in; port 0 takes a free one.
     Empty for none."""
 
-    health_address: str = Field(default="", pattern=r"^(.+:\d+)?$")
+    health_address: MaybeListenAddress = ""
     """Host and port for probes: nothing but grpc.health.v1, in plain text and for whoever asks; port 0 takes a free
     one. Empty for none."""
 

@@ -116,14 +116,14 @@ def test_metrics_have_the_port_that_they_need():
 def test_of_the_three_only_the_gateway_is_published_and_all_only_to_this_machine():
     published = re.findall(r"ports: (.*)", COMPOSE)
     assert len(published) == 1 + len(WATCHERS)
-    assert all(re.fullmatch(r'\["(\$\{GATEWAY_PUBLISH:-)?127\.0\.0\.1:\d+}?:\d+"]', ports) for ports in published)
-    assert re.search(r'ports: \["\$\{GATEWAY_PUBLISH:-127\.0\.0\.1:50051}:50051"]', service("gateway"))
+    assert all(re.fullmatch(r'\["(\$\{PUBLISHED_ADDRESS:-)?127\.0\.0\.1:\d+}?:\d+"]', ports) for ports in published)
+    assert re.search(r'ports: \["\$\{PUBLISHED_ADDRESS:-127\.0\.0\.1:50051}:50051"]', service("gateway"))
 
 
 @pytest.mark.parametrize("name", ["gateway", "serving", "trainer", *WATCHERS])
 def test_no_service_is_root_or_writes_where_it_need_not(name):
     lines = service(name)
-    assert re.search(r'user: "(\$\{TRAINER_USER:-)?[1-9]\d*:[1-9]\d*}?"', lines)
+    assert re.search(r'user: "(\$\{DATA_OWNER:-)?[1-9]\d*:[1-9]\d*}?"', lines)
     assert "read_only: true" in lines
     assert "cap_drop: [ALL]" in lines
     assert "no-new-privileges:true" in lines

@@ -97,13 +97,13 @@ def test_a_slice_is_drawn_where_the_user_is(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "status", "text"),
+    ("variable", "value", "text"),
     [
-        ("TRAINER_JOB_THREADS", "0", 2, "TRAINER_JOB_THREADS: Input should be greater than or equal to 1"),
-        ("TRAINER_JOB_THREAD", "1", 0, "TRAINER_JOB_THREAD sets nothing; did you mean TRAINER_JOB_THREADS?"),
+        ("TRAINER_JOB_THREADS", "0", "TRAINER_JOB_THREADS: Input should be greater than or equal to 1"),
+        ("TRAINER_JOB_THREAD", "1", "TRAINER_JOB_THREAD sets nothing; did you mean TRAINER_JOB_THREADS?"),
     ],
 )
-def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, variable, value, status, text):
+def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, variable, value, text):
     monkeypatch.setenv(variable, value)
     run = _trainer(tmp_path, "write-config")
-    assert (run.returncode, run.stderr) == (status, f"{text}\n")
+    assert (run.returncode, run.stderr) == (2, f"{text}\n")
