@@ -50,6 +50,10 @@ class CallerRate:
         bucket.tokens -= 1
         return max(0.0, -bucket.tokens / self._rate)
 
+    def give_back(self, caller: str) -> None:
+        """Gives back a token that was reserved and is not needed."""
+        self._filled(caller).tokens += 1
+
     def _filled(self, caller: str) -> _Bucket:
         now_s = self._clock()
         bucket = self._buckets.setdefault(caller, _Bucket(self._burst, now_s))

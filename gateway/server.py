@@ -62,6 +62,7 @@ _REFLECTED = (
 )
 
 _RESOLUTION_S = 1.0
+_LEAST_PING_INTERVAL_MS = 5000
 
 _logger = logging.getLogger(__name__)
 
@@ -188,6 +189,9 @@ def _server(
         # What one connection sends beyond it waits at its caller's, and costs nothing here.
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
         ("grpc.so_reuseport", int(share_port)),
+        # Callers behind load balancers look every few seconds whether they are still there, also between calls.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
     ]
     chain = Chain([interceptor(settings, outlook) for interceptor in INTERCEPTORS])
     server = grpc.aio.server(interceptors=[chain], options=options)

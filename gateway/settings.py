@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
 
+    max_streams_of_caller: int = Field(default=64, ge=1)
+    """Streams that a caller may have open to one gateway process; more are refused. Each may hold an image."""
+
     caller_rate: float = Field(default=0.0, ge=0)
     """Calls that a caller may send to one gateway process in a second, and as many images in streams; 0 for any number.
     Calls beyond it are refused, streams wait. A caller is the name that goes with a token, else that of a certificate,

@@ -108,6 +108,8 @@ class _Supervisor:
             await asyncio.wait([self._stopped], timeout=_PAUSE_S)
 
     async def _start_worker(self) -> tuple[Process, bool]:
+        if self._metrics is not None:
+            self._metrics.mkdir(exist_ok=True)  # Whoever tidies up temporary files may have taken it for one.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE, env=self._environment()
         )

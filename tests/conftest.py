@@ -46,9 +46,9 @@ class Authority:
         self._name = _named(name)
         self.certificate = self._signed(name, self._key, days=1, is_ca=True)
 
-    def issue(self, name: str, days: int = 1) -> Identity:
+    def issue(self, name: str, days: int = 1, curve: ec.EllipticCurve = ec.SECP256R1()) -> Identity:  # noqa: B008
         """Writes a certificate that ends in some days, and its key, over what is there under that name."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = ec.generate_private_key(curve)
         file = self._folder / f"{name}.key"
         file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return Identity(self._signed(name, key, days, is_ca=False), file)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from transport.peer_tls import NO_PROXY
 from transport.server_tls import listen
 
 _PROBE_TIMEOUT_S = 4.0
@@ -54,7 +55,7 @@ async def answering_probes(
 
 def is_well(address: str) -> bool:
     """Asks a port for probes whether the process serves."""
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, [NO_PROXY]) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_PROBE_TIMEOUT_S

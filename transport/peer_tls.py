@@ -9,6 +9,9 @@ from transport.pem import read_authorities, read_pair
 from transport.tls_settings import PeerTls
 from transport.watched import UnusableFileError
 
+NO_PROXY = ("grpc.enable_http_proxy", 0)
+"""Processes of one service are no business of the proxy that the environment may name for others."""
+
 
 def connect(target: str, options: Sequence[tuple[str, Any]], tls: PeerTls | None) -> grpc.aio.Channel:
     """Returns a channel to a gRPC target, in plain text where there is no `tls`.
@@ -16,6 +19,7 @@ def connect(target: str, options: Sequence[tuple[str, Any]], tls: PeerTls | None
     Raises:
       UnusableFileError: as of `credentials`.
     """
+    options = (*options, NO_PROXY)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     named = (("grpc.ssl_target_name_override", tls.name),) if tls.name else ()

@@ -80,7 +80,7 @@ class SignedTokens:
                     leeway=_LEEWAY_S,
                     options={"require": ["exp", "iss", "aud", "sub"]},
                 )
-            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError) as err:
+            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError) as err:
                 failure = err  # another one may have signed it
                 continue
             if not is_name(claims["sub"]):

@@ -7,6 +7,7 @@ from gateway.interceptors.error_status import ErrorStatusInterceptor
 from gateway.interceptors.parsing import ParsingInterceptor
 from gateway.interceptors.receiving import ReceivingInterceptor
 from gateway.interceptors.request_id import RequestIdInterceptor
+from gateway.interceptors.streams import StreamsInterceptor
 from gateway.interceptors.telemetry import TelemetryInterceptor
 from gateway.interceptors.wrapping import Chain, WrappingInterceptor
 
@@ -18,12 +19,13 @@ INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
     AuthenticationInterceptor,
     CallerRateInterceptor,
     ReceivingInterceptor,
+    StreamsInterceptor,
     ParsingInterceptor,
 )
 """In the order in which a call meets them. The request id comes first: errors and their log records carry it. What
 counts calls stands around what gives them their status. Who is not let in gets no further than the authentication; who
-is known has a rate, and only then, and where there is room, the request is read. The parsing comes last, as part of the
-handling."""
+is known has a rate, and only then, and where there is room, the request is read. Streams are counted after that, where
+they still differ from other calls. The parsing comes last, as part of the handling."""
 
 PROBE_INTERCEPTORS: tuple[type[WrappingInterceptor], ...] = (
     ErrorStatusInterceptor,

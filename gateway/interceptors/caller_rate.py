@@ -44,7 +44,12 @@ class CallerRateInterceptor(AroundInterceptor):
 
     async def _paced(self, requests: AsyncIterator[Any], _: object) -> AsyncIterator[Any]:
         async for request in requests:
-            await asyncio.sleep(self._images.reserve(caller.current.get()))
+            name = caller.current.get()
+            try:
+                await asyncio.sleep(self._images.reserve(name))
+            except asyncio.CancelledError:
+                self._images.give_back(name)
+                raise
             yield request
 
 

@@ -251,6 +251,11 @@ def test_waits_for_a_service_that_is_not_ready(service, braintumor, failure):
     assert done.stdout.startswith(f"ready at {service.address}, version 7 of brain_tumor; ")
 
 
+def test_calls_this_machine_without_a_proxy(environment, braintumor):
+    environment["http_proxy"] = environment["https_proxy"] = environment["grpc_proxy"] = "http://127.0.0.1:1"
+    assert braintumor("info").returncode == 0
+
+
 def test_does_not_wait_for_a_service_that_refuses(service, braintumor):
     service.failures.append(grpc.StatusCode.PERMISSION_DENIED)
     done = braintumor("wait", "--timeout", "30")

@@ -48,6 +48,14 @@ def test_tokens_may_be_reserved_one_after_the_other(clock):
     assert [rate.reserve("a") for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
 
 
+def test_a_token_that_is_given_back_is_there_for_the_next(clock):
+    rate = CallerRate(10, 1, clock)
+    assert [rate.reserve("a") for _ in range(4)][-1] == pytest.approx(0.3)
+    for _ in range(3):
+        rate.give_back("a")
+    assert rate.reserve("a") == pytest.approx(0.1)
+
+
 def test_the_number_of_buckets_is_bounded(clock):
     rate = CallerRate(1, 1, clock)
     for number in range(20_000):

@@ -95,6 +95,11 @@ async def test_a_long_stream_leaves_no_memory_behind(start_serving, spawn_gatewa
         assert await stream(3000) < before + 3 * _MEGABYTE
 
 
+async def test_what_is_on_this_machine_is_called_without_a_proxy(start_serving, spawn_gateway, png):
+    async with start_serving() as serving, spawn_gateway(serving, http_proxy="http://127.0.0.1:1") as gateway:
+        await gateway.classifier.Predict(pb2.PredictRequest(image=png(204)))
+
+
 def _told(**variables: str) -> str:
     """Returns what a gateway says that cannot start."""
     run = subprocess.run(

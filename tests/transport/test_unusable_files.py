@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 @pytest.mark.parametrize(
@@ -19,12 +20,14 @@ import pytest
         (["trainer", "serve"], "TRAINER_TLS"),
     ],
 )
-@pytest.mark.parametrize("unusable", ["absent", "no authority", "another key"])
+@pytest.mark.parametrize("unusable", ["absent", "no authority", "another key", "a kind of key that gRPC does not use"])
 def test_it_names_the_file_and_ends(
     arguments: list[str], prefix: str, unusable: str, authority: Any, tmp_path: Path
 ) -> None:
     ca = authority(tmp_path, "ours")
     own, other = ca.issue("own"), ca.issue("other")
+    if unusable == "a kind of key that gRPC does not use":
+        own = ca.issue("own", curve=ec.SECP521R1())
     authorities = {"absent": tmp_path / "absent.pem", "no authority": own.key}.get(unusable, ca.certificate)
     key = other.key if unusable == "another key" else own.key
     is_server = prefix in {"GATEWAY_TLS", "TRAINER_TLS"}
@@ -39,5 +42,6 @@ def test_it_names_the_file_and_ends(
         check=False,
     )
     assert ended.returncode in {1, 2}
-    assert str(key if unusable == "another key" else authorities) in ended.stderr
+    blamed = {"another key": key, "a kind of key that gRPC does not use": own.certificate}.get(unusable, authorities)
+    assert str(blamed) in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -31,7 +31,7 @@ class AsyncConnection:
         token: str | None = None,
     ) -> None:
         self._metadata = call_metadata(address, credentials is not None, metadata, token)
-        options = channel_options()
+        options = channel_options(address)
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options)
             if credentials

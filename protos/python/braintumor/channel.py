@@ -71,15 +71,16 @@ def call_metadata(
     return sent
 
 
-def channel_options() -> list[tuple[str, Any]]:
-    """Options of every channel to the service.
+def channel_options(address: str) -> list[tuple[str, Any]]:
+    """Options of a channel to the service.
 
     Sizes are not limited here: the service limits images and says so with a reason, and an explained answer
-    may be larger than its image.
+    may be larger than its image. A proxy that the environment names is used, except to this machine.
     """
     return [
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.per_rpc_retry_buffer_size", _RETRIED_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
+        ("grpc.enable_http_proxy", int(not is_loopback(address))),
     ]

@@ -34,9 +34,17 @@ def _resident_bytes(callers: Any) -> int:
 
 
 def _in_progress(callers: Any, method: str) -> int:
+    return _metric(callers, rf'requests_in_progress{{method="{method.removeprefix("/")}"}}')
+
+
+def _refused(callers: Any, method: str) -> int:
+    labels = rf'code="RESOURCE_EXHAUSTED",method="{method.removeprefix("/")}",model_version=""'
+    return _metric(callers, rf"requests_total{{{labels}}}")
+
+
+def _metric(callers: Any, name: str) -> int:
     with urllib.request.urlopen(callers.metrics) as page:  # noqa: S310 http, and our own
-        text = page.read().decode()
-    found = re.search(rf'requests_in_progress{{method="{method.removeprefix("/")}"}} (\S+)', text)
+        found = re.search(rf"{name} (\S+)", page.read().decode())
     return int(float(found[1])) if found else 0
 
 
@@ -96,15 +104,17 @@ def test_callers_send_half_a_message(callers: Any, raw: Any, eventually: Any) ->
 def test_a_thousand_streams_send_nothing(callers: Any, raw: Any, eventually: Any) -> None:
     """A thousand streams send nothing.
 
-    They wait; others are answered, memory stays flat, and a drain ends after the grace period
+    64 of a caller wait, and its others are refused: `RESOURCE_EXHAUSTED`, `QUEUE_FULL`; other callers are answered,
+    memory stays flat, and a drain ends after the grace period
 
     With their first image
     """
     before = _resident_bytes(callers)
-    with closing(raw.RawCaller(callers.gateway.address)) as caller:
+    with closing(raw.RawCaller(callers.gateway.address, host="127.0.0.2")) as caller:
         for _ in range(1000):
             caller.begin(_STREAM)
-        eventually(lambda: _in_progress(callers, _STREAM) == 1000)
+        eventually(lambda: _refused(callers, _STREAM) == 1000 - 64)
+        assert _in_progress(callers, _STREAM) == 64
         assert callers.stream() == [None, None, None]
         assert _resident_bytes(callers) < before + 64 * _MEGABYTE
         assert callers.gateway.stop() == 0

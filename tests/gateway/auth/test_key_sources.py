@@ -1,5 +1,7 @@
 """Keys of an issuer, from a URL: fetched when they are needed, and not for each token."""
 
+import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -9,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
-from gateway.auth.key_sources import KeyUrl
+from gateway.auth.key_sources import KeyFile, KeyUrl
 from gateway.auth.rights import Right
 from gateway.auth.signed_tokens import SignedTokens
 from gateway.errors import KeysUnavailableError, TokenInvalidError
@@ -25,6 +28,7 @@ class _Issuer(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.fetches = 0
+        self.drips = False
 
     @property
     def url(self) -> str:
@@ -48,7 +52,14 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"keys": found}).encode())
+        content = json.dumps({"keys": found}).encode()
+        if not self.server.drips:
+            self.wfile.write(content)
+            return
+        with contextlib.suppress(OSError):  # whoever asked has had enough
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -104,6 +115,29 @@ async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
     await tokens.identify(kept)
     with pytest.raises(TokenInvalidError):
         await tokens.identify(old)
+
+
+async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch):
+    monkeypatch.setattr("gateway.auth.key_sources._TIMEOUT_S", 0.5)
+    token = issuer.token("first")
+    issuer.drips = True
+    with pytest.raises(KeysUnavailableError):
+        await asyncio.wait_for(SignedTokens(KeyUrl(issuer.url), "us", "slices").identify(token), 5)
+
+
+async def test_an_issuer_on_this_machine_is_asked_without_a_proxy(issuer, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert (await SignedTokens(KeyUrl(issuer.url), "us", "slices").identify(issuer.token("first"))).name == "first"
+
+
+async def test_any_of_the_keys_in_a_file_may_have_signed(tmp_path):
+    keys = {"ES256": ec.generate_private_key(ec.SECP256R1()), "ES384": ec.generate_private_key(ec.SECP384R1())}
+    pem = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    (tmp_path / "keys.pem").write_bytes(b"".join(key.public_key().public_bytes(*pem) for key in keys.values()))
+    tokens = SignedTokens(KeyFile(tmp_path / "keys.pem"), "us", "slices")
+    for algorithm, key in keys.items():
+        claims = {"iss": "us", "aud": "slices", "sub": algorithm, "exp": time.time() + 600}
+        assert (await tokens.identify(jwt.encode(claims, key, algorithm))).name == algorithm
 
 
 async def test_without_keys_nobody_can_be_known():
