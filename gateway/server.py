@@ -190,7 +190,7 @@ def _server(
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
         ("grpc.so_reuseport", int(share_port)),
         # Callers behind load balancers look every few seconds whether they are still there, also between calls.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
+        ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         ("grpc.keepalive_permit_without_calls", 1),
     ]
     chain = Chain([interceptor(settings, outlook) for interceptor in INTERCEPTORS])

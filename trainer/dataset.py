@@ -139,7 +139,9 @@ def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
     manifest = ingested.manifest
     kept = np.flatnonzero(manifest["excluded"] == "")
     if not len(kept):
-        raise TooFewSlicesError("every image was excluded: " + _counted(_excluded(manifest)))
+        examples = manifest.drop_duplicates("excluded").set_index("excluded")["name"]
+        told = (f"{count} {reason}, such as {examples[reason]!r}" for reason, count in _excluded(manifest).items())
+        raise TooFewSlicesError(f"every image was excluded: {'; '.join(told)}")
     # Grouped together: where a known slice is missing, its near-duplicates are there.
     all_groups = near_duplicate_groups(np.concatenate([ingested.hashes[kept], known.train, known.test]))
     groups, of_train, of_test = np.split(all_groups, np.cumsum([len(kept), len(known.train)]))
@@ -178,10 +180,6 @@ def _fingerprint(manifest: pd.DataFrame) -> str:
 
 def _excluded(manifest: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(n) for reason, n in manifest["excluded"].value_counts().items() if reason}
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def _summary(manifest: pd.DataFrame, fingerprint: str) -> DatasetSummary:

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from trainer.errors import LabelFileError, SourceError
 from trainer.grouping import HASH_BITS, perceptual_hash
 from trainer.npz import allocate_pixels
 from trainer.progress_bar import OnProgress
-from trainer.sources import SliceSource
+from trainer.sources import SliceSource, image_name
 
 SIDE = 240
 """Height and width of a stored slice, in pixels."""
@@ -73,17 +73,18 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
 
 def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     """Makes the manifest: labelled images first, then those without a label."""
-    named = labels["Image"].fillna("").str.strip().map(lambda text: PurePath(text).stem)
+    named = labels["Image"].fillna("").str.strip().map(image_name)
     twice = sorted(set(named[named.duplicated()]))
     if twice:
         raise LabelFileError(
-            f"{len(twice)} names stand twice in the label file, such as {twice[0]!r}; keep one row of each"
+            f"{len(twice)} names stand more than once in the label file, such as {twice[0]!r}; keep one row of each"
         )
-    label = pd.to_numeric(labels["Class"], errors="coerce")
+    number = pd.to_numeric(labels["Class"], errors="coerce")
+    label = number.where(number.isin([0, 1]))
     unlabelled = sorted(set(locations) - set(named))
     manifest = pd.DataFrame({"name": [*named, *unlabelled], "label": [*label, *([np.nan] * len(unlabelled))]})
     manifest = manifest.assign(sha256="", group=-1, split="", excluded="")
-    manifest.loc[~manifest["label"].isin([0, 1]), "excluded"] = "unknown label"
+    manifest.loc[manifest["label"].isna(), "excluded"] = "unknown label"
     manifest.loc[manifest["name"].isin(unlabelled), "excluded"] = "no label"
     manifest.loc[~manifest["name"].isin(locations.keys()), "excluded"] = "missing image"
     return manifest[MANIFEST_COLUMNS]

@@ -17,8 +17,13 @@ import pandas as pd
 
 from trainer.errors import LabelFileError, SourceError
 
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
+_IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"},
+)
 _LABEL_COLUMNS = ["Image", "Class"]
+_SEPARATORS = (",", ";", "\t")
+"""Of columns: spreadsheets write what their country does."""
+_TOLD_CHARS = 60
 
 
 class SliceSource(Protocol):
@@ -120,12 +125,30 @@ class ZipSource:
         self._archive.close()
 
 
+def image_name(file_name: str) -> str:
+    """Returns the name of an image: that of its file, without the suffix where it is one of an image."""
+    path = PurePath(file_name)
+    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name
+
+
 def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str, usecols=_LABEL_COLUMNS)
-    except ValueError as err:  # also pandas' own parser and empty-file errors
-        raise LabelFileError(f"{file_name} is no CSV file with the columns Image and Class") from err
-    return table[_LABEL_COLUMNS]
+    for separator in _SEPARATORS:
+        try:
+            table = pd.read_csv(
+                io.BytesIO(content),
+                sep=separator,
+                dtype=str,
+                usecols=_LABEL_COLUMNS,
+                keep_default_na=False,  # an image may be named NA
+                na_values=[""],
+            )
+        except ValueError:  # also pandas' own parser and empty-file errors
+            continue
+        return table[_LABEL_COLUMNS].dropna(how="all")  # rows that a spreadsheet has left empty
+    beginning = content.partition(b"\n")[0].decode(errors="replace").strip()[:_TOLD_CHARS]
+    raise LabelFileError(
+        f"{file_name} is no CSV file in UTF-8 with the columns Image and Class; it begins with {beginning!r}"
+    )
 
 
 def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
@@ -134,9 +157,10 @@ def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
         path = PurePath(location)
         if path.suffix.lower() not in _IMAGE_SUFFIXES or path.name.startswith("."):
             continue
-        if path.stem in found:
-            raise SourceError(f"{place} holds two images named {path.stem}: {found[path.stem]} and {location}")
-        found[path.stem] = location
+        name = image_name(location)
+        if name in found:
+            raise SourceError(f"{place} holds two images named {name}: {found[name]} and {location}")
+        found[name] = location
     if not found:
         raise SourceError(f"{place} holds no image files")
     return found

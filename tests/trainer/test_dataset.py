@@ -91,7 +91,9 @@ def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, pat
     shutil.copy(image_dir / "Image5.jpg", image_dir / "Image6.jpg")
     shutil.copy(image_dir / "Image7.jpg", image_dir / "Image9.jpg")
     shutil.copy(image_dir / "Image1.jpg", image_dir / "Stranger.jpg")
-    label_file.write_text(label_file.read_text().replace("Image8,0", "Image8,maybe"))
+    label_file.write_text(
+        label_file.read_text().replace("Image8,0", "Image8,maybe").replace("Image10,0", "Image10,1e400")
+    )
 
     summary = _build(DirectorySource(image_dir, label_file), paths)
     excluded = _manifest(paths)["excluded"]
@@ -100,9 +102,9 @@ def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, pat
     assert excluded["Image4"].startswith("unreadable: ")
     assert excluded["Image5"] == excluded["Image6"] == "conflicting labels"
     assert excluded["Image7"] == excluded["Image9"] == ""
-    assert excluded["Image8"] == "unknown label"
+    assert excluded["Image8"] == excluded["Image10"] == "unknown label"
     assert excluded["Stranger"] == "no label"
-    assert sum(summary.excluded.values()) == 6
+    assert sum(summary.excluded.values()) == 7
     assert summary.identical_files == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import LabelFileError, SourceError
-from trainer.sources import ZipSource
+from trainer.sources import DirectorySource, ZipSource, image_name
 
 _LABELS = "Image,Class\nImage1,1\n"
 _ENCRYPTED, _DEFLATE64, _DEFLATED = 1, 9, zipfile.ZIP_DEFLATED
@@ -58,3 +58,39 @@ def test_an_archive_without_labels_says_so(tmp_path):
         archive.writestr("Image1.png", b"")
     with ZipSource(tmp_path / "set.zip") as source, pytest.raises(LabelFileError, match="holds 0 CSV files"):
         source.labels()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Image,Class\nNA,1\nImage2.jpg,0\n,\n,\n",
+        "\ufeffImage;Class;Remark\r\nNA;1;\r\nImage2.jpg;0;old\r\n;;\r\n",
+        "Class\tImage\n1\tNA\n0\tImage2.jpg\n",
+    ],
+)
+def test_labels_are_read_as_spreadsheets_write_them(tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text)
+    labels = DirectorySource(tmp_path, tmp_path / "labels.csv").labels()
+    assert labels.to_dict("list") == {"Image": ["NA", "Image2.jpg"], "Class": ["1", "0"]}
+
+
+@pytest.mark.parametrize("content", [b"image,class\na,1\n", "Image,Class\na,1\n".encode("utf-16"), b""])
+def test_a_file_that_holds_no_labels_is_told_by_its_beginning(tmp_path, content):
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(LabelFileError, match=r"labels\.csv is no CSV file in UTF-8 .* it begins with '.*'"):
+        DirectorySource(tmp_path, tmp_path / "labels.csv").labels()
+
+
+@pytest.mark.parametrize(
+    ("file_name", "name"),
+    [
+        ("P1.2", "P1.2"),
+        ("P1.2.jpg", "P1.2"),
+        ("set/a.JFIF", "a"),
+        ("a", "a"),
+        ("a.dcm", "a.dcm"),
+        ("a.tar.gz", "a.tar.gz"),
+    ],
+)
+def test_only_the_suffix_of_an_image_is_no_part_of_its_name(file_name, name):
+    assert image_name(file_name) == name
