@@ -11,7 +11,7 @@ import click
 from tqdm import tqdm
 
 from trainer.errors import TrainerError
-from trainer.orders import DEFAULT_ORDER
+from trainer.orders import DEFAULT_ORDER, MAX_EPOCHS, MAX_SEED
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
 from transport.environment import SettingsError, settings_from_environment
@@ -20,6 +20,8 @@ from transport.exposure import refusal
 from transport.watched import UnusableFileError
 
 _DEFAULT_SEED = DEFAULT_ORDER.seed
+_SEEDS = click.IntRange(0, MAX_SEED)
+_EPOCHS = click.IntRange(0, MAX_EPOCHS)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,8 +49,13 @@ def main(context: click.Context) -> None:
 )
 @click.option("--data-dir", default=DEFAULT_ORDER.data_dir, show_default=True, help="Directory of the data set.")
 @click.option("--npz-filename", default=DEFAULT_ORDER.npz_filename, show_default=True, help="File of the data set.")
-@click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of the split.")
-@click.option("--after", default=0, help="A version: what it was fitted to or tested on stays on that side.")
+@click.option("--seed", type=_SEEDS, default=_DEFAULT_SEED, show_default=True, help="Of the split.")
+@click.option(
+    "--after",
+    type=click.IntRange(min=0),
+    default=0,
+    help="A version: what it was fitted to or tested on stays on that side.",
+)
 @click.pass_obj
 def build_dataset(
     settings: TrainerSettings,
@@ -86,8 +93,14 @@ def build_dataset(
 
 @main.command()
 @click.option("--architecture", default="", help="One of ARCHITECTURES; by default the default one.")
-@click.option("--epochs", default=0, help="By default the architecture's own number.")
-@click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of validation split, weights and augmentation.")
+@click.option("--epochs", type=_EPOCHS, default=0, help="By default the architecture's own number.")
+@click.option(
+    "--seed",
+    type=_SEEDS,
+    default=_DEFAULT_SEED,
+    show_default=True,
+    help="Of validation split, weights and augmentation.",
+)
 @click.pass_obj
 def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) -> None:
     """Fits an architecture on the training split."""
@@ -97,7 +110,7 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
     from trainer.figures import EpochMetrics
     from trainer.record import write_record
 
-    chosen = architecture_named(architecture)
+    chosen, split = architecture_named(architecture), load_split(settings.train_npz)
     shutil.rmtree(settings.run_dir, ignore_errors=True)
     total = epochs or chosen.recipe.epochs
     with tqdm(total=total, unit="epoch", disable=None) as bar:
@@ -110,7 +123,6 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
         def on_critic(done: int, of: int) -> None:
             bar.set_postfix_str(f"epoch {done}/{of} of the domain critic")
 
-        split = load_split(settings.train_npz)
         training = fitting.train(split, chosen, epochs, seed, settings.run_dir, on_epoch, on_critic)
     write_record(settings.run_dir / "training.json", training)
     shutil.rmtree(settings.run_dir / "checkpoint")
@@ -137,19 +149,24 @@ def refit(settings: TrainerSettings, version: int) -> None:
 
 
 @main.command()
-@click.option("--version", default=0, help="A published version; by default what was trained last.")
+@click.option(
+    "--version", type=click.IntRange(min=0), default=0, help="A published version; by default what was trained last."
+)
 @click.pass_obj
 def evaluate(settings: TrainerSettings, version: int) -> None:
     """Measures a model on the untouched test split."""
     from trainer.dataset import load_split
     from trainer.evaluate import Candidate, predict_split
     from trainer.evaluate import evaluate as figures_of
+    from trainer.known_slices import require_unseen
     from trainer.record import write_record
 
     directory = settings.model_dir / str(version) if version else settings.run_dir / "candidate"
     if not (directory / "saved_model.pb").exists():
         raise TrainerError(f"there is no model in {directory.name}; train one with: python -m trainer train")
     split = load_split(settings.test_npz)
+    if not version:
+        require_unseen(directory, split.images)
     with bar_of("slices") as bar:
         outputs = predict_split(Candidate(directory), split, bar)
     evaluation = figures_of(outputs, split.labels)
@@ -160,8 +177,10 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
 
 @main.command()
 @click.option("--architecture", default="", help="One of ARCHITECTURES; by default the default one.")
-@click.option("--epochs", default=0, help="By default the architecture's own number.")
-@click.option("--seed", default=_DEFAULT_SEED, show_default=True, help="Of folds, weights and augmentation.")
+@click.option("--epochs", type=_EPOCHS, default=0, help="By default the architecture's own number.")
+@click.option(
+    "--seed", type=_SEEDS, default=_DEFAULT_SEED, show_default=True, help="Of folds, weights and augmentation."
+)
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="How many models to train.")
 @click.option("--data-dir", default=DEFAULT_ORDER.data_dir, show_default=True, help="Directory of the data set.")
 @click.option("--npz-filename", default=DEFAULT_ORDER.npz_filename, show_default=True, help="File of the data set.")
@@ -213,6 +232,7 @@ def publish(
     """Makes what was trained and evaluated last the next version."""
     from trainer import publish as publication
     from trainer.figures import Evaluation
+    from trainer.known_slices import require_unseen
     from trainer.model_card import DataSource
     from trainer.record import read_record
     from trainer.report.by_hand import answers_by_hand
@@ -226,6 +246,9 @@ def publish(
         others = ((f"version {stable}, stable before", settings.model_dir / str(stable)), *others)
     with bar_of("slices") as bar:
         answers = answers_by_hand(settings, dict(others), bar)
+    require_unseen(settings.run_dir / "candidate", answers.split.images)
+    if evaluation.examples != len(answers.split.labels):
+        raise TrainerError("the test split has been built anew since; run: python -m trainer evaluate")
     source = DataSource(data_source, data_licence)
     version = publication.publish(
         settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, stable
@@ -259,7 +282,7 @@ def write_config(settings: TrainerSettings) -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--seed", default=0, show_default=True, help="The same seed draws the same slice.")
+@click.option("--seed", type=_SEEDS, default=0, show_default=True, help="The same seed draws the same slice.")
 @click.option("--lesion", is_flag=True, help="With a bright lesion.")
 def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
     """Draws a made-up slice, to try the service with. PATH is relative to the working directory."""
@@ -290,6 +313,8 @@ if __name__ == "__main__":
         sys.exit(str(err))
     except CannotListenError as err:
         sys.exit(f"{err} TRAINER_ADDRESS, TRAINER_HEALTH_ADDRESS and TRAINER_METRICS_ADDRESS set others")
+    except OSError as err:
+        sys.exit(str(err))
     except SettingsError as err:
         click.echo(err, err=True)
         sys.exit(2)

@@ -5,6 +5,7 @@ TrainerError
 │   ├── LabelFileError        the label file is missing, unreadable or ambiguous
 │   ├── SourceError           the directory or archive of images cannot be read
 │   └── TooFewSlicesError     what is left cannot be split into train and test
+├── SeenSlicesError           a network would be tested on what it was fitted to
 ├── NpzError                  a file is no data set of ours
 ├── UnknownArchitectureError  no such line in ARCHITECTURES
 ├── KeptNetworkError          the network of a version cannot be kept
@@ -70,6 +71,12 @@ class TooFewSlicesError(DatasetError):
     """What is left cannot be split into train and test."""
 
     reason = "TOO_FEW_SLICES"
+
+
+class SeenSlicesError(TrainerError):
+    """A network would be tested on slices that it was fitted to."""
+
+    reason = "TEST_SLICES_SEEN"
 
 
 class NpzError(TrainerError):

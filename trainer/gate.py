@@ -23,9 +23,10 @@ below it holds with 95 % confidence."""
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What a version must reach. All in [0, 1].
+    """What a version must reach.
 
     Attributes:
+      min_test_slices: least number of slices of each label on which it is measured.
       min_accuracy: least accuracy.
       min_auc: least area under the ROC curve.
       min_sensitivity: least share of tumors that are called.
@@ -34,6 +35,7 @@ class Thresholds:
       tolerated_sensitivity_drop: the same for sensitivity.
     """
 
+    min_test_slices: int = 20
     min_accuracy: float = 0.9
     min_auc: float = 0.95
     min_sensitivity: float = 0.9
@@ -78,8 +80,8 @@ def gate(
 ) -> Decision:
     """Holds a candidate against thresholds and against the stable version.
 
-    It is refused where a figure is below its least value, or where it is with 95 % confidence lower than the
-    stable version's by more than what is tolerated.
+    It is refused where it is measured on too few slices, where a figure is below its least value, or where it is
+    with 95 % confidence lower than the stable version's by more than what is tolerated.
 
     Args:
       candidate_outputs: of predict_split, with `probabilities` (N, 2) and `label` (N,).
@@ -88,13 +90,19 @@ def gate(
       thresholds: what is asked for.
       seed: of the resamples; the same seed gives the same decision.
     """
-    if len(np.unique(split.labels)) < 2:
+    without, tumors = np.bincount(split.labels, minlength=2)
+    if not without or not tumors:
         return _refused("the test split lacks slices of one label, so nothing can be measured")
     if not np.isfinite(candidate_outputs["probabilities"]).all():
         return _refused("the network's answer to some test slices is no number")
     networks = [candidate_outputs] if stable_outputs is None else [candidate_outputs, stable_outputs]
     candidate, *stable = bootstrap(networks, split, seed)
     reasons = [_below(name, Sampled.of(candidate[name]), least) for name, least in thresholds.least.items()]
+    if min(without, tumors) < thresholds.min_test_slices:
+        reasons.append(
+            f"the test split has {tumors} slices with a tumor and {without} without, "
+            f"and fewer than {thresholds.min_test_slices} of either show nothing; add slices"
+        )
     for other in stable:
         reasons += [
             _worse(name, Sampled.of(candidate[name]), Sampled.of(candidate[name] - other[name]), drop)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray
+from trainer.errors import SeenSlicesError
 from trainer.grouping import HASH_BITS, perceptual_hash
 
 TRAIN_HASHES = Path("assets.extra", "train_hashes.bin")
@@ -45,6 +46,22 @@ def write_hashes(path: Path, images: Iterable[ImageArray]) -> None:
     path.parent.mkdir(exist_ok=True)
     hashes = {np.packbits(perceptual_hash(np.asarray(image))).tobytes() for image in images}
     path.write_bytes(b"".join(sorted(hashes)))
+
+
+def require_unseen(directory: Path, images: Iterable[ImageArray]) -> None:
+    """Raises SeenSlicesError where a network was fitted to slices that it is to be tested on.
+
+    Args:
+      directory: of its SavedModel, with the hashes of its training split.
+      images: uint8 (SIDE, SIDE, channels) each, of the test split. Equal hashes are never on both sides of one split.
+    """
+    fitted = {np.packbits(hashes).tobytes() for hashes in _read(directory / TRAIN_HASHES)}
+    seen = [np.packbits(perceptual_hash(np.asarray(image))).tobytes() in fitted for image in images]
+    if any(seen):
+        raise SeenSlicesError(
+            f"{sum(seen)} of {len(seen)} test slices are among those that the network was fitted to: the data set was "
+            "built anew since; run: python -m trainer train"
+        )
 
 
 def _read(path: Path) -> NDArray[np.bool_]:

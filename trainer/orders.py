@@ -9,7 +9,7 @@ from trainer.operation import Order
 from trainer.paths import MANIFEST, inside, require_name
 
 MAX_EPOCHS = 1000
-_MAX_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 DEFAULT_ORDER = Order(
     image_dir="raw/images",
@@ -41,8 +41,8 @@ def completed(order: Order) -> Order:
         raise InvalidFieldError(
             f"epochs is {full.epochs}, outside [1, {MAX_EPOCHS}]; leave it out for the architecture's own", "epochs"
         )
-    if not 0 <= full.seed <= _MAX_SEED:
-        raise InvalidFieldError(f"seed is {full.seed}, outside [0, {_MAX_SEED}]", "seed")
+    if not 0 <= full.seed <= MAX_SEED:
+        raise InvalidFieldError(f"seed is {full.seed}, outside [0, {MAX_SEED}]", "seed")
     require_name(full.target_file, "target_file")
     require_name(full.npz_filename, "npz_filename")
     if not full.npz_filename.endswith(".npz") or full.npz_filename == ".npz":

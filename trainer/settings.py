@@ -49,6 +49,9 @@ class TrainerSettings(BaseSettings):
     retained_versions: int = Field(default=5, ge=1)
     """Versions kept on disk. Those that are stable, canary, newest, or stable before are kept in any case."""
 
+    min_test_slices: int = Field(default=20, ge=1)
+    """Slices of each label in the test split below which the gate refuses a version, whatever its figures."""
+
     min_accuracy: float = Field(default=0.9, ge=0, le=1)
     """Accuracy on the test split below which the gate refuses a version."""
 

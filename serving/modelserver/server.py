@@ -30,7 +30,7 @@ _DEFAULT_LOAD_THREADS = 2
 
 
 class ModelServer:
-    """The whole server. `run` blocks until `stop`, which any thread or signal handler may call."""
+    """The whole server. `run` blocks until `stop`, which any thread may call."""
 
     def __init__(self, flags: Flags) -> None:
         self._flags = flags

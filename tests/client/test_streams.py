@@ -63,6 +63,18 @@ def test_an_unreadable_file_fails_alone(service, stream, tmp_path):
     assert isinstance(outcomes["c"], IsADirectoryError)
 
 
+def test_an_image_that_is_far_too_large_fails_alone(service, stream, tmp_path):
+    """One of over twice the limit would be refused with the whole stream."""
+    large = tmp_path / "large.tif"
+    with large.open("wb") as file:
+        file.truncate(40 * 2**20)
+    outcomes = dict(stream(service.address, [("a", b"tumor"), ("b", large), ("c", bytes(17 * 2**20)), ("d", b"clean")]))
+    assert [outcomes[name].prediction.label for name in ("a", "d")] == ["Tumor", "No Tumor"]
+    told = {(outcomes[name].code, outcomes[name].reason) for name in ("b", "c")}
+    assert told == {(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_TOO_LARGE")}
+    assert "has 41943040 bytes, the limit is 16777216" in str(outcomes["b"])
+
+
 def test_an_empty_stream_has_no_answers(service, stream):
     assert list(stream(service.address, [])) == []
 

@@ -51,6 +51,14 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
     card = json.loads((root / "models/brain_tumor/2/assets.extra/model_card.json").read_text())
     assert (card["parent_version"], card["network_of_version"], card["epochs"]) == (1, 1, 0)
 
+    # What cannot be done leaves what was trained, and what was split anew is no test of it.
+    assert _trainer(root, "train", "--seed", "-1").returncode == 2
+    assert _trainer(root, "build-dataset", "--zip", str(tmp_path / "set.zip"), "--seed", "2").returncode == 0
+    for step in ("evaluate", "publish"):
+        told = _trainer(root, step)
+        assert told.returncode == 1
+        assert "are among those that the network was fitted to" in told.stderr
+
 
 @pytest.mark.parametrize(
     ("arguments", "text"),

@@ -53,6 +53,18 @@ def test_a_network_that_is_not_good_enough_is_refused_with_figures(split) -> Non
     assert decision.reasons[0].endswith("below the least of 0.9000")
 
 
+def test_a_perfect_network_is_refused_where_too_few_slices_say_so(split) -> None:
+    few = Split(split.images[:60], split.labels[:60].copy(), split.groups[:60], split.fingerprint)
+    few.labels[:] = np.arange(60) < 19
+
+    assert gate(_network(few, []), None, few, Thresholds(), 1).reasons == (
+        "the test split has 19 slices with a tumor and 41 without, "
+        "and fewer than 20 of either show nothing; add slices",
+    )
+    few.labels[19] = 1
+    assert gate(_network(few, []), None, few, Thresholds(), 1) == _BLESSED
+
+
 def test_a_network_that_is_certainly_worse_is_refused(split) -> None:
     """Although it is good enough by itself."""
     thresholds = Thresholds(min_auc=0.9)
@@ -92,10 +104,10 @@ def test_resamples_without_one_label_are_left_out(split) -> None:
     """With one group of tumors a third of the resamples have none."""
     labels = np.r_[np.ones(4, np.int64), np.zeros(40, np.int64)]
     few = Split(split.images[:44], labels, np.arange(44) // 4, "")
-    network = _network(few, slice(0, 0))
+    network, thresholds = _network(few, slice(0, 0)), Thresholds(min_test_slices=1)
 
-    assert gate(network, network, few, Thresholds(), 1) == _BLESSED
-    assert "sensitivity" in gate(_network(few, slice(0, 2)), network, few, Thresholds(), 1).reasons[-1]
+    assert gate(network, network, few, thresholds, 1) == _BLESSED
+    assert "sensitivity" in gate(_network(few, slice(0, 2)), network, few, thresholds, 1).reasons[-1]
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -8,6 +8,7 @@ import grpc.aio
 
 from braintumor.async_job_calls import AsyncJobCalls
 from braintumor.async_version_calls import AsyncVersionCalls
+from braintumor.errors import ServiceError
 from braintumor.requests import Image, Question, read_image
 from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
 from braintumor.v1.classifier_service_pb2 import (
@@ -65,9 +66,11 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
     async def _stream(
         self, images: _Images, question: Question, timeout_s: float
     ) -> AsyncIterator[tuple[str, Outcome]]:
-        await self.info(timeout_s=timeout_s)  # tried again where the service is away, as the stream itself is not
+        # Tried again where the service is away, as the stream itself is not.
+        limits = (await self.info(timeout_s=timeout_s)).limits
         state, room = StreamState(timeout_s), asyncio.Semaphore(MAX_IN_FLIGHT - 1)
-        call = self._classifier.PredictStream(_requests(images, question, state, room), metadata=self._metadata)
+        requests = _requests(images, question, limits.max_image_bytes, state, room)
+        call = self._classifier.PredictStream(requests, metadata=self._metadata)
         watch = asyncio.create_task(_watch(call, state))
         try:
             with state.errors():
@@ -85,14 +88,14 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
 
 
 async def _requests(
-    images: _Images, question: Question, state: StreamState, room: asyncio.Semaphore
+    images: _Images, question: Question, max_image_bytes: int, state: StreamState, room: asyncio.Semaphore
 ) -> AsyncIterator[PredictStreamRequest]:
     try:
         async for image_id, image in _each(images):
             try:
-                request = question.about(await _read(image))
-            except OSError as err:
-                state.unread(image_id, err)
+                request = question.about(await _read(image, max_image_bytes))
+            except (ServiceError, OSError) as err:
+                state.unsent(image_id, err)
                 continue
             state.sent()
             yield PredictStreamRequest(id=image_id, request=request)
@@ -121,5 +124,7 @@ async def _each(images: _Images) -> AsyncIterator[tuple[str, Image]]:
             yield named
 
 
-async def _read(image: Image) -> bytes:
-    return image if isinstance(image, bytes) else await asyncio.to_thread(read_image, image)
+async def _read(image: Image, max_image_bytes: int = 0) -> bytes:
+    if isinstance(image, bytes):
+        return read_image(image, max_image_bytes)
+    return await asyncio.to_thread(read_image, image, max_image_bytes)

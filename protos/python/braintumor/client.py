@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import grpc
 
+from braintumor.errors import ServiceError
 from braintumor.job_calls import JobCalls
 from braintumor.requests import Image, Question, read_image
 from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
@@ -100,8 +101,9 @@ class Client(JobCalls, VersionCalls):
     def _stream(
         self, images: Iterable[tuple[str, Image]], question: Question, timeout_s: float
     ) -> Iterator[tuple[str, Outcome]]:
-        self.info(timeout_s=timeout_s)  # tried again where the service is away, as the stream itself is not
-        state, sender = StreamState(timeout_s), _Sender()
+        # Tried again where the service is away, as the stream itself is not.
+        limits = self.info(timeout_s=timeout_s).limits
+        state, sender = StreamState(timeout_s), _Sender(limits.max_image_bytes)
         call = self._classifier.PredictStream(sender.requests(images, question, state), metadata=self._metadata)
         threading.Thread(target=sender.watch, args=(call, state), daemon=True).start()
         try:
@@ -120,7 +122,8 @@ class Client(JobCalls, VersionCalls):
 class _Sender:
     """The sending side of one stream, in the thread that gRPC reads requests from."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_image_bytes: int) -> None:
+        self._max_image_bytes = max_image_bytes
         self.room = threading.Semaphore(MAX_IN_FLIGHT - 1)
         self._ended = threading.Event()
 
@@ -131,9 +134,9 @@ class _Sender:
         try:
             for image_id, image in images:
                 try:
-                    request = question.about(read_image(image))
-                except OSError as err:
-                    state.unread(image_id, err)
+                    request = question.about(read_image(image, self._max_image_bytes))
+                except (ServiceError, OSError) as err:
+                    state.unsent(image_id, err)
                     continue
                 state.sent()
                 yield PredictStreamRequest(id=image_id, request=request)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import grpc
+
+from braintumor.errors import ServiceError
 from braintumor.v1.classifier_service_pb2 import PredictRequest
 
 Image: TypeAlias = bytes | str | os.PathLike[str]
@@ -44,10 +47,23 @@ class Question:
         return request
 
 
-def read_image(image: Image) -> bytes:
+def read_image(image: Image, max_bytes: int = 0) -> bytes:
     """Returns the encoded image, from its file where a path is given.
+
+    Args:
+      image: bytes or path.
+      max_bytes: limit of the service, 0 for none. An image beyond it is refused here as it would be there: a much
+        larger one would end the stream that it is in.
 
     Raises:
       OSError: the file cannot be read.
+      ServiceError: it is too large.
     """
+    size = len(image) if isinstance(image, bytes) else Path(image).stat().st_size
+    if 0 < max_bytes < size:
+        raise ServiceError(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"The image has {size} bytes, the limit is {max_bytes}; send a smaller file.",
+            "IMAGE_TOO_LARGE",
+        )
     return image if isinstance(image, bytes) else Path(image).read_bytes()

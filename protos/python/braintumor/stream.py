@@ -22,7 +22,7 @@ Outcome: TypeAlias = PredictResponse | ServiceError | OSError
 class StreamState:
     """Tells a stream that has stalled from one whose caller or source takes its time.
 
-    The sending side calls `sent`, `unread` and `source_ended`, whoever cancels the call of a stalled stream calls
+    The sending side calls `sent`, `unsent` and `source_ended`, whoever cancels the call of a stalled stream calls
     `give_up`, and the receiving side the rest. Each counter has one writer, so that their threads need no lock.
 
     Args:
@@ -41,7 +41,7 @@ class StreamState:
         self._given_up = False
         self._source_ended = False
         self._source_error: Exception | None = None
-        self._unread: deque[tuple[str, OSError]] = deque()
+        self._unsent: deque[tuple[str, ServiceError | OSError]] = deque()
 
     def sent(self) -> None:
         """A request goes out."""
@@ -49,9 +49,9 @@ class StreamState:
             self._owed_since = self._clock()
         self._sent += 1
 
-    def unread(self, image_id: str, error: OSError) -> None:
-        """An image is not sent, because its file cannot be read."""
-        self._unread.append((image_id, error))
+    def unsent(self, image_id: str, error: ServiceError | OSError) -> None:
+        """An image is not sent, because its file cannot be read, or is too large."""
+        self._unsent.append((image_id, error))
 
     def source_ended(self, error: Exception | None = None) -> None:
         """There are no more images, or the error keeps them from coming."""
@@ -64,22 +64,22 @@ class StreamState:
         self._is_waiting = True
 
     def received(self, answer: PredictStreamResponse) -> Iterator[tuple[str, Outcome]]:
-        """An answer came in. Yields what the caller gets: it, and what could not be read meanwhile."""
+        """An answer came in. Yields what the caller gets: it, and what could not be sent meanwhile."""
         self._is_waiting = False
         self._received += 1
         failed = answer.WhichOneof("result") == "error"
         yield answer.id, from_status(answer.error) if failed else answer.response
-        while self._unread:
-            yield self._unread.popleft()
+        while self._unsent:
+            yield self._unsent.popleft()
 
     def ended(self) -> Iterator[tuple[str, Outcome]]:
-        """The call has ended well. Yields what could not be read since the last answer.
+        """The call has ended well. Yields what could not be sent since the last answer.
 
         Raises:
           ServiceError: it ended before every image had an answer.
           Exception: what the source of the images raised.
         """
-        yield from self._unread
+        yield from self._unsent
         if self._source_error is not None:
             raise self._source_error
         if not self._source_ended or self._sent > self._received:
