@@ -107,6 +107,7 @@ class Outcome:
       version: the new version; 0 where the gate refused.
       blessed: whether the gate let it pass.
       reasons: why the gate refused.
+      excluded: how many images were left out of the data set, by why.
     """
 
     metrics: EpochMetrics
@@ -114,6 +115,7 @@ class Outcome:
     version: int
     blessed: bool
     reasons: tuple[str, ...] = ()
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,7 @@ class Pipeline:
             version=version,
             blessed=decision.blessed,
             reasons=decision.reasons,
+            excluded=dataset.excluded,
         )
 
     def _once(self, name: str, kind: type[_Record], make: Callable[[], _Record]) -> _Record:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 
 from trainer import run_directory
 from trainer.child import run_child
+from trainer.errors import ServingUnavailableError
 from trainer.operation import Operation, Outcome, Progress
 from trainer.reports import Task
 from trainer.rollout import Rollout
@@ -53,6 +54,11 @@ class Retraining:
         except asyncio.CancelledError:
             self._not_rolled_out = version
             raise
+        except ServingUnavailableError as err:
+            raise ServingUnavailableError(
+                f"version {version} is written and passes, but serving was away when it should take it over; "
+                f"promote version {version} when it is back"
+            ) from err
 
     async def recover(self, operations: Collection[Operation]) -> None:
         """Clears up after a daemon that was killed. To be called before anything else.

@@ -166,6 +166,16 @@ def test_explanations_and_hidden_files_of_a_folder_are_no_images(braintumor, tmp
     assert len(service.requests) == 2
 
 
+def test_folders_behind_links_are_read_once(braintumor, tmp_path, service):
+    _write(tmp_path / "slices", one=b"tumor")
+    _write(tmp_path / "elsewhere", two=b"clean")
+    (tmp_path / "slices/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "slices/again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "slices")
+    assert braintumor("predict", "slices", "--json").returncode == 0
+    assert len(service.requests) == 2
+
+
 def test_explanations_and_hidden_files_are_images_where_they_are_named(braintumor, tmp_path):
     (tmp_path / ".a.jpg.heatmap.png").write_bytes(b"tumor")
     assert braintumor("predict", ".a.jpg.heatmap.png").returncode == 0

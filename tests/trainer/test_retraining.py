@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trainer.dataset import DatasetSummary
-from trainer.errors import RolloutError
+from trainer.errors import RolloutError, ServingUnavailableError
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.gate import Decision
 from trainer.operation import Operation, Order, Progress, State
@@ -89,6 +89,16 @@ async def test_a_published_version_is_not_published_again_and_waits_for_serving(
     assert versions_on_disk(settings.model_dir) == [1, 2]
     assert RolloutFiles(settings).read().stable == 1
     assert [progress.fraction for progress in seen] == [0.95]
+
+
+@pytest.mark.usefixtures("_published")
+async def test_a_version_that_serving_is_too_long_away_for_is_named(
+    operation: Operation, retraining: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.rollout._AWAY_S", 0.1)
+    async with retraining() as work:
+        with pytest.raises(ServingUnavailableError, match="promote version 2 when it is back"):
+            await work.do(operation, lambda _: None)
 
 
 @pytest.mark.usefixtures("_published")

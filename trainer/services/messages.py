@@ -84,6 +84,7 @@ def _response(outcome: Outcome) -> pb2.RetrainResponse:
         model_version=outcome.version,
         blessed=outcome.blessed,
         reasons=outcome.reasons,
+        excluded=outcome.excluded,
     )
 
 

@@ -19,6 +19,7 @@ EVALUATION = pb.Evaluation(examples=489, accuracy=0.982, auc=0.996, sensitivity=
 BLESSED = pb.RetrainResponse(status="Model retraining complete", evaluation=EVALUATION, model_version=8, blessed=True)
 REASON = "accuracy is 0.7000, below the least of 0.9000"
 REFUSED = pb.RetrainResponse(status="Model retraining complete", evaluation=EVALUATION, reasons=[REASON])
+REFUSED.excluded.update({"missing image": 3, "unknown label": 1})
 FORCED = pb.RetrainResponse(evaluation=EVALUATION, model_version=8, reasons=[REASON])
 
 
@@ -108,7 +109,8 @@ def test_a_version_that_the_gate_refuses_exits_with_4(braintumor, trainer):
     _script(trainer, response=REFUSED)
     done = braintumor("watch", "operations/1")
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-3] == "no new version: the gate refuses it"
+    assert done.stderr.splitlines()[-4] == "no new version: the gate refuses it"
+    assert done.stderr.splitlines()[-2] == "  left out of the data set: 3 missing image, 1 unknown label"
     assert done.stderr.splitlines()[-1] == f"  gate: {REASON}"
     assert done.returncode == 4
 
@@ -228,7 +230,9 @@ def _read_terminal(terminal: int) -> str:
         ["retrain", "--epochs", "0"],
         ["retrain", "raw/images"],
         ["watch"],
+        ["retrain", "--seed", "0"],
         ["promote", "0"],
+        ["promote", "99999999999999999999"],
         ["canary", "8"],
         ["canary", "--percent", "10"],
         ["canary", "8", "--percent", "101"],

@@ -43,7 +43,14 @@ class Work:
         if operation.order.epochs == 3:
             raise SourceError("image directory images cannot be read")
         evaluation = Evaluation(4, 0.5, 0.75, 1.0, 0.0, 2, 2, 0, 0)
-        return Outcome(metrics=metrics, evaluation=evaluation, version=0, blessed=False, reasons=("not good enough",))
+        return Outcome(
+            metrics=metrics,
+            evaluation=evaluation,
+            version=0,
+            blessed=False,
+            reasons=("not good enough",),
+            excluded={"no label": 2},
+        )
 
     async def undo(self, operation: Operation) -> bool:  # noqa: ARG002 nothing was done
         return True

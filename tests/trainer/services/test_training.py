@@ -89,6 +89,7 @@ async def test_watchers_see_the_job_from_now_to_its_end(serve: Serve) -> None:
             assert seen[-1].response.Unpack(response)
             assert (response.status, response.model_version) == ("Model retraining complete", 0)
             assert (response.blessed, list(response.reasons)) == (False, ["not good enough"])
+            assert dict(response.excluded) == {"no label": 2}
             assert (response.metrics.val_loss, response.evaluation.true_positives) == (0.25, 2)
             assert (_metadata(seen[-1]).epoch, _metadata(seen[-1]).progress) == (1, 1.0)
 

@@ -7,11 +7,12 @@ import click
 from braintumor.cli.connection import connected, service_options
 from braintumor.cli.job_text import figures_text
 from braintumor.cli.record import message_line
+from braintumor.cli.version_text import VERSION_NUMBER
 from braintumor.version_calls import EVALUATION_TIMEOUT_S
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1), required=False, metavar="[VERSION]")
+@click.argument("number", type=VERSION_NUMBER, required=False, metavar="[VERSION]")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @partial(service_options, timeout_s=EVALUATION_TIMEOUT_S)
 def evaluate(number: int | None, as_json: bool, address: str, timeout_s: float) -> None:

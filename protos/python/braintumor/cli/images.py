@@ -41,8 +41,14 @@ def _folder(path: Path) -> Path:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+    seen = {os.path.realpath(folder)}
+    for where, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        shown, folders[:] = sorted(name for name in folders if not _is_hidden(name)), []
+        for name in shown:
+            place = os.path.realpath(os.path.join(where, name))  # noqa: PTH118 - as above
+            if place not in seen:  # Links may lead back to where they are.
+                seen.add(place)
+                folders.append(name)
         yield from (Path(where, name) for name in sorted(files) if _is_image(name))
 
 

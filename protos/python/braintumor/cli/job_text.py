@@ -35,14 +35,16 @@ def outcome_text(job: Job) -> str:
 
 
 def response_text(response: RetrainResponse) -> str:
-    """Returns what a job that succeeded came to, with the gate's reasons where it has any: a line each."""
+    """Returns what a job that succeeded came to, with what was left out, and the gate's reasons: a line each."""
     if response.model_version:
         forced = "" if response.blessed else ", although the gate refuses it"
         head = f"version {response.model_version} is the stable one now{forced}"
     else:
         head = "no new version: the gate refuses it"
     figures = f"  on the test split: {figures_text(response.evaluation)}"
-    return "\n".join([head, figures, *(f"  gate: {reason}" for reason in response.reasons)])
+    excluded = ", ".join(f"{count} {why}" for why, count in sorted(response.excluded.items()))
+    left_out = [f"  left out of the data set: {excluded}"] if excluded else []
+    return "\n".join([head, figures, *left_out, *(f"  gate: {reason}" for reason in response.reasons)])
 
 
 def figures_text(evaluation: Evaluation) -> str:

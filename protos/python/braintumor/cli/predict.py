@@ -15,6 +15,7 @@ from braintumor.cli.explanation import ExplanationFolder
 from braintumor.cli.images import iter_images
 from braintumor.cli.printer import Printer
 from braintumor.cli.progress import ProgressBar
+from braintumor.cli.version_text import VERSION_NUMBER
 from braintumor.client import Client
 from braintumor.errors import ServiceError
 from braintumor.requests import Question
@@ -30,7 +31,7 @@ from braintumor.stream import Outcome
     type=click.Path(file_okay=False, path_type=Path),
     help="Write heatmaps, and the slices with their heatmap laid over them, into this folder.",
 )
-@click.option("--version", type=click.IntRange(min=1), help="Number of the model version to ask.")
+@click.option("--version", type=VERSION_NUMBER, help="Number of the model version to ask.")
 @click.option("--version-label", help='Label of the model version to ask, instead of "stable".')
 @service_options
 def predict(

@@ -5,11 +5,12 @@ from functools import partial
 import click
 
 from braintumor.cli.connection import connected, service_options
+from braintumor.cli.version_text import VERSION_NUMBER
 from braintumor.version_calls import ROLLOUT_TIMEOUT_S
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1), metavar="VERSION")
+@click.argument("number", type=VERSION_NUMBER, metavar="VERSION")
 @partial(service_options, timeout_s=ROLLOUT_TIMEOUT_S)
 def promote(number: int, address: str, timeout_s: float) -> None:
     """Makes a version the stable one.

@@ -1,7 +1,7 @@
 """Messages as JSON for programs: field names of the contract, and numbers that are numbers."""
 
 import json
-from collections.abc import MutableSequence
+from collections.abc import MutableMapping, MutableSequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -50,6 +50,8 @@ def _value(enum: Any, value: Any) -> Any:
         return value.ToJsonString()
     if isinstance(value, Message):
         return as_record(value)
+    if isinstance(value, MutableMapping):
+        return dict(value)
     if isinstance(value, MutableSequence):
         return list(value)  # of text: what is shown repeats no messages
     return value if enum is None else _name(enum, value)

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from braintumor.cli.connection import connected, service_options
+from braintumor.cli.version_text import VERSION_NUMBER
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1), metavar="VERSION")
+@click.argument("number", type=VERSION_NUMBER, metavar="VERSION")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

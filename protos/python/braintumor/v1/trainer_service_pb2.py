@@ -26,37 +26,41 @@ from google.longrunning import operations_pb2 as google_dot_longrunning_dot_oper
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#braintumor/v1/trainer_service.proto\x12\rbraintumor.v1\x1a#google/longrunning/operations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n\x0eRetrainRequest\x12\x11\n\timage_dir\x18\x01 \x01(\t\x12\x12\n\ntarget_dir\x18\x02 \x01(\t\x12\x13\n\x0btarget_file\x18\x03 \x01(\t\x12\x10\n\x08\x64\x61ta_dir\x18\x04 \x01(\t\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x05\x12\x14\n\x0cnpz_filename\x18\x06 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x07 \x01(\t\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\r\n\x05\x66orce\x18\t \x01(\x08\x12\x12\n\nrequest_id\x18\n \x01(\t\"\xb2\x01\n\x0fRetrainResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\'\n\x07metrics\x18\x02 \x01(\x0b\x32\x16.braintumor.v1.Metrics\x12-\n\nevaluation\x18\x03 \x01(\x0b\x32\x19.braintumor.v1.Evaluation\x12\x15\n\rmodel_version\x18\x04 \x01(\x03\x12\x0f\n\x07\x62lessed\x18\x05 \x01(\x08\x12\x0f\n\x07reasons\x18\x06 \x03(\t\"\xd0\x02\n\x0fRetrainMetadata\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.braintumor.v1.RetrainState\x12(\n\x04step\x18\x02 \x01(\x0e\x32\x1a.braintumor.v1.RetrainStep\x12\r\n\x05\x65poch\x18\x03 \x01(\x05\x12\x0e\n\x06\x65pochs\x18\x04 \x01(\x05\x12\'\n\x07metrics\x18\x05 \x01(\x0b\x32\x16.braintumor.v1.Metrics\x12\x10\n\x08progress\x18\x06 \x01(\x01\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x07Metrics\x12\x0c\n\x04loss\x18\x01 \x01(\x01\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x10\n\x08val_loss\x18\x03 \x01(\x01\x12\x14\n\x0cval_accuracy\x18\x04 \x01(\x01\"\xc9\x01\n\nEvaluation\x12\x10\n\x08\x65xamples\x18\x01 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x0b\n\x03\x61uc\x18\x03 \x01(\x01\x12\x13\n\x0bsensitivity\x18\x04 \x01(\x01\x12\x13\n\x0bspecificity\x18\x05 \x01(\x01\x12\x16\n\x0etrue_positives\x18\x06 \x01(\x03\x12\x17\n\x0f\x66\x61lse_positives\x18\x07 \x01(\x03\x12\x16\n\x0etrue_negatives\x18\x08 \x01(\x03\x12\x17\n\x0f\x66\x61lse_negatives\x18\t \x01(\x03\"(\n\x13WatchRetrainRequest\x12\x11\n\toperation\x18\x01 \x01(\t\"H\n\x14WatchRetrainResponse\x12\x30\n\toperation\x18\x01 \x01(\x0b\x32\x1d.google.longrunning.Operation\"\"\n\x0f\x45valuateRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"w\n\x10\x45valuateResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\x03\x12-\n\nevaluation\x18\x02 \x01(\x0b\x32\x19.braintumor.v1.Evaluation\x12\x1d\n\x15\x63lassification_report\x18\x03 \x01(\t*\xb6\x01\n\x0cRetrainState\x12\x1d\n\x19RETRAIN_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14RETRAIN_STATE_QUEUED\x10\x01\x12\x19\n\x15RETRAIN_STATE_RUNNING\x10\x02\x12\x1b\n\x17RETRAIN_STATE_SUCCEEDED\x10\x03\x12\x18\n\x14RETRAIN_STATE_FAILED\x10\x04\x12\x1b\n\x17RETRAIN_STATE_CANCELLED\x10\x05*\xcb\x01\n\x0bRetrainStep\x12\x1c\n\x18RETRAIN_STEP_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETRAIN_STEP_BUILD_DATASET\x10\x01\x12\x16\n\x12RETRAIN_STEP_TRAIN\x10\x02\x12\x19\n\x15RETRAIN_STEP_EVALUATE\x10\x03\x12\x15\n\x11RETRAIN_STEP_GATE\x10\x04\x12\x18\n\x14RETRAIN_STEP_PUBLISH\x10\x05\x12\x1a\n\x16RETRAIN_STEP_CALIBRATE\x10\x06\x32\xa8\x02\n\x0eTrainerService\x12n\n\x07Retrain\x12\x1d.braintumor.v1.RetrainRequest\x1a\x1d.google.longrunning.Operation\"%\xca\x41\"\n\x0fRetrainResponse\x12\x0fRetrainMetadata\x12Y\n\x0cWatchRetrain\x12\".braintumor.v1.WatchRetrainRequest\x1a#.braintumor.v1.WatchRetrainResponse0\x01\x12K\n\x08\x45valuate\x12\x1e.braintumor.v1.EvaluateRequest\x1a\x1f.braintumor.v1.EvaluateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#braintumor/v1/trainer_service.proto\x12\rbraintumor.v1\x1a#google/longrunning/operations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n\x0eRetrainRequest\x12\x11\n\timage_dir\x18\x01 \x01(\t\x12\x12\n\ntarget_dir\x18\x02 \x01(\t\x12\x13\n\x0btarget_file\x18\x03 \x01(\t\x12\x10\n\x08\x64\x61ta_dir\x18\x04 \x01(\t\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x05\x12\x14\n\x0cnpz_filename\x18\x06 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x07 \x01(\t\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\r\n\x05\x66orce\x18\t \x01(\x08\x12\x12\n\nrequest_id\x18\n \x01(\t\"\xa3\x02\n\x0fRetrainResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\'\n\x07metrics\x18\x02 \x01(\x0b\x32\x16.braintumor.v1.Metrics\x12-\n\nevaluation\x18\x03 \x01(\x0b\x32\x19.braintumor.v1.Evaluation\x12\x15\n\rmodel_version\x18\x04 \x01(\x03\x12\x0f\n\x07\x62lessed\x18\x05 \x01(\x08\x12\x0f\n\x07reasons\x18\x06 \x03(\t\x12>\n\x08\x65xcluded\x18\x07 \x03(\x0b\x32,.braintumor.v1.RetrainResponse.ExcludedEntry\x1a/\n\rExcludedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xd0\x02\n\x0fRetrainMetadata\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.braintumor.v1.RetrainState\x12(\n\x04step\x18\x02 \x01(\x0e\x32\x1a.braintumor.v1.RetrainStep\x12\r\n\x05\x65poch\x18\x03 \x01(\x05\x12\x0e\n\x06\x65pochs\x18\x04 \x01(\x05\x12\'\n\x07metrics\x18\x05 \x01(\x0b\x32\x16.braintumor.v1.Metrics\x12\x10\n\x08progress\x18\x06 \x01(\x01\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x07Metrics\x12\x0c\n\x04loss\x18\x01 \x01(\x01\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x10\n\x08val_loss\x18\x03 \x01(\x01\x12\x14\n\x0cval_accuracy\x18\x04 \x01(\x01\"\xc9\x01\n\nEvaluation\x12\x10\n\x08\x65xamples\x18\x01 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x0b\n\x03\x61uc\x18\x03 \x01(\x01\x12\x13\n\x0bsensitivity\x18\x04 \x01(\x01\x12\x13\n\x0bspecificity\x18\x05 \x01(\x01\x12\x16\n\x0etrue_positives\x18\x06 \x01(\x03\x12\x17\n\x0f\x66\x61lse_positives\x18\x07 \x01(\x03\x12\x16\n\x0etrue_negatives\x18\x08 \x01(\x03\x12\x17\n\x0f\x66\x61lse_negatives\x18\t \x01(\x03\"(\n\x13WatchRetrainRequest\x12\x11\n\toperation\x18\x01 \x01(\t\"H\n\x14WatchRetrainResponse\x12\x30\n\toperation\x18\x01 \x01(\x0b\x32\x1d.google.longrunning.Operation\"\"\n\x0f\x45valuateRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"w\n\x10\x45valuateResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\x03\x12-\n\nevaluation\x18\x02 \x01(\x0b\x32\x19.braintumor.v1.Evaluation\x12\x1d\n\x15\x63lassification_report\x18\x03 \x01(\t*\xb6\x01\n\x0cRetrainState\x12\x1d\n\x19RETRAIN_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14RETRAIN_STATE_QUEUED\x10\x01\x12\x19\n\x15RETRAIN_STATE_RUNNING\x10\x02\x12\x1b\n\x17RETRAIN_STATE_SUCCEEDED\x10\x03\x12\x18\n\x14RETRAIN_STATE_FAILED\x10\x04\x12\x1b\n\x17RETRAIN_STATE_CANCELLED\x10\x05*\xcb\x01\n\x0bRetrainStep\x12\x1c\n\x18RETRAIN_STEP_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETRAIN_STEP_BUILD_DATASET\x10\x01\x12\x16\n\x12RETRAIN_STEP_TRAIN\x10\x02\x12\x19\n\x15RETRAIN_STEP_EVALUATE\x10\x03\x12\x15\n\x11RETRAIN_STEP_GATE\x10\x04\x12\x18\n\x14RETRAIN_STEP_PUBLISH\x10\x05\x12\x1a\n\x16RETRAIN_STEP_CALIBRATE\x10\x06\x32\xa8\x02\n\x0eTrainerService\x12n\n\x07Retrain\x12\x1d.braintumor.v1.RetrainRequest\x1a\x1d.google.longrunning.Operation\"%\xca\x41\"\n\x0fRetrainResponse\x12\x0fRetrainMetadata\x12Y\n\x0cWatchRetrain\x12\".braintumor.v1.WatchRetrainRequest\x1a#.braintumor.v1.WatchRetrainResponse0\x01\x12K\n\x08\x45valuate\x12\x1e.braintumor.v1.EvaluateRequest\x1a\x1f.braintumor.v1.EvaluateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'braintumor.v1.trainer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RETRAINRESPONSE_EXCLUDEDENTRY']._loaded_options = None
+  _globals['_RETRAINRESPONSE_EXCLUDEDENTRY']._serialized_options = b'8\001'
   _globals['_TRAINERSERVICE'].methods_by_name['Retrain']._loaded_options = None
   _globals['_TRAINERSERVICE'].methods_by_name['Retrain']._serialized_options = b'\312A\"\n\017RetrainResponse\022\017RetrainMetadata'
-  _globals['_RETRAINSTATE']._serialized_start=1411
-  _globals['_RETRAINSTATE']._serialized_end=1593
-  _globals['_RETRAINSTEP']._serialized_start=1596
-  _globals['_RETRAINSTEP']._serialized_end=1799
+  _globals['_RETRAINSTATE']._serialized_start=1524
+  _globals['_RETRAINSTATE']._serialized_end=1706
+  _globals['_RETRAINSTEP']._serialized_start=1709
+  _globals['_RETRAINSTEP']._serialized_end=1912
   _globals['_RETRAINREQUEST']._serialized_start=125
   _globals['_RETRAINREQUEST']._serialized_end=328
   _globals['_RETRAINRESPONSE']._serialized_start=331
-  _globals['_RETRAINRESPONSE']._serialized_end=509
-  _globals['_RETRAINMETADATA']._serialized_start=512
-  _globals['_RETRAINMETADATA']._serialized_end=848
-  _globals['_METRICS']._serialized_start=850
-  _globals['_METRICS']._serialized_end=931
-  _globals['_EVALUATION']._serialized_start=934
-  _globals['_EVALUATION']._serialized_end=1135
-  _globals['_WATCHRETRAINREQUEST']._serialized_start=1137
-  _globals['_WATCHRETRAINREQUEST']._serialized_end=1177
-  _globals['_WATCHRETRAINRESPONSE']._serialized_start=1179
-  _globals['_WATCHRETRAINRESPONSE']._serialized_end=1251
-  _globals['_EVALUATEREQUEST']._serialized_start=1253
-  _globals['_EVALUATEREQUEST']._serialized_end=1287
-  _globals['_EVALUATERESPONSE']._serialized_start=1289
-  _globals['_EVALUATERESPONSE']._serialized_end=1408
-  _globals['_TRAINERSERVICE']._serialized_start=1802
-  _globals['_TRAINERSERVICE']._serialized_end=2098
+  _globals['_RETRAINRESPONSE']._serialized_end=622
+  _globals['_RETRAINRESPONSE_EXCLUDEDENTRY']._serialized_start=575
+  _globals['_RETRAINRESPONSE_EXCLUDEDENTRY']._serialized_end=622
+  _globals['_RETRAINMETADATA']._serialized_start=625
+  _globals['_RETRAINMETADATA']._serialized_end=961
+  _globals['_METRICS']._serialized_start=963
+  _globals['_METRICS']._serialized_end=1044
+  _globals['_EVALUATION']._serialized_start=1047
+  _globals['_EVALUATION']._serialized_end=1248
+  _globals['_WATCHRETRAINREQUEST']._serialized_start=1250
+  _globals['_WATCHRETRAINREQUEST']._serialized_end=1290
+  _globals['_WATCHRETRAINRESPONSE']._serialized_start=1292
+  _globals['_WATCHRETRAINRESPONSE']._serialized_end=1364
+  _globals['_EVALUATEREQUEST']._serialized_start=1366
+  _globals['_EVALUATEREQUEST']._serialized_end=1400
+  _globals['_EVALUATERESPONSE']._serialized_start=1402
+  _globals['_EVALUATERESPONSE']._serialized_end=1521
+  _globals['_TRAINERSERVICE']._serialized_start=1915
+  _globals['_TRAINERSERVICE']._serialized_end=2211
 # @@protoc_insertion_point(module_scope)

@@ -160,12 +160,30 @@ class RetrainResponse(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class ExcludedEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["key", b"key", "value", b"value"]
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
     STATUS_FIELD_NUMBER: builtins.int
     METRICS_FIELD_NUMBER: builtins.int
     EVALUATION_FIELD_NUMBER: builtins.int
     MODEL_VERSION_FIELD_NUMBER: builtins.int
     BLESSED_FIELD_NUMBER: builtins.int
     REASONS_FIELD_NUMBER: builtins.int
+    EXCLUDED_FIELD_NUMBER: builtins.int
     status: builtins.str
     """"Model retraining complete"."""
     model_version: builtins.int
@@ -184,6 +202,10 @@ class RetrainResponse(google.protobuf.message.Message):
     def reasons(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Why the gate refused; empty where it did not."""
 
+    @property
+    def excluded(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.int]:
+        """How many images were left out of the data set, by why, such as "missing image" or "unknown label"."""
+
     def __init__(
         self,
         *,
@@ -193,10 +215,11 @@ class RetrainResponse(google.protobuf.message.Message):
         model_version: builtins.int = ...,
         blessed: builtins.bool = ...,
         reasons: collections.abc.Iterable[builtins.str] | None = ...,
+        excluded: collections.abc.Mapping[builtins.str, builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: typing_extensions.TypeAlias = typing.Literal["evaluation", b"evaluation", "metrics", b"metrics"]
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["blessed", b"blessed", "evaluation", b"evaluation", "metrics", b"metrics", "model_version", b"model_version", "reasons", b"reasons", "status", b"status"]
+    _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["blessed", b"blessed", "evaluation", b"evaluation", "excluded", b"excluded", "metrics", b"metrics", "model_version", b"model_version", "reasons", b"reasons", "status", b"status"]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___RetrainResponse: typing_extensions.TypeAlias = RetrainResponse
