@@ -123,9 +123,8 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
             port = listen(server, settings.address, settings.tls)
             on_probes = [Chain([interceptor(settings, outlook) for interceptor in PROBE_INTERCEPTORS])]
-            async with answering_probes(health, settings.health_address, on_probes, share_port):
+            async with answering_probes(health, settings.health_address, on_probes, share_port), _looking(lookout):
                 await server.start()
-                looking = asyncio.create_task(lookout.run())
                 try:
                     yield f"{settings.address.rpartition(':')[0]}:{port}"
                 finally:
@@ -134,8 +133,16 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                     health.close()
                     forwarder.close()
                     await server.stop(settings.drain_grace_s)
-                    looking.cancel()
-                    await asyncio.wait([looking])
+
+
+@contextlib.asynccontextmanager
+async def _looking(lookout: Lookout) -> AsyncIterator[None]:
+    looking = asyncio.create_task(lookout.run())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
 
 
 @contextlib.asynccontextmanager

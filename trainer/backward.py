@@ -45,7 +45,18 @@ def _plain_layers() -> dict[type[Any], Callable[[Any], Any]]:
         def call(self, maps: Any) -> Any:
             return add(*maps)
 
-    class Normalization(layers.Layer):  # type: ignore[misc]  # the same
+    return {
+        layers.ReLU: lambda _: Activation(),
+        layers.Add: lambda _: Sum(),
+        layers.BatchNormalization: _normalization(),
+    }
+
+
+def _normalization() -> type[Any]:
+    import tensorflow as tf
+    from keras import layers
+
+    class Normalization(layers.Layer):  # type: ignore[misc]  # keras has no types
         def __init__(self, original: Any) -> None:
             super().__init__()
             self._original = original
@@ -56,14 +67,10 @@ def _plain_layers() -> dict[type[Any], Callable[[Any], Any]]:
             scale = of.gamma * tf.math.rsqrt(of.moving_variance + of.epsilon)
             shift = of.beta - of.moving_mean * scale
 
-            @tf.custom_gradient  # type: ignore[untyped-decorator]  # the same
+            @tf.custom_gradient  # type: ignore[untyped-decorator]  # nor has TensorFlow
             def affine(x: Any) -> Any:
                 return x * scale + shift, lambda gradient: gradient * scale
 
             return affine(maps)
 
-    return {
-        layers.ReLU: lambda _: Activation(),
-        layers.Add: lambda _: Sum(),
-        layers.BatchNormalization: Normalization,
-    }
+    return Normalization

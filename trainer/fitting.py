@@ -68,9 +68,7 @@ def fit(
         keras.utils.set_random_seed((seed + len(history)) % 2**32)
 
     def record(epoch: int, logs: dict[str, float]) -> None:
-        metrics = EpochMetrics(**{name: float(logs[name]) for name in EpochMetrics.__slots__})
-        if not (math.isfinite(metrics.loss) and math.isfinite(metrics.val_loss)):
-            raise TrainingDivergedError(f"the loss is no number in epoch {epoch + 1}; look at the labels and images")
+        metrics = _metrics(epoch, logs)
         history.append(metrics)
         checkpoint.save(network, history)
         on_epoch(epoch + 1, metrics)
@@ -82,11 +80,7 @@ def fit(
             validation_data=_batches(material, material.validation_rows, recipe, shuffled=False),
             initial_epoch=len(history),
             epochs=epochs,
-            callbacks=[
-                keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False),
-                keras.callbacks.TerminateOnNaN(),
-                keras.callbacks.LambdaCallback(on_epoch_end=record),
-            ],
+            callbacks=_callbacks(run_dir, record),
             verbose=0,
             shuffle=False,
         )
@@ -94,6 +88,23 @@ def fit(
         return history, len(history) - 1
     checkpoint.restore_best(network, history)
     return history, best_epoch(history)
+
+
+def _callbacks(run_dir: Path, record: Callable[[int, dict[str, float]], None]) -> list[Any]:
+    import keras
+
+    return [
+        keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.LambdaCallback(on_epoch_end=record),
+    ]
+
+
+def _metrics(epoch: int, logs: dict[str, float]) -> EpochMetrics:
+    metrics = EpochMetrics(**{name: float(logs[name]) for name in EpochMetrics.__slots__})
+    if not (math.isfinite(metrics.loss) and math.isfinite(metrics.val_loss)):
+        raise TrainingDivergedError(f"the loss is no number in epoch {epoch + 1}; look at the labels and images")
+    return metrics
 
 
 def _has_enough(history: list[EpochMetrics], recipe: Recipe) -> bool:

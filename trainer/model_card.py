@@ -91,23 +91,11 @@ def model_card(
         "parameters": training.parameters,
         "training_data": asdict(source) | {"fingerprint": training.fingerprint},
         "pretrained_weights": [ORIGIN],
-        "split": {
-            "method": "near-duplicate-grouped: average linkage of perceptual hashes, whole groups held out",
-            "train_slices": training.train_slices,
-            "validation_slices": training.validation_slices,
-            "validation_share_of_groups": VALIDATION_SHARE,
-            "test_slices": evaluation.examples,
-        },
+        "split": _split(training, evaluation),
         "seed": training.seed,
         "epochs": 0 if training.network_of_version else len(training.history),
         "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)} | _with_intervals(figures),
-        "verdict": {
-            "temperature": training.temperature,
-            "threshold": training.threshold,
-            "conformal_coverage": COVERAGE,
-            "in_domain_share": IN_DOMAIN_SHARE,
-            "critic_share": CRITIC_SHARE,
-        },
+        "verdict": _verdict(training),
         "limits": list(LIMITS),
         "known_shortcuts": [_shortcut(name, area) for name, area in shortcuts.items()],
         "packages": _installed(),
@@ -116,6 +104,26 @@ def model_card(
         card["operation_id"] = approval.operation_id
         card["gate"] = {"blessed": approval.blessed, "forced": not approval.blessed, "reasons": list(approval.reasons)}
     return card
+
+
+def _split(training: Training, evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "method": "near-duplicate-grouped: average linkage of perceptual hashes, whole groups held out",
+        "train_slices": training.train_slices,
+        "validation_slices": training.validation_slices,
+        "validation_share_of_groups": VALIDATION_SHARE,
+        "test_slices": evaluation.examples,
+    }
+
+
+def _verdict(training: Training) -> dict[str, float]:
+    return {
+        "temperature": training.temperature,
+        "threshold": training.threshold,
+        "conformal_coverage": COVERAGE,
+        "in_domain_share": IN_DOMAIN_SHARE,
+        "critic_share": CRITIC_SHARE,
+    }
 
 
 def _with_intervals(figures: Mapping[str, Figure]) -> dict[str, Any]:
