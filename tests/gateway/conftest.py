@@ -194,6 +194,7 @@ def spawn_gateway(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[G
             "GATEWAY_ADDRESS": "127.0.0.1:0",
             "SERVING_ADDRESS": serving.address,
             "TRAINER_ADDRESS": _NOWHERE,
+            "TMPDIR": str(tmp_path),  # one that is killed tidies nothing up
             **variables,
         }
         log_file = tmp_path / "gateway.log"
