@@ -64,7 +64,7 @@ class OpenedImage:
         check_size(data, limits)
         self._decoder = _decoder_of(data)
         with self._decoding():
-            self._image = self._decoder.open(MeteredFile(data))
+            self._image = self._decoder.open(MeteredFile(data, self._decoder.max_reads))
         _check_pixels(self._image.width, self._image.height, limits)
 
     @property

@@ -13,17 +13,21 @@ class MeteredFile(io.BytesIO):
 
     A file of 16 MiB may hold millions of empty parts, and Pillow walks them in Python, which holds up every other
     thread for seconds: so the walk ends early, whatever the format.
+
+    Args:
+      data: the bytes.
+      max_reads: how often.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, max_reads: int = MAX_READS) -> None:
         super().__init__(data)
-        self._reads_left = MAX_READS
+        self._reads_left = max_reads
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Reads as any file does.
 
         Raises:
-          TooManyPartsError: it was read MAX_READS times.
+          TooManyPartsError: it was read that often.
         """
         self._reads_left -= 1
         if self._reads_left < 0:

@@ -15,6 +15,8 @@ _UNDO = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_XMP = ("xmp", "XML:com.adobe.xmp")
+
 
 def upright_pixels(image: Image.Image) -> ImageArray:
     """Converts an image as to_uint8 does, turned as its EXIF orientation says.
@@ -27,6 +29,8 @@ def upright_pixels(image: Image.Image) -> ImageArray:
 
 
 def _orientation(image: Image.Image) -> int:
+    for xmp in _XMP:
+        image.info.pop(xmp, None)  # where Pillow looks too, and viewers do not
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 - hostile metadata makes Pillow raise nearly anything

@@ -6,6 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
+from gateway.imaging.metered_file import MAX_READS
 from gateway.imaging.pixels import ImageArray
 
 
@@ -21,6 +22,7 @@ class Decoder:
       pixels: decodes what `open` returned.
       has_end: whether the file holds the end that its format prescribes. Asked only of a file that could
         not be decoded: it tells a truncated one from a corrupt one, so it errs on the side of True.
+      max_reads: how often its file may be read.
     """
 
     name: str
@@ -28,3 +30,4 @@ class Decoder:
     open: Callable[[BytesIO], Image.Image]
     pixels: Callable[[Image.Image], ImageArray]
     has_end: Callable[[bytes], bool]
+    max_reads: int = MAX_READS

@@ -1,17 +1,32 @@
 """PNG: 1 to 16 bits, grey, colour, palette and alpha, interlaced or not."""
 
+from io import BytesIO
+
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from gateway.imaging.formats.decoder import Decoder
 from gateway.imaging.orientation import upright_pixels
+
+_STEPS = {"L;2": 255 // 3, "L;4": 255 // 15}
+"""Between neighbouring levels of grey, by how they are packed."""
 
 
 def _recognises(data: bytes) -> bool:
     return data.startswith(b"\x89PNG\r\n\x1a\n")
 
 
+def _open(file: BytesIO) -> Image.Image:
+    image = PngImageFile(file)
+    # Pillow spreads few bits over eight, and leaves the value that is transparent as it is.
+    transparent, step = image.info.get("transparency"), _STEPS.get(str(image.tile[0].args))
+    if step and isinstance(transparent, int):
+        image.info["transparency"] = transparent * step
+    return image
+
+
 def _has_end(data: bytes) -> bool:
     return b"IEND" in data
 
 
-PNG = Decoder("PNG", _recognises, PngImageFile, upright_pixels, _has_end)
+PNG = Decoder("PNG", _recognises, _open, upright_pixels, _has_end)

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, _imaging
+from PIL import Image, ImagePalette, TiffImagePlugin, _imaging
 from PIL.TiffImagePlugin import TiffImageFile
 
 from gateway.imaging.bands import array_of
@@ -15,9 +15,24 @@ from gateway.imaging.formats.decoder import Decoder
 from gateway.imaging.formats.tiff_directory import data_end
 from gateway.imaging.pixels import ImageArray, scale_by_range, to_uint8
 
-_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
+_PHOTOMETRIC, _COLOUR_MAP, _SAMPLE_FORMAT = 262, 320, 339
 _WHITE_IS_ZERO = 0
 _UNSIGNED, _SIGNED = (1,), (2,)
+
+# Whatever the compression: Pillow's own reader of raw pixels mistakes planes of 16 bits for such of 8.
+TiffImagePlugin.READ_LIBTIFF = True
+
+# What Pillow's table of kinds leaves out: prefix, photometric, sample format, fill order, bits, extra samples.
+TiffImagePlugin.OPEN_INFO |= {
+    (b"MM", 1, (1,), 1, (32,), ()): ("I", "I;32BS"),
+    (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
+    (b"II", 0, (2,), 1, (16,), ()): ("I", "I;16S"),
+    (b"MM", 0, (2,), 1, (16,), ()): ("I", "I;16BS"),
+    (b"II", 0, (1,), 1, (32,), ()): ("I", "I;32S"),
+    (b"MM", 0, (1,), 1, (32,), ()): ("I", "I;32BS"),
+    (b"II", 0, (2,), 1, (32,), ()): ("I", "I;32S"),
+    (b"MM", 0, (2,), 1, (32,), ()): ("I", "I;32BS"),
+}
 
 # libtiff hands out decompressed pixels in the machine's byte order; Pillow 13 unpacks these as in the file's.
 _NATIVE_RAW_MODES = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
@@ -48,8 +63,10 @@ def _recognises(data: bytes) -> bool:
 
 def _open(file: BinaryIO) -> Image.Image:
     image = TiffImageFile(file)
-    if image.use_load_libtiff:
-        image.tile = [tile._replace(args=_native(*tile.args or ())) for tile in image.tile]
+    image.tile = [tile._replace(args=_native(*tile.args or ())) for tile in image.tile]
+    colours = image.tag_v2.get(_COLOUR_MAP, ())
+    if image.mode == "P" and max(colours) < 2**8:  # some write eight bits where sixteen are due, and viewers know it
+        image.palette = ImagePalette.raw("RGB;L", bytes(colours))
     return image
 
 
@@ -64,7 +81,7 @@ def _pixels(image: Image.Image) -> ImageArray:
     true_type = _TRUE_TYPES.get((image.mode, tags.get(_SAMPLE_FORMAT, _UNSIGNED)))
     pixels = to_uint8(image) if true_type is None else scale_by_range(array_of(image).view(true_type))
     # Up to 8 bits Pillow inverts these itself.
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode in {"I;16", "F"}:
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode in {"I;16", "I;16B", "I", "F"}:
         return 255 - pixels
     return pixels
 
