@@ -8,10 +8,14 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 DESCRIPTORS := tfserving_api/descriptors.binpb
 
-.PHONY: run test bench overload chaos soak fuzz model format generate requirements licences sbom audit clean
+.PHONY: run help test bench overload chaos soak fuzz model format generate requirements licences sbom audit clean
 
 run: $(RUN) $(DESCRIPTORS)
+	@$(BIN)/python -m transport.free "$${GATEWAY_ADDRESS:-127.0.0.1:50051}" "$${TRAINER_ADDRESS:-127.0.0.1:50052}"
 	@$(BIN)/honcho start
+
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 test: $(DEV) $(DESCRIPTORS)
 	$(BIN)/ruff format --check .
@@ -77,7 +81,7 @@ audit: $(DEV)
 	$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt -r requirements/dev.txt
 
 clean:
-	rm -rf .venv $(DESCRIPTORS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv $(DESCRIPTORS) build dist protos/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(DESCRIPTORS): tfserving_api/extract.py $(RUN)
 	$(BIN)/python -m tfserving_api.extract

@@ -8,7 +8,7 @@ import uvloop
 from gateway.settings import Settings
 from gateway.workers import supervise
 from observability import logs
-from transport.environment import SettingsError, settings_from_environment
+from transport.environment import SettingsError, description_of, settings_from_environment
 from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
@@ -16,6 +16,9 @@ from transport.watched import UnusableFileError
 
 def main() -> int:
     """Runs until SIGTERM or SIGINT; returns the exit status, 2 where settings, or files that they name, are wrong."""
+    if sys.argv[1:]:
+        print(description_of(Settings))  # noqa: T201 --help, and whatever else somebody may try
+        return 0 if sys.argv[1] in {"-h", "--help"} else 2
     try:
         settings = settings_from_environment(Settings)
     except SettingsError as err:

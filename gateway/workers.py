@@ -18,6 +18,7 @@ from gateway.settings import Settings
 from observability import logs
 from observability.exposition import exposed, forget, of_processes
 from transport.errors import CannotListenError
+from transport.free import require_free
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0
@@ -66,7 +67,7 @@ def _reserved(address: str) -> Iterator[str]:
     with socket.socket(family) as bound_and_not_listening:
         try:
             # Other workers who listen there would share the port with ours, and half of the calls would be theirs.
-            socket.create_server(place, family=family).close()
+            require_free(address)
             bound_and_not_listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound_and_not_listening.bind(place)
         except OSError as err:

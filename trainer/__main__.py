@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from trainer.errors import TrainerError
 from trainer.orders import DEFAULT_ORDER, MAX_EPOCHS, MAX_SEED
 from trainer.progress_bar import bar_of
@@ -21,6 +22,7 @@ from transport.watched import UnusableFileError
 
 _DEFAULT_SEED = DEFAULT_ORDER.seed
 _SEEDS = click.IntRange(0, MAX_SEED)
+_ARCHITECTURE_HELP = f"One of {', '.join(ARCHITECTURES)}; by default {DEFAULT_ARCHITECTURE}."
 _EPOCHS = click.IntRange(0, MAX_EPOCHS)
 
 
@@ -92,7 +94,7 @@ def build_dataset(
 
 
 @main.command()
-@click.option("--architecture", default="", help="One of ARCHITECTURES; by default the default one.")
+@click.option("--architecture", default="", help=_ARCHITECTURE_HELP)
 @click.option("--epochs", type=_EPOCHS, default=0, help="By default the architecture's own number.")
 @click.option(
     "--seed",
@@ -121,7 +123,7 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
             bar.write(f"epoch {epoch}/{total}  {figures}", file=sys.stdout)
 
         def on_critic(done: int, of: int) -> None:
-            bar.set_postfix_str(f"epoch {done}/{of} of the domain critic")
+            bar.write(f"domain critic, epoch {done}/{of}", file=sys.stdout)
 
         training = fitting.train(split, chosen, epochs, seed, settings.run_dir, on_epoch, on_critic)
     write_record(settings.run_dir / "training.json", training)
@@ -176,7 +178,7 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
 
 
 @main.command()
-@click.option("--architecture", default="", help="One of ARCHITECTURES; by default the default one.")
+@click.option("--architecture", default="", help=_ARCHITECTURE_HELP)
 @click.option("--epochs", type=_EPOCHS, default=0, help="By default the architecture's own number.")
 @click.option(
     "--seed", type=_SEEDS, default=_DEFAULT_SEED, show_default=True, help="Of folds, weights and augmentation."
@@ -253,7 +255,8 @@ def publish(
     version = publication.publish(
         settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, stable
     )
-    click.echo(f"published {settings.model_name} version {version}; make it stable with: braintumor promote {version}")
+    click.echo(f"published {settings.model_name} version {version}, which no gate has held against the stable one")
+    click.echo(f"make it stable with: braintumor promote {version}")
 
 
 @main.command()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 
@@ -143,8 +144,15 @@ async def _at_work(jobs: Jobs) -> AsyncIterator[None]:
 
 @contextlib.contextmanager
 def _only_daemon(settings: TrainerSettings) -> Iterator[None]:
-    settings.data_root.mkdir(parents=True, exist_ok=True)
-    with (settings.data_root / "trainer.lock").open("w") as lock:  # closing it, or dying, releases it
+    try:
+        settings.data_root.mkdir(parents=True, exist_ok=True)
+        file = (settings.data_root / "trainer.lock").open("w")
+    except OSError as err:
+        raise TrainerError(
+            f"{settings.data_root} cannot be written ({err.strerror}); it has to belong to user {os.getuid()}, "
+            "as whom the trainer runs"
+        ) from err
+    with file as lock:  # closing it, or dying, releases it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from textwrap import fill
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -35,6 +36,18 @@ def settings_from_environment(kind: type[_Settings]) -> _Settings:
     if told:
         raise SettingsError("\n".join(told))
     return settings
+
+
+def description_of(kind: type[BaseSettings]) -> str:
+    """Returns what can be set, for people: variable, default and meaning of each field."""
+    lines = ["Settings come from the environment:"]
+    for name, field in kind.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        lines.append(f"\n{_variable(kind, str(field.validation_alias or name))} (default: {default!r})")
+        lines.append(
+            fill(" ".join((field.description or "").split()), 100, initial_indent="    ", subsequent_indent="    ")
+        )
+    return "\n".join(lines)
 
 
 def _unknown(kind: type[BaseSettings]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from transport.environment import SettingsError, settings_from_environment
+from transport.environment import SettingsError, description_of, settings_from_environment
 from transport.tls_settings import ServerTls
 
 
@@ -13,7 +13,7 @@ class _Settings(BaseSettings):
 
     width: int = 1
     tls: ServerTls | None = None
-    street: str = Field(default="", validation_alias="STREET", max_length=3)
+    street: str = Field(default="", validation_alias="STREET", max_length=3, description="Where it is.")
 
 
 def test_they_are_read(monkeypatch):
@@ -57,3 +57,9 @@ def test_what_kubernetes_sets_by_itself_is_passed_over(monkeypatch):
     for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT", "PORT_50051_TCP", "PORT_50051_TCP_ADDR"):
         monkeypatch.setenv(f"DOOR_{name}", "10.0.0.1")
     assert settings_from_environment(_Settings).width == 1
+
+
+def test_what_can_be_set_is_told():
+    told = description_of(_Settings)
+    assert "\nSTREET (default: '')\n    Where it is." in told
+    assert "\nDOOR_WIDTH (default: 1)\n" in told

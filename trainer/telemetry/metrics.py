@@ -56,3 +56,5 @@ ROLLOUTS = Counter(
 # A count that is there from the start also shows its first step.
 for _outcome in ("done", "failed"):
     ROLLOUTS.labels(_outcome)
+for _outcome in ("blessed", "refused", "forced"):
+    GATE_DECISIONS.labels(_outcome)

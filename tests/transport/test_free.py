@@ -1,0 +1,26 @@
+"""Whether a port is free, as `make run` asks before it starts anything."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("[::1]", socket.AF_INET6)])
+def test_a_port_that_is_taken_is_told(host, family):
+    if family is socket.AF_INET6 and not socket.has_ipv6:
+        pytest.skip("no IPv6")
+    with socket.create_server((host.strip("[]"), 0), family=family) as taken:
+        address = f"{host}:{taken.getsockname()[1]}"
+        run = _free("127.0.0.1:0", address)
+        assert (run.returncode, run.stderr) == (
+            1,
+            f"cannot listen on {address}; is the port taken, or does the service run already?\n",
+        )
+    assert _free("127.0.0.1:0", address).returncode == 0
+
+
+def _free(*addresses: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "transport.free", *addresses]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
