@@ -1,6 +1,8 @@
 """`python -m serving.modelserver`: see the package's docstring."""
 
+import os
 import signal
+import socket
 import sys
 import threading
 
@@ -11,7 +13,6 @@ from serving.modelserver.memory import use_one_arena
 from serving.modelserver.server import ModelServer
 
 _EXIT_FAILED = 255
-_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _SWITCH_INTERVAL_S = 0.0005
 """How long a loading thread may keep predictions from the interpreter. Python's default is ten times that."""
 
@@ -21,11 +22,9 @@ def main() -> int:
     use_one_arena()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     logs.configure()
-    # For all threads to come: a signal that met one of them left the main thread asleep now and then.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         server = ModelServer(parse_flags(sys.argv[1:]))
-        threading.Thread(target=_stop_at_signal, args=(server,), name="signals", daemon=True).start()
+        threading.Thread(target=_stop_at_signal, args=(server, _signals()), name="signals", daemon=True).start()
         server.run()
     except ServingError as err:
         print(f"Failed to start server. Error: {err.status_string()}", flush=True)  # noqa: T201 - supervisors read it
@@ -33,10 +32,26 @@ def main() -> int:
     return 0
 
 
-def _stop_at_signal(server: ModelServer) -> None:
-    signal.sigwait(_SIGNALS)
+def _signals() -> socket.socket:
+    """Returns a socket that gets a byte for each signal, whichever thread that met.
+
+    Python's own handlers run in the main thread alone, which slept on now and then where another one had met it.
+    """
+    told, teller = socket.socketpair()
+    teller.setblocking(False)
+    signal.set_wakeup_fd(teller.detach())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return told
+
+
+def _stop_at_signal(server: ModelServer, signals: socket.socket) -> None:
+    signals.recv(1)
     server.stop()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # not sys.exit: it would wait for what is still computed for callers who have been sent away

@@ -13,6 +13,8 @@ _log = logging.getLogger(__name__)
 
 _STAND_IN_FOR = "2.20"
 
+_LAST_PORT = 65535
+
 ENGINES = ("auto", "tensorflow", "openvino")
 
 
@@ -106,6 +108,12 @@ def _checked(flags: Flags) -> Flags:
         _log.warning("--enable_batching is accepted, but requests run one by one: batch in the client")
     if flags.engine not in ENGINES:
         raise InvalidArgumentError(f"--engine is {flags.engine!r}; it may be {', '.join(ENGINES)}")
+    for name in ("port", "rest_api_port"):
+        if not 0 <= getattr(flags, name) <= _LAST_PORT:
+            raise InvalidArgumentError(f"--{name} is {getattr(flags, name)}; ports are 0 to {_LAST_PORT}")
+    for name in ("num_load_threads", "num_unload_threads", "grpc_max_threads"):
+        if getattr(flags, name) < 0:
+            raise InvalidArgumentError(f"--{name} is {getattr(flags, name)}; it may be 0 or more")
     if flags.mixed_precision not in {"", "bfloat16"}:
         raise InvalidArgumentError(f"--mixed_precision is {flags.mixed_precision!r}; it may be bfloat16 or empty")
     return flags

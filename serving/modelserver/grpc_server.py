@@ -17,6 +17,8 @@ from tfserving_api.messages import pool
 
 _PREDICTION = "tensorflow.serving.PredictionService"
 _MODEL = "tensorflow.serving.ModelService"
+_MARGIN_S = 1.0
+"""Calls are cancelled when the grace period is over, and what they compute may go on."""
 _MIN_THREADS = 16
 """A few callers may wait for a reload, or for ever; the others still need threads."""
 _OPTIONS = (
@@ -78,4 +80,4 @@ class GrpcServer:
         """Takes no more calls, and returns when those in progress have finished or the time is over."""
         if self._health:
             self._health.drain()
-        self._server.stop(grace_s).wait()
+        self._server.stop(grace_s).wait(grace_s + _MARGIN_S)

@@ -118,12 +118,13 @@ class AspiredVersionsManager:
         elif harness.failures and harness.servable is None and harness.seen != fingerprint(path):
             # The original retries blindly, then never again while the directory stays. Files that arrived or
             # were repaired since are reason enough to try at once.
-            self._try_again(harness)
+            self._try_again(harness, path)
 
-    def _try_again(self, harness: _Harness) -> None:
+    def _try_again(self, harness: _Harness, path: Path) -> None:
         harness.retry_at = 0.0
+        harness.path = path
         if harness.failed:
-            self._harnesses[harness.name][harness.version] = _Harness(harness.name, harness.version, harness.path)
+            self._harnesses[harness.name][harness.version] = _Harness(harness.name, harness.version, path)
             self._monitor.publish(harness.name, harness.version, ManagerState.START)
 
     def step(self) -> None:

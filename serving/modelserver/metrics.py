@@ -111,5 +111,5 @@ def _exposed(name: str) -> str:
 
 
 def _pairs(labels: _Labels, values: _Labels) -> str:
-    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    escaped = [value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in values]
     return ",".join(f'{label}="{value}"' for label, value in zip(labels, escaped, strict=True))

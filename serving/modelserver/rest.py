@@ -108,16 +108,18 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = self.headers.get("Content-Length") or "0"
+            self.rfile.read(int(length) if length.isdecimal() else 0)
             status, content_type, body = api.answer(self.command, self.path.partition("?")[0])
             encoded = body.encode()
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(encoded)))
             self.end_headers()
-            self.wfile.write(encoded)
+            if self.command != "HEAD":
+                self.wfile.write(encoded)
 
-        do_GET = do_POST = _answer  # noqa: N815 - named by http.server
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 - named by http.server
 
         def log_message(self, *_: object) -> None:
             """Status polls would fill the log."""

@@ -10,7 +10,7 @@ from serving.modelserver.errors import NotFoundError
 
 _log = logging.getLogger(__name__)
 
-_VERSION = re.compile(r"[0-9]{1,19}")
+_VERSION = re.compile(r"\s*\+?[0-9]+\s*", re.ASCII)
 _MAX_VERSION = 2**63 - 1
 
 

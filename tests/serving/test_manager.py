@@ -58,9 +58,9 @@ class Stage:
             self.load, self.monitor, RetryPolicy(retries, 0.0), self.loading, self.unloading
         )
 
-    def load(self, name: str, version: int, _: Path) -> Servable:
+    def load(self, name: str, version: int, path: Path) -> Servable:
         self.loads.append(version)
-        if version in self.broken:
+        if version in self.broken and path.is_relative_to(self.path):
             raise UnavailableError("broken")
         self.engines[version] = NoEngine()
         return Servable(name, version, {}, self.engines[version])
@@ -151,6 +151,19 @@ def test_a_version_that_was_given_up_is_tried_again_when_there_is_reason_to(stag
         stage.aspire()
     stage.aspire(1)
     stage.settle()
+    assert stage.states() == {1: "AVAILABLE"}
+
+
+def test_a_version_that_was_given_up_is_tried_where_its_model_has_moved_to(stage: Stage, tmp_path: Path) -> None:
+    stage.path = tmp_path / "1"  # what lies there is broken
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.settle()
+    elsewhere = tmp_path / "2"
+    for _ in range(5):
+        stage.manager.set_aspired({"m": {1: elsewhere}})
+        stage.settle()
+    assert stage.loads == [1, 1, 1, 1]
     assert stage.states() == {1: "AVAILABLE"}
 
 

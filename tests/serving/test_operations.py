@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from prometheus_client.parser import text_string_to_metric_families
 
 from serving.modelserver.flags import parse_flags
+from serving.modelserver.metrics import Metrics
 from tfserving_api.messages import (
     GetModelMetadataRequest,
     GetModelStatusRequest,
@@ -137,6 +139,7 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
         ("GET", "/v1/models", 400, "Missing model name in request."),
         ("GET", "/v1/models/default/what", 400, "Malformed request: GET /v1/models/default/what"),
         ("POST", "/v1/models/default", 400, "Malformed request: POST /v1/models/default"),
+        ("DELETE", "/v1/models/default", 400, "Malformed request: DELETE /v1/models/default"),
         ("POST", "/v1/models/default:predict", 501, "Predictions over REST are left to TensorFlow Serving; use gRPC"),
     ],
 )
@@ -230,6 +233,8 @@ def test_a_wrong_flag_is_an_error(argument: str, capsys: pytest.CaptureFixture[s
         ((), "Both server_options.model_base_path and server_options.model_config_file are empty!"),
         (("--ssl_config_file=x",), "--ssl_config_file is not supported by this stand-in"),
         (("--prefer_tflite_model=true",), "--prefer_tflite_model is not supported by this stand-in"),
+        (("--port=70000",), "--port is 70000; ports are 0 to 65535"),
+        (("--num_load_threads=-1",), "--num_load_threads is -1; it may be 0 or more"),
         (("--engine=nope",), "--engine is 'nope'; it may be auto, tensorflow, openvino"),
         (("--batching_parameters_file=x",), "server_options.batching_parameters_file is set without"),
     ],
@@ -247,3 +252,16 @@ def test_two_servers_do_not_share_a_port(launch: Any, publish: Any, base_path: P
     second = launch(f"--model_base_path={base_path}", f"--port={port}")
     assert f"Failed to listen on 127.0.0.1:{port}" in second.process.stdout.read()
     assert second.process.wait(30) == 255
+
+
+def test_labels_of_metrics_stay_on_their_line() -> None:
+    metrics = Metrics()
+    metrics.model_warmup_latency.observe_s(1.0, "/m/1", 'INVALID_ARGUMENT: "x" is \\ bad\n\t [[node]]')
+    families = {family.name: family for family in text_string_to_metric_families(metrics.exposition())}
+    (told,) = {
+        sample.labels["status"]
+        for family in families.values()
+        for sample in family.samples
+        if "status" in sample.labels
+    }
+    assert told == 'INVALID_ARGUMENT: "x" is \\ bad\n\t [[node]]'

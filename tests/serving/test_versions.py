@@ -151,6 +151,24 @@ def test_sigterm_lets_calls_in_flight_finish(launch: Any, publish: Any, base_pat
     assert server.process.wait(30) == 0
 
 
+def test_sigterm_ends_a_server_at_once_that_has_nothing_to_do(launch: Any, publish: Any, base_path: Path) -> None:
+    publish("half_plus_two", "1")
+    for _ in range(3):
+        server = launch(*single(base_path))
+        server.ready()
+        server.process.terminate()
+        assert server.process.wait(10) == 0
+
+
+def test_sigterm_does_not_wait_for_what_never_ends(launch: Any, publish: Any, base_path: Path) -> None:
+    publish("counter", "1")
+    server = launch(*single(base_path))
+    endless = slow_call(server.ready(), 2**62, 120.0)
+    server.process.terminate()
+    assert endless.exception().code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
+    assert server.process.wait(20) == 0
+
+
 def test_sigterm_also_ends_a_server_that_still_waits_for_its_model(
     launch: Any, base_path: Path, eventually: Any
 ) -> None:
