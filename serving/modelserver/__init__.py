@@ -14,6 +14,8 @@ Left out on purpose: Classify, Regress, MultiInference and SessionRun answer UNI
 status, metadata and metrics, no predictions; requests are not batched on the server (the gateway
 batches), so `--enable_batching` only warns; TensorFlow Lite, TLS and custom platforms are start-up errors.
 
+On purpose otherwise: an unknown flag is an error; on OpenVINO inputs have to have the signature's shape.
+
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
 a broken or retrying version holds up no other; a version number that failed is tried again when its
 directory changes; the health status is live; it listens on 127.0.0.1 unless told otherwise.

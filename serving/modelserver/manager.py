@@ -134,6 +134,8 @@ class AspiredVersionsManager:
                 for harness in sorted(versions.values(), key=_version, reverse=True):
                     if harness.state is ManagerState.END and not (harness.failed and harness.aspired):
                         del versions[harness.version]
+                        if harness.aspired:  # again, while it was on its way out
+                            self._aspire(harness.name, harness.version, harness.path)
                     elif harness.state is ManagerState.START:
                         self._start(harness)
                 self._unload_unneeded(list(versions.values()))
