@@ -39,6 +39,7 @@ from observability.exposition import exposed
 from observability.journal import append
 from observability.tracing import exporting
 from tfserving_api.addresses import resolve
+from transport.background import in_background
 from transport.health import answering_probes
 from transport.server_tls import listen
 from transport.watched import UnusableFileError
@@ -123,7 +124,10 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
             port = listen(server, settings.address, settings.tls)
             on_probes = [Chain([interceptor(settings, outlook) for interceptor in PROBE_INTERCEPTORS])]
-            async with answering_probes(health, settings.health_address, on_probes, share_port), _looking(lookout):
+            async with (
+                answering_probes(health, settings.health_address, on_probes, share_port),
+                in_background(lookout.run()),
+            ):
                 await server.start()
                 try:
                     yield f"{settings.address.rpartition(':')[0]}:{port}"
@@ -133,16 +137,6 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                     health.close()
                     forwarder.close()
                     await server.stop(settings.drain_grace_s)
-
-
-@contextlib.asynccontextmanager
-async def _looking(lookout: Lookout) -> AsyncIterator[None]:
-    looking = asyncio.create_task(lookout.run())
-    try:
-        yield
-    finally:
-        looking.cancel()
-        await asyncio.wait([looking])
 
 
 @contextlib.asynccontextmanager

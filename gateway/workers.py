@@ -18,7 +18,7 @@ from gateway.settings import Settings
 from observability import logs
 from observability.exposition import exposed, forget, of_processes
 from transport.errors import CannotListenError
-from transport.free import require_free
+from transport.free import place_of, require_free
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0
@@ -62,17 +62,16 @@ def _reserved(address: str) -> Iterator[str]:
     Raises:
       CannotListenError: somebody else has it.
     """
-    host, _, port = address.rpartition(":")
-    family, place = socket.AF_INET6 if ":" in host else socket.AF_INET, (host.strip("[]"), int(port))
+    # Other workers who listen there would share the port with ours, and half of the calls would be theirs.
+    require_free(address)
+    family, place = place_of(address)
     with socket.socket(family) as bound_and_not_listening:
         try:
-            # Other workers who listen there would share the port with ours, and half of the calls would be theirs.
-            require_free(address)
             bound_and_not_listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound_and_not_listening.bind(place)
         except OSError as err:
             raise CannotListenError(address) from err
-        yield f"{host}:{bound_and_not_listening.getsockname()[1]}"
+        yield f"{address.rpartition(':')[0]}:{bound_and_not_listening.getsockname()[1]}"
 
 
 class _Supervisor:

@@ -44,8 +44,7 @@ class KnownSlices:
 def write_hashes(path: Path, images: Iterable[ImageArray]) -> None:
     """Writes the hashes of the slices of a split, uint8 (SIDE, SIDE, channels) each."""
     path.parent.mkdir(exist_ok=True)
-    hashes = {np.packbits(perceptual_hash(np.asarray(image))).tobytes() for image in images}
-    path.write_bytes(b"".join(sorted(hashes)))
+    path.write_bytes(b"".join(sorted(set(map(_packed_hash, images)))))
 
 
 def require_unseen(directory: Path, images: Iterable[ImageArray]) -> None:
@@ -56,12 +55,16 @@ def require_unseen(directory: Path, images: Iterable[ImageArray]) -> None:
       images: uint8 (SIDE, SIDE, channels) each, of the test split. Equal hashes are never on both sides of one split.
     """
     fitted = {np.packbits(hashes).tobytes() for hashes in _read(directory / TRAIN_HASHES)}
-    seen = [np.packbits(perceptual_hash(np.asarray(image))).tobytes() in fitted for image in images]
+    seen = [_packed_hash(image) in fitted for image in images]
     if any(seen):
         raise SeenSlicesError(
             f"{sum(seen)} of {len(seen)} test slices are among those that the network was fitted to: the data set was "
             "built anew since; run: python -m trainer train"
         )
+
+
+def _packed_hash(image: ImageArray) -> bytes:
+    return np.packbits(perceptual_hash(np.asarray(image))).tobytes()
 
 
 def _read(path: Path) -> NDArray[np.bool_]:

@@ -36,6 +36,7 @@ from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered
+from transport.background import in_background
 from transport.health import answering_probes
 from transport.server_tls import listen
 
@@ -108,7 +109,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        async with _listening(server, settings) as port, _at_work(jobs):
+        async with _listening(server, settings) as port, in_background(jobs.run()):
             yield f"{settings.address.rpartition(':')[0]}:{port}"
             # Whoever follows a job would hold up the drain.
             operations.stop_following()
@@ -130,16 +131,6 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
         finally:
             await health_servicer.enter_graceful_shutdown()
             await server.stop(_DRAIN_GRACE_S)
-
-
-@contextlib.asynccontextmanager
-async def _at_work(jobs: Jobs) -> AsyncIterator[None]:
-    working = asyncio.create_task(jobs.run())
-    try:
-        yield
-    finally:
-        working.cancel()
-        await asyncio.wait([working])
 
 
 @contextlib.contextmanager

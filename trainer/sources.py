@@ -14,12 +14,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import pandas as pd
+from braintumor.image_suffixes import IMAGE_SUFFIXES
 
 from trainer.errors import LabelFileError, SourceError
 
-_IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"},
-)
 _LABEL_COLUMNS = ["Image", "Class"]
 _SEPARATORS = (",", ";", "\t")
 """Of columns: spreadsheets write what their country does."""
@@ -128,7 +126,7 @@ class ZipSource:
 def image_name(file_name: str) -> str:
     """Returns the name of an image: that of its file, without the suffix where it is one of an image."""
     path = PurePath(file_name)
-    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
@@ -155,7 +153,7 @@ def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for location in locations:
         path = PurePath(location)
-        if path.suffix.lower() not in _IMAGE_SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
         name = image_name(location)
         if name in found:

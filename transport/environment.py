@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)
@@ -41,9 +42,9 @@ def settings_from_environment(kind: type[_Settings]) -> _Settings:
 def description_of(kind: type[BaseSettings]) -> str:
     """Returns what can be set, for people: variable, default and meaning of each field."""
     lines = ["Settings come from the environment:"]
-    for name, field in kind.model_fields.items():
+    for variable, field in _fields(kind).items():
         default = field.get_default(call_default_factory=True, validated_data={})
-        lines.append(f"\n{_variable(kind, str(field.validation_alias or name))} (default: {default!r})")
+        lines.append(f"\n{variable} (default: {default!r})")
         lines.append(
             fill(" ".join((field.description or "").split()), 100, initial_indent="    ", subsequent_indent="    ")
         )
@@ -52,14 +53,18 @@ def description_of(kind: type[BaseSettings]) -> str:
 
 def _unknown(kind: type[BaseSettings]) -> Iterator[str]:
     prefix = kind.model_config["env_prefix"]
-    variables = (_variable(kind, str(field.validation_alias or name)) for name, field in kind.model_fields.items())
-    known = {variable.removeprefix(prefix): variable for variable in variables}
+    known = {variable.removeprefix(prefix): variable for variable in _fields(kind)}
     for variable in sorted(os.environ):
         name = variable.removeprefix(prefix)
         if name == variable or variable.partition("__")[0] in known.values() or _OF_KUBERNETES.fullmatch(name):
             continue
         close = get_close_matches(name, known, n=1, cutoff=_RESEMBLANCE)
         yield f"{variable} sets nothing" + (f"; did you mean {known[close[0]]}?" if close else "")
+
+
+def _fields(kind: type[BaseSettings]) -> dict[str, FieldInfo]:
+    """Returns the fields by the variables that set them."""
+    return {_variable(kind, str(field.validation_alias or name)): field for name, field in kind.model_fields.items()}
 
 
 def _variable(kind: type[BaseSettings], name: str, *parts: str) -> str:

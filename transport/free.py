@@ -6,13 +6,17 @@ import sys
 from transport.errors import CannotListenError
 
 
+def place_of(address: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """Returns family and address of "host:port", as sockets take them."""
+    host, _, port = address.rpartition(":")
+    return socket.AF_INET6 if ":" in host else socket.AF_INET, (host.strip("[]"), int(port))
+
+
 def require_free(address: str) -> None:
     """Raises CannotListenError where a process cannot listen on "host:port"."""
-    host, _, port = address.rpartition(":")
+    family, place = place_of(address)
     try:
-        socket.create_server(
-            (host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        ).close()
+        socket.create_server(place, family=family).close()
     except OSError as err:
         raise CannotListenError(address) from err
 

@@ -17,9 +17,14 @@ def bands(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
+def band_of(image: Image.Image, rows: slice) -> Image.Image:
+    """Returns some rows of a picture."""
+    return image.crop((0, rows.start, image.width, rows.stop))
+
+
 def rows_of(image: Image.Image, rows: slice) -> NDArray[Any]:
     """Returns some rows as np.asarray returns all: (rows, width), or (rows, width, channels)."""
-    return np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+    return np.asarray(band_of(image, rows))
 
 
 def array_of(image: Image.Image) -> NDArray[Any]:

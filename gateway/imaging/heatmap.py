@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.imaging.bands import bands, rows_of
+from gateway.imaging.bands import band_of, bands, rows_of
 from gateway.imaging.pixels import ImageArray
 
 _COLOURS = (
@@ -53,11 +53,10 @@ def draw_overlay(heatmap: Image.Image, image: ImageArray) -> Image.Image:
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("RGB")
     palette, opacities = _palette(), [round(level * _MAX_OPACITY) for level in range(_LEVELS)]
     for rows in bands(*image.shape[:2]):
-        place = (0, rows.start, heatmap.width, rows.stop)
-        coloured = heatmap.crop(place)
+        coloured = band_of(heatmap, rows)
         opacity = coloured.point(opacities)
         coloured.putpalette(palette)
-        picture.paste(coloured.convert("RGB"), place, opacity)
+        picture.paste(coloured.convert("RGB"), (0, rows.start), opacity)
     return picture
 
 

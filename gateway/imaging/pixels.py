@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gateway.imaging.bands import array_of, bands
+from gateway.imaging.bands import array_of, band_of, bands
 from gateway.imaging.errors import CorruptImageError
 
 ImageArray = npt.NDArray[np.uint8]
@@ -98,7 +98,7 @@ def _over_black(image: Image.Image) -> ImageArray:
     straight, premultiplied, colours = ("LA", "La", 1) if image.mode in _GREY else ("RGBA", "RGBa", 3)
     pixels = np.empty((image.height, image.width, colours), np.uint8)
     for rows in bands(image.height, image.width):
-        band = image.crop((0, rows.start, image.width, rows.stop))
+        band = band_of(image, rows)
         if band.mode != premultiplied:
             band = band.convert(straight).convert(premultiplied)
         pixels[rows] = np.asarray(band)[..., :colours]

@@ -1,7 +1,8 @@
 """Interceptor that holds each caller to a number of open streams."""
 
 from collections import Counter
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -25,23 +26,16 @@ class StreamsInterceptor(AroundInterceptor):
         """Returns a handler that counts; the same one where there is one request."""
         return super().wrap(method, handler) if handler.request_streaming else handler
 
-    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
         """Has a stream of the call's caller open."""
-        return _Open(self._open, self._settings.max_streams_of_caller)
-
-
-class _Open:
-    def __init__(self, streams: Counter[str], limit: int) -> None:
-        self._streams = streams
-        self._limit = limit
-        self._caller = caller.current.get()
-
-    async def __aenter__(self) -> None:
-        if self._streams[self._caller] >= self._limit:
-            raise QueueFullError(f"{self._caller} has {self._limit} streams open, which is the limit; use these.")
-        self._streams[self._caller] += 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self._streams[self._caller] -= 1
-        if not self._streams[self._caller]:
-            del self._streams[self._caller]
+        name, limit = caller.current.get(), self._settings.max_streams_of_caller
+        if self._open[name] >= limit:
+            raise QueueFullError(f"{name} has {limit} streams open, which is the limit; use these.")
+        self._open[name] += 1
+        try:
+            yield
+        finally:
+            self._open[name] -= 1
+            if not self._open[name]:
+                del self._open[name]

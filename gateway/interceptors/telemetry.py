@@ -1,6 +1,5 @@
 """Interceptor that counts, times, traces and logs every call."""
 
-import asyncio
 import logging
 import time
 from contextlib import AbstractAsyncContextManager
@@ -15,8 +14,7 @@ from gateway.interceptors.around import AroundInterceptor
 from gateway.settings import Settings
 from gateway.telemetry import call, metrics
 from observability import request_id, tracing
-
-_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+from transport.status_name import status_name
 
 _access_logger = logging.getLogger("gateway.access")
 
@@ -70,7 +68,7 @@ class _Observed:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         duration_s = time.perf_counter() - self._begun
-        code, version = self._code(error), self._call.model_version
+        code, version = status_name(self._context, error), self._call.model_version
         self._method.in_progress.dec()
         self._method.duration.observe(duration_s)
         self._method.ended(code, version).inc()
@@ -79,16 +77,6 @@ class _Observed:
             self._end_trace(code, version)
         if _access_logger.isEnabledFor(self._method.log_level):
             self._log(code, version, duration_s)
-
-    def _code(self, error: BaseException | None) -> str:
-        if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            # gRPC cancels the handler of a caller who is gone, and also at the deadline. A stream's handler that has
-            # just given it an answer is closed instead.
-            remaining_s = self._context.time_remaining()
-            return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
-        code = self._context.code()
-        number = code.value[0] if isinstance(code, grpc.StatusCode) else code
-        return _NAMES.get(number or 0, "UNKNOWN")
 
     def _end_trace(self, code: str, version: int) -> None:
         service, _, method = self._method.name.partition("/")

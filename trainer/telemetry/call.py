@@ -1,15 +1,11 @@
 """One call, from its arrival to its end."""
 
-import asyncio
 import time
 from typing import Any
 
-import grpc
-
 from observability import tracing
 from trainer.telemetry import metrics
-
-_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+from transport.status_name import status_name
 
 
 class ObservedCall:
@@ -28,15 +24,6 @@ class ObservedCall:
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         metrics.REQUEST_DURATION.labels(self._method).observe(time.perf_counter() - self._begun)
-        code = self._code(error)
+        code = status_name(self._context, error)
         metrics.REQUESTS.labels(self._method, code).inc()
         tracing.end(self._trace, {"rpc.grpc.status_code": code}, "" if code == "OK" else code)
-
-    def _code(self, error: BaseException | None) -> str:
-        if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            # gRPC cancels the handler of a caller who is gone, and also at the deadline.
-            remaining_s = self._context.time_remaining()
-            return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
-        code = self._context.code()
-        number = code.value[0] if isinstance(code, grpc.StatusCode) else code
-        return _NAMES.get(number or 0, "UNKNOWN")

@@ -26,6 +26,11 @@ def is_unanswered(error: ServiceError) -> bool:
     return error.unreached or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+def may_pass(error: ServiceError) -> bool:
+    """Whether the same call may do better later."""
+    return is_unanswered(error) or error.retry_after_s is not None
+
+
 def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> _Command:
     """Adds the options `address` and `timeout_s`, the latter with a default of its own where the command is slow."""
     address = click.option(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import click
 from click.core import ParameterSource
 
-from braintumor.cli.connection import is_unanswered
+from braintumor.cli.connection import may_pass
 from braintumor.cli.job_text import response_text
 from braintumor.cli.record import job_line
 from braintumor.cli.training_bar import TrainingBar
@@ -61,7 +61,7 @@ def _way_back(operation: str) -> Iterator[None]:
         click.echo(f"the job goes on; come back with: {way_back(operation)}", err=True)
         raise click.exceptions.Exit(LEFT_STATUS) from None
     except ServiceError as err:
-        if is_unanswered(err) or err.retry_after_s is not None:
+        if may_pass(err):
             click.echo(f"the job may go on; come back with: {way_back(operation)}", err=True)
         raise
 

@@ -4,17 +4,14 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-SUFFIXES = frozenset(
-    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"},
-)
-"""Files of a folder that count as images, by suffix in lower case; a file that is named itself always does."""
+from braintumor.image_suffixes import IMAGE_SUFFIXES
 
 EXPLANATION_SUFFIXES = {"heatmap": ".heatmap.png", "overlay": ".overlay.png"}
 """Of the files that explain a verdict, by what they show. In a folder they count as no images."""
 
 
 def iter_images(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yields the files among the paths and the images below the folders, in a stable order.
+    """Yields the files among the paths, whatever their names, and the images below the folders, in a stable order.
 
     Hidden files and folders below a folder are left out, as are explanations that an earlier run wrote there.
 
@@ -54,7 +51,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _is_image(name: str) -> bool:
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path for each of a million names
-    return suffix in SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
+    return suffix in IMAGE_SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
 
 
 def _is_hidden(name: str) -> bool:

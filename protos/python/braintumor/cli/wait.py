@@ -6,7 +6,7 @@ import time
 
 import click
 
-from braintumor.cli.connection import Unreached, is_unanswered, open_client, service_options
+from braintumor.cli.connection import Unreached, may_pass, open_client, service_options
 from braintumor.errors import ServiceError
 
 _PAUSE_S = 0.2
@@ -27,7 +27,7 @@ def wait(address: str, timeout_s: float) -> None:
             try:
                 answer = client.info()
             except ServiceError as err:
-                if not (is_unanswered(err) or err.retry_after_s is not None):
+                if not may_pass(err):
                     raise click.ClickException(str(err)) from err
             else:
                 if answer.served_versions:

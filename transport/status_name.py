@@ -1,0 +1,25 @@
+"""What a call has come to, for those who count calls."""
+
+import asyncio
+from typing import Any
+
+import grpc
+
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+def status_name(context: grpc.aio.ServicerContext[Any, Any], error: BaseException | None) -> str:
+    """Returns the name of the gRPC status that a call ends with.
+
+    Args:
+      context: of the call.
+      error: that leaves its handler, None for none.
+    """
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        # gRPC cancels the handler of a caller who is gone, and also at the deadline. A stream's handler that has
+        # just given it an answer is closed instead.
+        remaining_s = context.time_remaining()
+        return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
+    code = context.code()
+    number = code.value[0] if isinstance(code, grpc.StatusCode) else code
+    return _NAMES.get(number or 0, "UNKNOWN")
