@@ -11,7 +11,9 @@ DESCRIPTORS := tfserving_api/descriptors.binpb
 .PHONY: run help test bench overload chaos soak fuzz model format generate requirements licences sbom audit clean
 
 run: $(RUN) $(DESCRIPTORS)
-	@$(BIN)/python -m transport.free "$${GATEWAY_ADDRESS:-127.0.0.1:50051}" "$${TRAINER_ADDRESS:-127.0.0.1:50052}"
+	@serving="$${SERVING_ADDRESS:-127.0.0.1:8500}"; $(BIN)/python -m transport.free \
+	  GATEWAY_ADDRESS="$${GATEWAY_ADDRESS:-127.0.0.1:50051}" TRAINER_ADDRESS="$${TRAINER_ADDRESS:-127.0.0.1:50052}" \
+	  SERVING_ADDRESS="127.0.0.1:$${serving##*:}"
 	@$(BIN)/honcho start
 
 help:

@@ -126,9 +126,9 @@ class Settings(BaseSettings):
     """Time for calls in flight to finish after SIGTERM, in seconds."""
 
     audit_log: Path | None = None
-    """File to which a line of JSON is appended for each verdict: time, request id, caller, SHA-256 of the image,
-    version, class, probability, reliability. None for no log. Where there is one, a verdict that cannot be recorded is
-    not given. Workers share it; rotate it by renaming it."""
+    """File to which a line of JSON is appended for each verdict: time, request id, caller, SHA-256 of the image, model,
+    version, class, probability, reliability, OOD score. None for no log. Where there is one, a verdict that cannot be
+    recorded is not given. Workers share it; rotate it by renaming it."""
 
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that decode images; by default as many as CPUs."""

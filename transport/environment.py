@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from textwrap import fill
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
@@ -40,15 +40,23 @@ def settings_from_environment(kind: type[_Settings]) -> _Settings:
 
 
 def description_of(kind: type[BaseSettings]) -> str:
-    """Returns what can be set, for people: variable, default and meaning of each field."""
+    """Returns what can be set, for people: variable, default and meaning of each field and of its parts."""
     lines = ["Settings come from the environment:"]
-    for variable, field in _fields(kind).items():
+    for variable, field in _with_parts(_fields(kind)):
         default = field.get_default(call_default_factory=True, validated_data={})
-        lines.append(f"\n{variable} (default: {default!r})")
+        lines.append(f"\n{variable} (" + ("needed)" if field.is_required() else f"default: {default!r})"))
         lines.append(
             fill(" ".join((field.description or "").split()), 100, initial_indent="    ", subsequent_indent="    ")
         )
     return "\n".join(lines)
+
+
+def _with_parts(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:
+    for variable, field in fields.items():
+        yield variable, field
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from ((f"{variable}__{name.upper()}", of_part) for name, of_part in part.model_fields.items())
 
 
 def _unknown(kind: type[BaseSettings]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`python -m transport.free HOST:PORT…` fails where a port is taken: what answers there then is somebody else."""
+"""`python -m transport.free VARIABLE=HOST:PORT…` fails where a port is taken: what answers there is somebody else."""
 
 import socket
 import sys
@@ -22,8 +22,9 @@ def require_free(address: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        for each in sys.argv[1:]:
-            require_free(each)
-    except CannotListenError as err:
-        sys.exit(str(err))
+    for each in sys.argv[1:]:
+        variable, _, wanted = each.partition("=")
+        try:
+            require_free(wanted)
+        except CannotListenError as err:
+            sys.exit(f"{variable}: {err}")

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ _SHIPPED = Path(__file__).parents[2] / "data/models/brain_tumor/1"
 _NOWHERE = "127.0.0.1:1"
 _METRICS = EpochMetrics(0.5, 0.75, 0.25, 1.0)
 
+Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 Open = Callable[[], AbstractAsyncContextManager[Retraining]]
 
 
@@ -131,13 +133,13 @@ async def test_what_serving_holds_already_is_not_taken_back(
 
 @pytest.mark.usefixtures("_published")
 async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
-    settings: TrainerSettings, operation: Operation, retraining: Open
+    settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
 ) -> None:
     shutil.rmtree(settings.model_dir / "1")
     async with retraining() as work:
         assert not await work.undo(operation)
         rolling_out = asyncio.create_task(work._roll_out(2))
-        await asyncio.sleep(0.1)
+        await until(lambda: RolloutFiles(settings).read() != RolloutState())
         rolling_out.cancel()
         await asyncio.wait([rolling_out])
         assert await work.undo(operation)

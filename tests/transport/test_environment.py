@@ -63,3 +63,4 @@ def test_what_can_be_set_is_told():
     told = description_of(_Settings)
     assert "\nSTREET (default: '')\n    Where it is." in told
     assert "\nDOOR_WIDTH (default: 1)\n" in told
+    assert "\nDOOR_TLS__KEY (needed)\n    The certificate's private key." in told

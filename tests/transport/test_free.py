@@ -16,11 +16,12 @@ def test_a_port_that_is_taken_is_told(host, family):
         run = _free("127.0.0.1:0", address)
         assert (run.returncode, run.stderr) == (
             1,
-            f"cannot listen on {address}; is the port taken, or does the service run already?\n",
+            f"PORT_2: cannot listen on {address}; is the port taken, or does the service run already?\n",
         )
     assert _free("127.0.0.1:0", address).returncode == 0
 
 
 def _free(*addresses: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "transport.free", *addresses]
+    named = [f"PORT_{number}={address}" for number, address in enumerate(addresses, 1)]
+    command = [sys.executable, "-m", "transport.free", *named]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

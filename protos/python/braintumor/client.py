@@ -21,8 +21,8 @@ from braintumor.version_calls import VersionCalls
 class Client(JobCalls, VersionCalls):
     """Calls the service; safe to share between threads.
 
-    Calls that find the service away or busy are tried again, up to five attempts in all and within their deadline,
-    unless they would then happen twice: those that move a label or delete a job.
+    Calls that find the service away are tried again, up to five attempts in all and within their deadline, unless they
+    would then happen twice: those that move a label or delete a job. `predict` and `info` are also where it is busy.
 
     Args:
       address: host:port, or any target that gRPC knows, such as "dns:///gateway:50051".

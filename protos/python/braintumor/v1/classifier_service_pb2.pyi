@@ -148,7 +148,9 @@ Global___ServedVersion: typing_extensions.TypeAlias = ServedVersion
 
 @typing.final
 class ImageLimits(google.protobuf.message.Message):
-    """Bounds on one image. Beyond them a call is INVALID_ARGUMENT."""
+    """Bounds on one image. Beyond them a call is INVALID_ARGUMENT; a message of over twice max_image_bytes and 1 MiB is
+    not received at all, which is RESOURCE_EXHAUSTED without details, and ends a stream.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -73,7 +73,10 @@ class ClassifierServiceServicer(object):
         RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
         UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
         UNIMPLEMENTED  the version has no explanation.
+        FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
         DEADLINE_EXCEEDED  the caller's deadline passed first.
+        UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+        INTERNAL  the model, or the service itself, failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,7 +85,7 @@ class ClassifierServiceServicer(object):
     def PredictStream(self, request_iterator, context):
         """Classifies many slices over one call. Answers come as they are ready, not in the order
         of the requests: match them by id. One bad image is one error answer, never the end of
-        the stream.
+        the stream, unless its message is one that ImageLimits says is not received at all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

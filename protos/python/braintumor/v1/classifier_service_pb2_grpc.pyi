@@ -40,12 +40,15 @@ class ClassifierServiceStub:
       RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
       UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
       UNIMPLEMENTED  the version has no explanation.
+      FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
       DEADLINE_EXCEEDED  the caller's deadline passed first.
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      INTERNAL  the model, or the service itself, failed.
     """
     PredictStream: grpc.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]
     """Classifies many slices over one call. Answers come as they are ready, not in the order
     of the requests: match them by id. One bad image is one error answer, never the end of
-    the stream.
+    the stream, unless its message is one that ImageLimits says is not received at all.
     """
 
 @typing.type_check_only
@@ -66,12 +69,15 @@ class ClassifierServiceAsyncStub(ClassifierServiceStub):
       RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
       UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
       UNIMPLEMENTED  the version has no explanation.
+      FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
       DEADLINE_EXCEEDED  the caller's deadline passed first.
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      INTERNAL  the model, or the service itself, failed.
     """
     PredictStream: grpc.aio.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]  # type: ignore[assignment]
     """Classifies many slices over one call. Answers come as they are ready, not in the order
     of the requests: match them by id. One bad image is one error answer, never the end of
-    the stream.
+    the stream, unless its message is one that ImageLimits says is not received at all.
     """
 
 class ClassifierServiceServicer(metaclass=abc.ABCMeta):
@@ -101,7 +107,10 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
           RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
           UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
           UNIMPLEMENTED  the version has no explanation.
+          FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
           DEADLINE_EXCEEDED  the caller's deadline passed first.
+          UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+          INTERNAL  the model, or the service itself, failed.
         """
 
     @abc.abstractmethod
@@ -112,7 +121,7 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[braintumor.v1.classifier_service_pb2.PredictStreamResponse], collections.abc.AsyncIterator[braintumor.v1.classifier_service_pb2.PredictStreamResponse]]:
         """Classifies many slices over one call. Answers come as they are ready, not in the order
         of the requests: match them by id. One bad image is one error answer, never the end of
-        the stream.
+        the stream, unless its message is one that ImageLimits says is not received at all.
         """
 
 def add_ClassifierServiceServicer_to_server(servicer: ClassifierServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

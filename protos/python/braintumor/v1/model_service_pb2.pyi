@@ -78,7 +78,7 @@ class ModelVersion(google.protobuf.message.Message):
     state: Global___ModelVersionState.ValueType
     """State in serving."""
     data_fingerprint: builtins.str
-    """SHA-256 over the names and contents of its training data, as hex digits."""
+    """SHA-256 over names, labels and contents of all slices of its data set, as hex digits."""
     parent_version: builtins.int
     """The version that was stable when it was trained; 0 for none."""
     architecture: builtins.str

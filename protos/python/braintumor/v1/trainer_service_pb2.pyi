@@ -130,7 +130,9 @@ class RetrainRequest(google.protobuf.message.Message):
     architecture: builtins.str
     """Architecture to train; empty is the default one."""
     seed: builtins.int
-    """Seed of initial weights, augmentation, and what the split does not take over from that of the stable version."""
+    """Seed of initial weights, augmentation, and what the split does not take over from that of the stable version;
+    0 to 4294967295, where 0 is the service's own.
+    """
     force: builtins.bool
     """Publish although the gate says no."""
     request_id: builtins.str
