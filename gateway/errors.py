@@ -63,6 +63,13 @@ class MalformedRequestError(GatewayError):
     reason = "REQUEST_MALFORMED"
 
 
+class MethodUnknownError(GatewayError):
+    """The call is for a method that is not here."""
+
+    status_code = grpc.StatusCode.UNIMPLEMENTED
+    reason = "METHOD_UNKNOWN"
+
+
 class CredentialsMissingError(GatewayError):
     """The call carries nothing that tells who makes it."""
 

@@ -13,6 +13,7 @@ from gateway.errors import ForwardedError, GatewayError
 from gateway.imaging import InvalidImageError
 from gateway.telemetry.metrics import ERRORS
 from observability import request_id
+from transport.brevity import brief
 
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""
@@ -55,9 +56,9 @@ def to_status(error: Exception) -> status_pb2.Status:
 def _account_of(error: Exception) -> _Account:
     match error:
         case GatewayError():
-            return _Account(error.status_code, error.reason, str(error), retry_after_s=error.retry_after_s)
+            return _Account(error.status_code, error.reason, brief(str(error)), retry_after_s=error.retry_after_s)
         case InvalidImageError():
-            return _Account(grpc.StatusCode.INVALID_ARGUMENT, error.reason, str(error), field="image")
+            return _Account(grpc.StatusCode.INVALID_ARGUMENT, error.reason, brief(str(error)), field="image")
         case _:
             message = f"Internal error. If it stays, report it with request id {request_id.current.get()}."
             return _Account(grpc.StatusCode.INTERNAL, "INTERNAL", message)

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from observability import request_id
-from trainer.errors import MalformedRequestError
+from trainer.errors import MalformedRequestError, MethodUnknownError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
 
@@ -18,7 +18,10 @@ _DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # quoted: it is generic for type checkers only
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only
+
+_UNKNOWN_METHOD = "/other"
+"""What calls of methods that there are not are called in metrics."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -29,21 +32,27 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["_Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
-        """Returns the method's handler, wrapped; None where there is no such method."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:  # no stream of requests is among our methods; reflection's is
+        """Returns the method's handler, wrapped; where there is no such method, the one that says so."""
+        method, handler = handler_call_details.method, await continuation(handler_call_details)
+        if handler is None:
+            method, handler = _UNKNOWN_METHOD, grpc.unary_unary_rpc_method_handler(_refuse)
+        if handler.request_streaming:  # none of our methods is; reflection is
             return handler
         offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
         make = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
         parse = partial(_parsed, handler.request_deserializer or bytes)
-        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, handler_call_details.method, offered)
+        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, method, offered)
         # Without a deserializer of gRPC's: it would call bytes that are no message an error of the server.
         return make(behaviour, None, handler.response_serializer)
+
+
+async def _refuse(_request: object, _context: object) -> None:
+    raise MethodUnknownError("there is no such method here; reflection lists those that there are")
 
 
 def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:

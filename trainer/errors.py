@@ -124,6 +124,12 @@ class ModelVersionNotFoundError(TrainerError):
     reason = "MODEL_VERSION_NOT_FOUND"
 
 
+class BrokenModelError(TrainerError):
+    """The files of a model cannot be loaded."""
+
+    reason = "MODEL_BROKEN"
+
+
 class ModelReportNotFoundError(TrainerError):
     """The version came without a report of its training."""
 
@@ -156,6 +162,13 @@ class MalformedRequestError(TrainerError):
 
     status_code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "REQUEST_MALFORMED"
+
+
+class MethodUnknownError(TrainerError):
+    """The call is for a method that is not here."""
+
+    status_code = grpc.StatusCode.UNIMPLEMENTED
+    reason = "METHOD_UNKNOWN"
 
 
 class AuditTrailUnavailableError(TrainerError):

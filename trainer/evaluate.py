@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 
 from gateway.imaging import ImageArray, InputSpec, preprocess
 from trainer.dataset import Split
+from trainer.errors import BrokenModelError
 from trainer.figures import Evaluation
 from trainer.progress_bar import OnProgress
 
@@ -17,13 +18,22 @@ _BATCH = 32
 
 
 class Candidate:
-    """A SavedModel loaded into this process, with the signatures of `servable`."""
+    """A SavedModel loaded into this process, with the signatures of `servable`.
+
+    Raises:
+      BrokenModelError: there is none, or none like that.
+    """
 
     def __init__(self, directory: Path) -> None:
         import tensorflow as tf
 
-        self._model = tf.saved_model.load(str(directory))  # its signatures live as long as it does
-        images = self._model.signatures["serving_default"].structured_input_signature[1]["images"]
+        try:
+            self._model = tf.saved_model.load(str(directory))  # its signatures live as long as it does
+            images = self._model.signatures["serving_default"].structured_input_signature[1]["images"]
+        except Exception as err:  # TensorFlow has all kinds for it, IndexError among them
+            raise BrokenModelError(
+                f"the model in {directory.name} cannot be loaded: its files are missing, damaged, or not of this trainer"
+            ) from err
         self.input_spec = InputSpec(*images.shape[1:])
 
     def predict(self, images: NDArray[np.uint8], signature: str = "serving_default") -> dict[str, NDArray[Any]]:

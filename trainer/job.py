@@ -119,7 +119,7 @@ def _told(error: Exception) -> TrainerError:
             return OutOfMemoryError("memory ran out; free some, or train with less data")
     if isinstance(causes[0], TrainerError):
         return causes[0]
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.strerror:  # what libraries raise may have words alone
         return TrainerError(f"the data root cannot be read or written: {error.strerror}")
     return ChildError("the job failed inside; its log in the data root tells more", reason="INTERNAL")
 

@@ -47,7 +47,6 @@ class Rollout:
 
     def __init__(self, settings: TrainerSettings, serving: ServingClient) -> None:
         self._model_dir = settings.model_dir
-        self._serving_base_path = settings.serving_base_path or str(settings.model_dir.absolute())
         self._timeout_s = settings.rollout_timeout_s
         self._retained = settings.retained_versions
         self._files = RolloutFiles(settings)
@@ -187,8 +186,9 @@ class Rollout:
             if status.state is VersionState.AVAILABLE:
                 return
             if status.error and (status != failed_before or clock() >= believe_at):
-                problem = status.error.replace(f"{self._serving_base_path}/", "")
-                raise RolloutError(f"version {version} does not load in serving: {problem}")
+                # Serving's own words hold paths and parts of the graph: they are for whoever runs it.
+                _logger.warning("version not loaded", extra={"model_version": version, "problem": status.error})
+                raise RolloutError(f"version {version} does not load in serving; the trainer's log tells why")
             if status.state in {VersionState.START, VersionState.LOADING}:
                 failed_before = VersionStatus()
             await asyncio.sleep(_POLL_S)

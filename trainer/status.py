@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from observability import request_id
 from trainer.errors import TrainerError
 from trainer.no_space import told_if_full
+from transport.brevity import brief
 
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""
@@ -31,9 +32,9 @@ def to_status(error: Exception) -> status_pb2.Status:
         message = f"Internal error. If it stays, report it with request id {request_id.current.get()}."
         return status_of(grpc.StatusCode.INTERNAL, "INTERNAL", message)
     _logger.debug("call refused", extra={"reason": told.reason, "refusal": str(told)})
-    status = status_of(told.status_code, told.reason, str(told))
+    status = status_of(told.status_code, told.reason, brief(str(told)))
     if told.field is not None:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=told.field, description=str(told))
+        violation = error_details_pb2.BadRequest.FieldViolation(field=told.field, description=status.message)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if told.retry_after_s is not None:
         delay = Duration()

@@ -22,6 +22,9 @@ class Access(Enum):
     KNOWN = "for every caller who is known"
 
 
+UNKNOWN_METHOD = "/other"
+"""What calls of methods that there are not are called, here and in metrics."""
+
 METHODS: Mapping[str, Right | Access] = {
     "/braintumor.v1.ClassifierService/GetServiceInfo": Right.PREDICT,
     "/braintumor.v1.ClassifierService/Predict": Right.PREDICT,
@@ -44,8 +47,9 @@ METHODS: Mapping[str, Right | Access] = {
     "/grpc.health.v1.Health/Check": Access.OPEN,
     "/grpc.health.v1.Health/Watch": Access.OPEN,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Access.KNOWN,
+    UNKNOWN_METHOD: Access.KNOWN,
 }
-"""Every method of every service, as "/package.Service/Method"."""
+"""Every method of every service, as "/package.Service/Method", and what stands for all others."""
 
 
 def access_to(method: str) -> Right | Access:

@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from gateway.auth.rights import UNKNOWN_METHOD
 from gateway.backlog import OutlookOf
+from gateway.errors import MethodUnknownError
 from gateway.settings import Settings
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-_MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _FACTORIES = {
     # (requests stream, responses stream)
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -50,19 +51,29 @@ class Chain(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_MaybeHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> _MaybeHandler:
-        """Returns the method's handler, wrapped; None where there is no such method."""
+    ) -> Handler:
+        """Returns the method's handler, wrapped; where there is no such method, the one that says so."""
         method = handler_call_details.method
+        if method in self._wrapped:
+            return self._wrapped[method]
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            method, handler = UNKNOWN_METHOD, _UNKNOWN  # the names of such methods are the callers': kept nowhere
         if method not in self._wrapped:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
             for interceptor in reversed(self._interceptors):
                 handler = interceptor.wrap(method, handler)
             self._wrapped[method] = handler
         return self._wrapped[method]
+
+
+async def _refuse(_requests: object, _context: object) -> None:
+    raise MethodUnknownError("There is no such method here; reflection lists those that there are.")
+
+
+_UNKNOWN: Handler = grpc.stream_unary_rpc_method_handler(_refuse)
+"""Of every kind of call, since it reads no request and gives no answer."""
 
 
 def behaviour_of(handler: Handler) -> Any:

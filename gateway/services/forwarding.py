@@ -178,7 +178,8 @@ def _error(err: grpc.aio.AioRpcError, context: _Context) -> Exception:
             _logger.info("trainer cannot be reached", extra={"status": code.name, "problem": err.details()})
             return TrainerUnavailableError("The trainer cannot be reached.")
         case code:
-            status = status_pb2.Status(code=code.value[0], message=err.details() or "")
+            _logger.warning("trainer cannot answer", extra={"status": code.name, "problem": err.details()})
+            status = status_pb2.Status(code=code.value[0], message="The trainer cannot answer this call.")
             status.details.add().Pack(error_details_pb2.ErrorInfo(reason=code.name, domain=ERROR_DOMAIN))
             return ForwardedError(status)
 

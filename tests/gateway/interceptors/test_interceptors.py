@@ -170,11 +170,23 @@ async def test_a_caller_that_leaves_a_stream_is_on_record_as_gone(until):
     assert ended("OK") == before["OK"]
 
 
-async def test_an_unknown_method_is_unimplemented():
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+async def test_an_unknown_method_is_unimplemented(kind, told):
+    def ended():
+        labels = {"method": "other", "code": "UNIMPLEMENTED", "model_version": ""}
+        return REGISTRY.get_sample_value("braintumor_gateway_requests_total", labels)
+
+    before = ended() or 0
     async with _served() as (_, channel):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary("/test.Service/nothing")(b"")
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        for number in range(2):
+            call = getattr(channel, kind)(f"/test.Service/nothing{number}")
+            call = call(iter([b"x"]) if kind.startswith("stream") else b"x", metadata=(("x-request-id", "id-1"),))
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                _ = [await call] if kind.endswith("unary") else [answer async for answer in call]
+            found = told(caught.value)
+            assert (found.code, found.reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_UNKNOWN")
+            assert dict(caught.value.trailing_metadata())["x-request-id"] == "id-1"
+    assert ended() == before + 2
 
 
 async def test_bytes_that_are_no_message_are_the_callers_mistake(start_serving, start_gateway, told):

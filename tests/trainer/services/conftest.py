@@ -65,6 +65,7 @@ class Served:
 
     trainer: Any
     operations: Any
+    channel: grpc.aio.Channel
     work: Work
     settings: TrainerSettings
     store: Operations
@@ -96,6 +97,7 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
                 yield Served(
                     trainer_service_pb2_grpc.TrainerServiceStub(channel),
                     operations_pb2_grpc.OperationsStub(channel),
+                    channel,
                     work,
                     settings,
                     store,

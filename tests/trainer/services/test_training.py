@@ -40,6 +40,8 @@ async def test_an_empty_request_is_a_job_with_the_defaults(serve: Serve) -> None
         ("epochs", -1),
         ("epochs", 1001),
         ("architecture", "transformer"),
+        ("architecture", "x" * 9000),
+        ("image_dir", "/".join(["🙂" * 60] * 16)),
         ("seed", -1),
         ("request_id", "x" * 129),
     ],
@@ -51,6 +53,13 @@ async def test_a_wrong_field_is_an_error_at_once(serve: Serve, refusal: Any, fie
         assert (told.code, told.field) == ("INVALID_ARGUMENT", field)
         assert str(served.settings.data_root) not in told.message
         assert (await served.store.next_unfinished()) is None
+
+
+async def test_an_unknown_method_is_unimplemented(serve: Serve, refusal: Any) -> None:
+    async with serve() as served:
+        told = await refusal(served.channel.unary_unary("/braintumor.v1.TrainerService/Nothing")(b""))
+
+        assert (told.code, told.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
 
 
 async def test_the_same_request_id_is_the_same_job(serve: Serve, refusal: Any) -> None:
