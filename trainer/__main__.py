@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -31,6 +32,7 @@ _EPOCHS = click.IntRange(0, MAX_EPOCHS)
 def main(context: click.Context) -> None:
     """Builds data sets, trains, evaluates and publishes versions. Paths are relative to DATA_ROOT."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is first imported
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing half-written is left
     context.obj = settings_from_environment(TrainerSettings)
 
 
@@ -111,11 +113,11 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
     from trainer.dataset import load_split
     from trainer.figures import EpochMetrics
     from trainer.record import write_record
+    from trainer.run_directory import renewed
 
     chosen, split = architecture_named(architecture), load_split(settings.train_npz)
-    shutil.rmtree(settings.run_dir, ignore_errors=True)
     total = epochs or chosen.recipe.epochs
-    with tqdm(total=total, unit="epoch", disable=None) as bar:
+    with renewed(settings.run_dir) as run_dir, tqdm(total=total, unit="epoch", disable=None) as bar:
 
         def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
             bar.update()
@@ -125,9 +127,9 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
         def on_critic(done: int, of: int) -> None:
             bar.write(f"domain critic, epoch {done}/{of}", file=sys.stdout)
 
-        training = fitting.train(split, chosen, epochs, seed, settings.run_dir, on_epoch, on_critic)
-    write_record(settings.run_dir / "training.json", training)
-    shutil.rmtree(settings.run_dir / "checkpoint")
+        training = fitting.train(split, chosen, epochs, seed, run_dir, on_epoch, on_critic)
+        write_record(run_dir / "training.json", training)
+        shutil.rmtree(run_dir / "checkpoint")
     click.echo(f"kept epoch {training.kept_epoch + 1}, temperature {training.temperature:.3f}")
 
 
@@ -140,13 +142,13 @@ def refit(settings: TrainerSettings, version: int) -> None:
     from trainer.dataset import load_split
     from trainer.kept_network import KeptNetwork
     from trainer.record import write_record
+    from trainer.run_directory import renewed
 
     kept = KeptNetwork.of_version(settings.model_dir, version)
     split = load_split(settings.train_npz)
-    shutil.rmtree(settings.run_dir, ignore_errors=True)
-    with bar_of("epoch") as bar:
-        training = fitting.refit(split, kept, settings.run_dir, bar)
-    write_record(settings.run_dir / "training.json", training)
+    with renewed(settings.run_dir) as run_dir, bar_of("epoch") as bar:
+        training = fitting.refit(split, kept, run_dir, bar)
+        write_record(run_dir / "training.json", training)
     click.echo(f"kept the network of version {version}, temperature {training.temperature:.3f}")
 
 
@@ -156,25 +158,27 @@ def refit(settings: TrainerSettings, version: int) -> None:
 )
 @click.pass_obj
 def evaluate(settings: TrainerSettings, version: int) -> None:
-    """Measures a model on the untouched test split."""
+    """Measures a model on the test split."""
     from trainer.dataset import load_split
     from trainer.evaluate import Candidate, predict_split
     from trainer.evaluate import evaluate as figures_of
-    from trainer.known_slices import require_unseen
-    from trainer.record import write_record
+    from trainer.known_slices import require_unseen, seen_among
+    from trainer.versions import require_version
 
-    directory = settings.model_dir / str(version) if version else settings.run_dir / "candidate"
-    if not (directory / "saved_model.pb").exists():
-        raise TrainerError(f"there is no model in {directory.name}; train one with: python -m trainer train")
+    directory = settings.run_dir / "candidate"
+    if version:
+        require_version(settings.model_dir, version)
+        directory = settings.model_dir / str(version)
+    elif not directory.exists():
+        raise TrainerError("nothing has been trained yet; run: python -m trainer train")
     split = load_split(settings.test_npz)
     if not version:
         require_unseen(directory, split.images)
+    elif seen := seen_among(directory, split.images):
+        click.echo(f"version {version} was fitted to {seen} of these {len(split.labels)} slices, which flatters it")
     with bar_of("slices") as bar:
         outputs = predict_split(Candidate(directory), split, bar)
-    evaluation = figures_of(outputs, split.labels)
-    if not version:
-        write_record(settings.run_dir / "evaluation.json", evaluation)
-    _show(evaluation)
+    _show(figures_of(outputs, split.labels))
 
 
 @main.command()
@@ -231,9 +235,9 @@ def cross_validate(
 def publish(
     settings: TrainerSettings, data_source: str, data_licence: str, others: tuple[tuple[str, Path], ...]
 ) -> None:
-    """Makes what was trained and evaluated last the next version."""
+    """Makes what was trained last the next version, with its figures on the test split."""
     from trainer import publish as publication
-    from trainer.figures import Evaluation
+    from trainer.evaluate import evaluate as figures_of
     from trainer.known_slices import require_unseen
     from trainer.model_card import DataSource
     from trainer.record import read_record
@@ -242,15 +246,16 @@ def publish(
     from trainer.train import Training
 
     training = read_record(settings.run_dir / "training.json", Training)
-    evaluation = read_record(settings.run_dir / "evaluation.json", Evaluation)
     stable = RolloutFiles(settings).read().stable or 0
     if stable:
         others = ((f"version {stable}, stable before", settings.model_dir / str(stable)), *others)
+    compared = dict(others)
+    if len(compared) < len(others):
+        raise click.UsageError("give each --compare a name of its own")
     with bar_of("slices") as bar:
-        answers = answers_by_hand(settings, dict(others), bar)
+        answers = answers_by_hand(settings, compared, bar)
     require_unseen(settings.run_dir / "candidate", answers.split.images)
-    if evaluation.examples != len(answers.split.labels):
-        raise TrainerError("the test split has been built anew since; run: python -m trainer evaluate")
+    evaluation = figures_of(answers.outputs, answers.split.labels)
     source = DataSource(data_source, data_licence)
     version = publication.publish(
         settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, stable

@@ -19,6 +19,10 @@ IN_DOMAIN_SHARE = 0.995
 CRITIC_SHARE = 0.985
 """Share of them that the domain critic lets pass: wider, since it knows other pictures best."""
 
+LEAST_ODDS = 2.0
+"""Of a verdict that is relied upon, by the calibrated probabilities: its label is at least so much likelier than the
+other. The classes of a good network lie so far apart that conformal sets would hold no doubt between them."""
+
 MISS_COST = 2.0
 """What a missed tumor costs, in false alarms: it sets the decision threshold."""
 
@@ -140,5 +144,6 @@ def _distance(train: Outputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     embeddings = train.embeddings.astype(np.float64)
     means = np.stack([embeddings[train.labels == label].mean(axis=0) for label in (0, 1)])
     covariance = np.cov(embeddings - means[train.labels], rowvar=False)
-    floor = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    # Where each class has one slice, or equal ones, nothing else is left to invert.
+    floor = max(np.trace(covariance) / len(covariance), _SMALLEST) * np.eye(len(covariance))
     return means, np.linalg.inv((1 - _SHRINKAGE) * covariance + _SHRINKAGE * floor)

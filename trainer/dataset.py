@@ -1,10 +1,12 @@
 """Labelled slices to train and test splits without near-duplicates between them."""
 
+import fcntl
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainer.errors import TooFewSlicesError
+from trainer.errors import DatasetError, TooFewSlicesError
 from trainer.grouping import near_duplicate_groups
 from trainer.ingest import Ingested, ingest
 from trainer.known_slices import KnownSlices
@@ -27,6 +29,7 @@ TEST_SHARE = 0.16
 """Of the near-duplicate groups that become the test split."""
 
 _BLOCK = 256
+_UNFINISHED = ".unfinished-data-set-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +132,18 @@ def build_dataset(
 
 @contextmanager
 def _staging(parent: Path) -> Iterator[Path]:
+    """Makes a directory for what is not finished, and clears away what a process that was killed has left there."""
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=parent) as staging:
-        yield Path(staging)
+    with ExitStack() as stack:
+        lock = os.open(parent, os.O_RDONLY)
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise DatasetError(f"another process builds a data set in {parent.name}; wait for its end") from err
+        for left in parent.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left)
+        yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=parent)))
 
 
 def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:

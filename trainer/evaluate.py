@@ -1,6 +1,6 @@
 """Figures of a SavedModel on a labelled split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Candidate:
             images = self._model.signatures["serving_default"].structured_input_signature[1]["images"]
         except Exception as err:  # TensorFlow has all kinds for it, IndexError among them
             raise BrokenModelError(
-                f"the model in {directory.name} cannot be loaded: its files are missing, damaged, or not of this trainer"
+                f"the model in {directory.name} cannot be loaded: its files are missing, damaged, or of another kind"
             ) from err
         self.input_spec = InputSpec(*images.shape[1:])
 
@@ -71,7 +71,7 @@ def predict_images(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def evaluate(outputs: dict[str, NDArray[Any]], labels: NDArray[np.int64]) -> Evaluation:
+def evaluate(outputs: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> Evaluation:
     """Counts what predict_split returned against the truth.
 
     Args:

@@ -12,6 +12,7 @@ from trainer.architectures import Architecture, architecture_named
 from trainer.dataset import Split
 from trainer.errors import KeptNetworkError
 from trainer.figures import EpochMetrics
+from trainer.known_slices import is_fitted_to
 from trainer.versions import read_version, require_version
 
 
@@ -63,13 +64,14 @@ class KeptNetwork:
     def require_same_data(self, split: Split) -> None:
         """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices.
 
-        The fingerprint is that of all data, which another seed splits otherwise: then the number of slices tells, or
-        hardly ever does not.
+        The fingerprint is that of all data, which another seed splits otherwise. Of a version without hashes the number
+        of slices tells, or hardly ever does not.
         """
-        if (split.fingerprint, len(split.labels)) != (self.fingerprint, self.slices):
+        is_same = (split.fingerprint, len(split.labels)) == (self.fingerprint, self.slices)
+        if not (is_same and is_fitted_to(self.directory, split.images)):
             raise KeptNetworkError(
                 f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the "
-                f"split has {len(split.labels)} of {split.fingerprint[:12]}; build its data set again, "
+                f"split has {len(split.labels)} others, of {split.fingerprint[:12]}; build its data set again, "
                 f"with build-dataset --after {self.version}, or train anew"
             )
 

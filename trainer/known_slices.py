@@ -54,13 +54,32 @@ def require_unseen(directory: Path, images: Iterable[ImageArray]) -> None:
       directory: of its SavedModel, with the hashes of its training split.
       images: uint8 (SIDE, SIDE, channels) each, of the test split. Equal hashes are never on both sides of one split.
     """
-    fitted = {np.packbits(hashes).tobytes() for hashes in _read(directory / TRAIN_HASHES)}
-    seen = [_packed_hash(image) in fitted for image in images]
-    if any(seen):
+    if seen := seen_among(directory, images):
         raise SeenSlicesError(
-            f"{sum(seen)} of {len(seen)} test slices are among those that the network was fitted to: the data set was "
-            "built anew since; run: python -m trainer train"
+            f"{seen} test slices are among those that the network was fitted to: the data set was built anew since; "
+            "run: python -m trainer train"
         )
+
+
+def seen_among(directory: Path, images: Iterable[ImageArray]) -> int:
+    """Returns how many of these a network was fitted to; 0 where it came without hashes. Arguments: require_unseen."""
+    fitted = _packed(directory)
+    return sum(_packed_hash(image) in fitted for image in images)
+
+
+def is_fitted_to(directory: Path, images: Iterable[ImageArray]) -> bool:
+    """Tells whether these are the slices that a network was fitted to, or whether it came without hashes.
+
+    Args:
+      directory: of its SavedModel.
+      images: uint8 (SIDE, SIDE, channels) each, of a training split.
+    """
+    fitted = _packed(directory)
+    return not fitted or fitted == set(map(_packed_hash, images))
+
+
+def _packed(directory: Path) -> set[bytes]:
+    return {np.packbits(hashes).tobytes() for hashes in _read(directory / TRAIN_HASHES)}
 
 
 def _packed_hash(image: ImageArray) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trainer.bootstrap import BRIER, ECE
-from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE
+from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE, LEAST_ODDS
 from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
 from trainer.pretrained import ORIGIN
@@ -121,6 +121,7 @@ def _verdict(training: Training) -> dict[str, float]:
         "temperature": training.temperature,
         "threshold": training.threshold,
         "conformal_coverage": COVERAGE,
+        "least_odds": LEAST_ODDS,
         "in_domain_share": IN_DOMAIN_SHARE,
         "critic_share": CRITIC_SHARE,
     }

@@ -1,4 +1,4 @@
-"""The directory of one job: records of finished steps, checkpoint, log, and the lock of who works in it."""
+"""The directory of one training: records of finished steps, checkpoint, log, and the lock of who works in it."""
 
 import contextlib
 import fcntl
@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -31,11 +32,32 @@ def hold(run_dir: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as err:
         lock.close()
-        raise TrainerError("another process works on this job") from err
+        raise TrainerError(f"another process works in {run_dir.name}; wait for its end") from err
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+@contextlib.contextmanager
+def renewed(run_dir: Path) -> Iterator[Path]:
+    """Makes a directory anew: what was in it stays until all is well, and for good where it is not.
+
+    Yields:
+      An empty directory beside it, `<name>.unfinished`, to fill.
+
+    Raises:
+      TrainerError: another process fills that already.
+    """
+    unfinished = run_dir.with_name(f"{run_dir.name}.unfinished")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    with hold(unfinished):
+        for entry in unfinished.iterdir():
+            if entry.name != _LOCK:
+                remove(entry)
+        yield unfinished
+        remove(run_dir)
+        unfinished.rename(run_dir)
 
 
 def evict(run_dir: Path) -> None:

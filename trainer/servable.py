@@ -14,7 +14,7 @@ from typing import Any
 from gateway.imaging import InputSpec
 from trainer.architectures.architecture import EMBEDDING, FEATURES
 from trainer.backward import with_plain_gradients
-from trainer.calibration import Calibration
+from trainer.calibration import LEAST_ODDS, Calibration
 from trainer.reliability import Reliability
 
 _SMOOTHING = 3
@@ -121,10 +121,12 @@ class Judge:
         ood_score = tf.maximum(self._distance(embedding), self._criticism(pixels))
         label = tf.cast(tumor >= self._calibration.threshold, tf.int64)
         still_open = tf.cast(1 - calibrated <= self._calibration.conformal, tf.int64)
-        # The label has a threshold of its own: what is called must be what alone is open.
+        # The label has a threshold of its own: what is called must be what alone is open, and likely.
         beside_the_label = tf.reduce_sum(tf.abs(still_open - tf.one_hot(label, 2, dtype=tf.int64)), axis=1)
+        of_the_label = tf.where(label == 1, tumor, 1 - tumor)
+        is_clear = (beside_the_label == 0) & (of_the_label >= LEAST_ODDS / (1 + LEAST_ODDS))
         reliable, uncertain, out_of_domain = (tf.constant(kind, tf.int64) for kind in Reliability)
-        verdict = tf.where(beside_the_label == 0, reliable, uncertain)
+        verdict = tf.where(is_clear, reliable, uncertain)
         return {
             "probabilities": calibrated,
             "ood_score": ood_score,

@@ -60,3 +60,15 @@ def test_the_threshold_weighs_a_missed_tumor_more_than_a_false_alarm() -> None:
     at_stake = at_temperature(probabilities, calibration.temperature)[[100, 200], 1]
     assert at_stake[0] < calibration.threshold <= at_stake[1]
     assert THRESHOLDS[0] <= calibration.threshold <= THRESHOLDS[1]
+
+
+def test_equal_slices_of_each_class_leave_a_distance() -> None:
+    """As where a few slices are all that there is."""
+    outputs = _outputs(0, 1)
+    alike = Outputs(
+        outputs.probabilities, np.eye(6, dtype=np.float32)[outputs.labels], outputs.criticisms, outputs.labels
+    )
+
+    calibration = calibrate(alike, outputs)
+
+    assert np.isfinite(calibration.precision).all()

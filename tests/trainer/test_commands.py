@@ -33,6 +33,8 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
     evaluated = _trainer(root, "evaluate")
     assert evaluated.returncode == 0, evaluated.stderr
     assert "sensitivity" in evaluated.stdout
+    twice = ["--compare", "the same", str(root / "run/candidate")] * 2
+    assert "a name of its own" in _trainer(root, "publish", *twice).stderr
     published = _trainer(
         root, "publish", "--data-source", "made up", "--compare", "the same again", str(root / "run/candidate")
     )
@@ -58,13 +60,20 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
         told = _trainer(root, step)
         assert told.returncode == 1
         assert "are among those that the network was fitted to" in told.stderr
+    flattered = _trainer(root, "evaluate", "--version", "1")
+    assert flattered.returncode == 0
+    assert flattered.stdout.startswith("version 1 was fitted to ")
+    (root / "train/train_data.npz").write_bytes(b"no split")
+    assert _trainer(root, "train").returncode == 1
+    assert (root / "run/training.json").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["train"], "train_data.npz does not exist"),
-        (["evaluate"], "there is no model"),
+        (["evaluate"], "nothing has been trained yet"),
+        (["evaluate", "--version", "9"], "version 9 does not exist"),
         (["publish"], "training.json is missing"),
         (["refit", "1"], "version 1 does not exist"),
         (["train", "--architecture", "transformer"], "none of: residual_cnn, seed_cnn"),

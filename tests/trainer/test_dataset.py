@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from trainer.dataset import DatasetPaths, DatasetSummary, build_dataset, load_split
-from trainer.errors import LabelFileError, SourceError, TooFewSlicesError
+from trainer.errors import DatasetError, LabelFileError, SourceError, TooFewSlicesError
 from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, KnownSlices, write_hashes
 from trainer.sources import DirectorySource, SliceSource, ZipSource
 
@@ -173,6 +173,23 @@ def test_an_old_data_set_outlives_a_failed_build(image_dir: Path, label_file: Pa
         _build(DirectorySource(image_dir, label_file), paths)
 
     assert load_split(paths.train_npz).fingerprint == fingerprint
+
+
+def test_what_a_killed_build_left_is_cleared_away_and_two_do_not_build_at_once(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    source = DirectorySource(image_dir, label_file)
+    left = paths.all_npz.parent / ".unfinished-data-set-x"
+    left.mkdir(parents=True)
+
+    def meanwhile(_done: int, _total: int) -> None:
+        assert not left.exists()
+        with pytest.raises(DatasetError, match="another process builds a data set in processed"):
+            _build(source, paths)
+
+    build_dataset(source, paths, 1, meanwhile, KnownSlices.of_version(paths.all_npz.parent, 0))
+
+    assert not list(paths.all_npz.parent.glob(".*"))
 
 
 def test_memory_does_not_grow_with_the_set(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:

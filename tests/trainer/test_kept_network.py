@@ -82,7 +82,8 @@ def test_a_kept_network_gives_the_logits_of_its_version(model_dir: Path, split: 
 def test_other_data_is_refused(model_dir: Path, split: Split, tmp_path: Path) -> None:
     """Its test slices may be among those that the network was fitted to."""
     otherwise_split = replace(split, images=split.images[1:], labels=split.labels[1:], groups=split.groups[1:])
-    for other in (replace(split, fingerprint="another"), otherwise_split):
+    as_many = replace(split, images=np.concatenate([split.images[1:], synthetic_slice(99, lesion=True)[None]]))
+    for other in (replace(split, fingerprint="another"), otherwise_split, as_many):
         with pytest.raises(KeptNetworkError, match="build its data set again"):
             refit(other, KeptNetwork.of_version(model_dir, 1), tmp_path, lambda *_: None)
 

@@ -1,5 +1,6 @@
 """One process works in a run directory, and one that was left over is ended first."""
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.run_directory import evict, hold, prune
+from trainer.run_directory import evict, hold, prune, renewed
 
 _HOLDER = """
 import subprocess, sys
@@ -39,6 +40,24 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainerError, match="another process"):
         hold(tmp_path)
+
+
+def test_what_was_there_stays_until_all_is_well(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/old").touch()
+
+    with contextlib.suppress(ZeroDivisionError), renewed(tmp_path / "run") as unfinished:
+        (unfinished / "half").touch()
+        raise ZeroDivisionError
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["old"]
+    with renewed(tmp_path / "run") as unfinished:
+        assert [path.name for path in unfinished.iterdir()] == ["lock"]
+        with pytest.raises(TrainerError, match="another process"), renewed(tmp_path / "run"):
+            pass
+        (unfinished / "new").touch()
+
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_the_holder_is_ended_with_its_group(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:

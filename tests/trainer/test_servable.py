@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.calibration import Calibration
+from trainer.calibration import LEAST_ODDS, Calibration
 from trainer.domain_critic import build_critic
 from trainer.reliability import Reliability
 from trainer.servable import Judge
@@ -17,7 +17,9 @@ from trainer.servable import Judge
         (0.4, (0.1, 0.1)),  # between the limits nothing is open
     ],
 )
-def test_a_verdict_is_reliable_where_its_label_alone_is_open(threshold: float, conformal: tuple[float, float]) -> None:
+def test_a_verdict_is_reliable_where_its_label_alone_is_open_and_likely(
+    threshold: float, conformal: tuple[float, float]
+) -> None:
     tumor = np.linspace(0.001, 0.999, 500, dtype=np.float32)
     probabilities = np.stack([1 - tumor, tumor], axis=1)
     calibration = Calibration(
@@ -35,5 +37,6 @@ def test_a_verdict_is_reliable_where_its_label_alone_is_open(threshold: float, c
 
     for probability, label, reliability in zip(probabilities, said["label"], said["reliability"], strict=True):
         still_open = [kind for kind in (0, 1) if 1 - probability[kind] <= conformal[kind]]
-        assert (reliability == Reliability.RELIABLE) == (still_open == [label]), probability
+        is_likely = probability[label] >= LEAST_ODDS * probability[1 - label]
+        assert (reliability == Reliability.RELIABLE) == (still_open == [label] and is_likely), probability
     assert set(said["reliability"]) == {Reliability.RELIABLE, Reliability.UNCERTAIN}

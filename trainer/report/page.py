@@ -9,7 +9,6 @@ from trainer.figures import Evaluation
 from trainer.report import sections
 from trainer.report.answers import Answers
 from trainer.report.cases import choose_cases
-from trainer.report.charts import training_charts
 from trainer.report.intervals import Measured
 from trainer.report.style import STYLE
 from trainer.report.tables import card_table, class_table, confusion_table, data_table
@@ -41,7 +40,7 @@ def report_page(
     body = (
         sections.summary(card, title, measured),
         section("Comparison", sections.comparison(measured)),
-        section("Training", side_by_side(training_charts(training.history, training.kept_epoch))),
+        section("Training", sections.training(training)),
         section("Verdicts", side_by_side(confusion_table(evaluation), class_table(evaluation))),
         section("Thresholds", sections.thresholds(answers, evaluation)),
         section("Calibration", sections.calibration(answers, measured)),

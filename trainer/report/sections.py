@@ -9,9 +9,10 @@ from trainer.figures import Evaluation
 from trainer.reliability import Reliability
 from trainer.report.answers import Answers
 from trainer.report.cases import MAX_ERRORS, Case
-from trainer.report.charts import calibration_charts, risk_chart, threshold_charts
+from trainer.report.charts import calibration_charts, risk_chart, threshold_charts, training_charts
 from trainer.report.intervals import METHOD, Measured
 from trainer.report.tables import comparison_table, interval, number, reliability_table
+from trainer.train import Training
 
 _NO_CURVES = "<p>Not drawn: a curve needs slices of both labels, and probabilities that are numbers.</p>"
 _HIDDEN = "pictures of slices are left out, as TRAINER_REPORT_PICTURES says"
@@ -42,6 +43,16 @@ def summary(card: Mapping[str, Any], title: str, measured: Measured) -> str:
         f"Below each figure its 95 % interval, from {METHOD}. The ECE of a resample is larger on average than "
         "that of the split, so its interval lies high.</p>"
     )
+
+
+def training(record: Training) -> str:
+    """Shows how the network was fitted; of one that was kept, where that is shown."""
+    if record.network_of_version:
+        return (
+            f"<p>The network is that of version {record.network_of_version}, whose report shows how it was fitted. "
+            "Domain critic and calibration were fitted anew beside it.</p>"
+        )
+    return side_by_side(training_charts(record.history, record.kept_epoch))
 
 
 def comparison(measured: Measured) -> str:

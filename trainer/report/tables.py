@@ -92,7 +92,8 @@ def card_table(card: Mapping[str, Any]) -> str:
         ["training data", f"{data['name']}; licence: {data['licence']}"],
         ["fingerprint of the data", data["fingerprint"]],
         ["seed", str(card["seed"])],
-        ["epochs", f"{card['epochs']}"],
+        ["network fitted for", f"version {card['network_of_version']}"],
+        ["epochs", f"{card['epochs'] or 'none, since it was kept'}"],
         *(
             [name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value)]
             for name, value in verdict.items()
