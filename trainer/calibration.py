@@ -19,7 +19,7 @@ IN_DOMAIN_SHARE = 0.995
 CRITIC_SHARE = 0.985
 """Share of them that the domain critic lets pass: wider, since it knows other pictures best."""
 
-LEAST_ODDS = 2.0
+LEAST_ODDS = 1.5
 """Of a verdict that is relied upon, by the calibrated probabilities: its label is at least so much likelier than the
 other. The classes of a good network lie so far apart that conformal sets would hold no doubt between them."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from trainer.architectures import Architecture, architecture_named
 from trainer.dataset import Split
+from trainer.domain_critic import build_critic
 from trainer.errors import KeptNetworkError
 from trainer.figures import EpochMetrics
 from trainer.known_slices import is_fitted_to
@@ -81,14 +82,30 @@ class KeptNetwork:
         Raises:
           KeptNetworkError: the architecture has changed since.
         """
+        network = self._built()
+        self._fill(network, self._stored()[: len(network.weights)])
+        return network
+
+    def load_critic(self) -> Any:
+        """Builds the domain critic; as `load`."""
+        spec = self.architecture.input_spec
+        critic = build_critic((spec.height, spec.width, spec.channels))
+        self._fill(critic, self._stored()[len(self._built().weights) :])
+        return critic
+
+    def _built(self) -> Any:
+        return self.architecture.build(self.architecture.input_spec)
+
+    def _stored(self) -> list[Any]:
         import tensorflow as tf
 
-        network = self.architecture.build(self.architecture.input_spec)
-        stored = [weight.numpy() for weight in tf.saved_model.load(str(self.directory)).weights]
+        return [weight.numpy() for weight in tf.saved_model.load(str(self.directory)).weights]
+
+    def _fill(self, network: Any, weights: list[Any]) -> None:
         try:
-            network.set_weights(stored[: len(network.weights)])
+            network.set_weights(weights)
         except ValueError as err:
             raise KeptNetworkError(
-                f"the weights of version {self.version} do not fit {self.architecture.name} as it is now; train anew"
+                f"the weights of version {self.version} do not fit what {self.architecture.name} and its domain critic "
+                "are now; train anew"
             ) from err
-        return network

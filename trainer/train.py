@@ -81,11 +81,13 @@ def train(
     network = architecture.build(architecture.input_spec)
     recipe = architecture.recipe
     history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
-    fitted = _Fitted(network, architecture, seed, history, kept_epoch)
-    return _completed(fitted, split, material, run_dir, on_critic)
+    critic = fit_critic(material.images, material.train_rows, seed, on_critic)
+    return _completed(_Fitted(network, critic, architecture, seed, history, kept_epoch), split, material, run_dir)
 
 
-def refit(split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress) -> Training:
+def refit(
+    split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress, *, keep_critic: bool = False
+) -> Training:
     """Fits critic and calibration anew beside the network of a version, with the split and seed of its training.
 
     Args:
@@ -93,6 +95,7 @@ def refit(split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress)
       kept: the network.
       run_dir: gets candidate/ (a SavedModel).
       on_critic: progress of the domain critic.
+      keep_critic: whether that stays as well, and nothing but the calibration is new.
 
     Raises:
       KeptNetworkError: the split is of other data, or the network does not fit its architecture any more.
@@ -102,15 +105,19 @@ def refit(split: Split, kept: KeptNetwork, run_dir: Path, on_critic: OnProgress)
     kept.require_same_data(split)
     keras.utils.set_random_seed(kept.seed)
     material = _material(split, kept.architecture.input_spec, kept.seed, run_dir)
-    fitted = _Fitted(kept.load(), kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
-    return _completed(fitted, split, material, run_dir, on_critic)
+    critic = (
+        kept.load_critic() if keep_critic else fit_critic(material.images, material.train_rows, kept.seed, on_critic)
+    )
+    fitted = _Fitted(kept.load(), critic, kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
+    return _completed(fitted, split, material, run_dir)
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A network, and how it came to be; attributes as those of Training."""
+    """A network with its domain critic, and how it came to be; attributes as those of Training."""
 
     network: Any
+    critic: Any
     architecture: Architecture
     seed: int
     history: list[EpochMetrics]
@@ -125,10 +132,9 @@ def _material(split: Split, spec: InputSpec, seed: int, run_dir: Path) -> Materi
     return Material(images, split.labels, np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 
-def _completed(fitted: _Fitted, split: Split, material: Material, run_dir: Path, on_critic: OnProgress) -> Training:
-    """Fits what judges a network, and exports both."""
-    network = fitted.network
-    critic = fit_critic(material.images, material.train_rows, fitted.seed, on_critic)
+def _completed(fitted: _Fitted, split: Split, material: Material, run_dir: Path) -> Training:
+    """Calibrates and exports."""
+    network, critic = fitted.network, fitted.critic
     train_outputs = _outputs(network, critic, material, material.train_rows)
     calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
     shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here

@@ -79,6 +79,18 @@ def test_a_kept_network_gives_the_logits_of_its_version(model_dir: Path, split: 
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), before["probabilities"][:, 1], atol=1e-5)
 
 
+def test_a_kept_critic_scores_as_in_its_version(model_dir: Path, split: Split, tmp_path: Path) -> None:
+    images = split.images[:8, 8:232:7, 8:232:7]
+    before = Candidate(model_dir / "1").predict(images)
+    fitted = list[tuple[int, int]]()
+    refit(split, KeptNetwork.of_version(model_dir, 1), tmp_path, lambda *epoch: fitted.append(epoch), keep_critic=True)
+    after = Candidate(tmp_path / "candidate").predict(images)
+
+    assert not fitted
+    for name, array in before.items():
+        np.testing.assert_allclose(after[name], array, atol=1e-5)
+
+
 def test_other_data_is_refused(model_dir: Path, split: Split, tmp_path: Path) -> None:
     """Its test slices may be among those that the network was fitted to."""
     otherwise_split = replace(split, images=split.images[1:], labels=split.labels[1:], groups=split.groups[1:])
@@ -91,7 +103,7 @@ def test_other_data_is_refused(model_dir: Path, split: Split, tmp_path: Path) ->
 def test_an_architecture_that_has_changed_since_is_refused(model_dir: Path) -> None:
     wider = replace(KeptNetwork.of_version(model_dir, 1), architecture=ARCHITECTURES["seed_cnn"])
 
-    with pytest.raises(KeptNetworkError, match="as it is now"):
+    with pytest.raises(KeptNetworkError, match="seed_cnn and its domain critic are now"):
         wider.load()
 
 
