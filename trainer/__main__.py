@@ -203,8 +203,7 @@ def cross_validate(
 
     chosen = architecture_named(architecture)
     data = load_split(settings.data_root / data_dir / npz_filename)
-    # What was done with other settings lies elsewhere; with these, the folds that are done are kept.
-    name = f"{chosen.name}-{epochs or chosen.recipe.epochs}-epochs-seed-{seed}-{folds}-folds-{data.fingerprint[:12]}"
+    name = cross_validation.directory_name(data, chosen, epochs, seed, folds)
     directory = settings.data_root / "cross-validation" / name
     evaluations = []
     with tqdm(total=folds * (epochs or chosen.recipe.epochs), unit="epoch", disable=None) as bar:
@@ -213,10 +212,10 @@ def cross_validate(
             bar.update()
 
         figures = cross_validation.cross_validate(data, chosen, epochs, seed, folds, directory, on_epoch)
-        for fold, evaluation in enumerate(figures):
+        for fold, (evaluation, is_kept) in enumerate(figures):
             evaluations.append(evaluation)
             text = "  ".join(f"{share} {getattr(evaluation, share):.4f}" for share in cross_validation.SHARES)
-            bar.write(f"fold {fold}  {text}", file=sys.stdout)
+            bar.write(f"fold {fold}  {text}{'  kept from before' if is_kept else ''}", file=sys.stdout)
     for share, (mean, deviation) in cross_validation.spread(evaluations).items():
         click.echo(f"{share:>16}  {mean:.4f} +- {deviation:.4f}")
 

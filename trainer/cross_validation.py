@@ -3,6 +3,9 @@
 Each group of slices is held out once, and judged by a model that never saw it.
 """
 
+import hashlib
+import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -24,9 +27,23 @@ SHARES = tuple(field.name for field in fields(Evaluation) if field.type is float
 """Names of the figures of which a mean makes sense: the others are counts."""
 
 
+def directory_name(data: Split, architecture: Architecture, epochs: int, seed: int, folds: int) -> str:
+    """Returns where a cross-validation lies; arguments as those of cross_validate.
+
+    It is another one for other slices or groups, and where the recipe or the module of the architecture has changed.
+    Changes to what all architectures share, such as augmentation, do not show in it.
+    """
+    recipe = architecture.recipe
+    plain = {field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name != "optimizer"}
+    source = inspect.getsource(sys.modules[architecture.build.__module__])
+    digest = hashlib.sha256(f"{plain}\n{source}\n{data.fingerprint}\n".encode())
+    digest.update(data.groups.tobytes())
+    return f"{architecture.name}-{epochs or recipe.epochs}-epochs-seed-{seed}-{folds}-folds-{digest.hexdigest()[:12]}"
+
+
 def cross_validate(
     data: Split, architecture: Architecture, epochs: int, seed: int, folds: int, directory: Path, on_epoch: OnEpoch
-) -> Iterator[Evaluation]:
+) -> Iterator[tuple[Evaluation, bool]]:
     """Trains once for each fold, on the slices of all others.
 
     Args:
@@ -40,7 +57,7 @@ def cross_validate(
       on_epoch: progress of the current training.
 
     Yields:
-      The figures of each fold's model on its fold, at the model's own threshold.
+      The figures of each fold's model on its fold, at the model's own threshold, and whether they were there already.
 
     Raises:
       TooFewSlicesError: a label would be missing in a fold.
@@ -49,12 +66,13 @@ def cross_validate(
     for fold in range(folds):
         run_dir = directory / f"fold-{fold}"
         path = run_dir / "evaluation.json"
-        if not path.exists():
+        is_kept = path.exists()
+        if not is_kept:
             train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch, lambda *_: None)
             held_out = _part(data, numbers == fold)
             outputs = predict_split(Candidate(run_dir / "candidate"), held_out, lambda *_: None)
             write_record(path, evaluate(outputs, held_out.labels))
-        yield read_record(path, Evaluation)
+        yield read_record(path, Evaluation), is_kept
 
 
 def spread(evaluations: list[Evaluation]) -> dict[str, tuple[float, float]]:

@@ -7,7 +7,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from trainer.architectures import architecture_named
+from trainer.cross_validation import directory_name
+from trainer.dataset import Split
+from trainer.figures import Evaluation
+from trainer.npz import write_npz
+from trainer.record import write_record
 
 
 def _trainer(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,6 +94,26 @@ def test_a_step_without_the_one_before_says_what_to_do(tmp_path: Path, arguments
     assert ended.returncode == 1
     assert text in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_figures_of_folds_that_were_done_before_are_told_as_such(tmp_path: Path) -> None:
+    labels, pixels = np.arange(4) % 2, np.zeros((4, 240, 240, 1), np.uint8)
+    (tmp_path / "processed").mkdir()
+    write_npz(
+        tmp_path / "processed/data.npz", {"X": pixels, "Y": labels, "group": np.arange(4), "fingerprint": np.array("f")}
+    )
+    name = directory_name(Split(pixels, labels, np.arange(4), "f"), architecture_named(""), 0, 1, 2)
+    for fold in range(2):
+        directory = tmp_path / "cross-validation" / name / f"fold-{fold}"
+        directory.mkdir(parents=True)
+        write_record(directory / "evaluation.json", Evaluation(2, 1.0, 1.0, 1.0, 1.0, 1, 0, 1, 0))
+
+    ended = _trainer(tmp_path, "cross-validate", "--folds", "2")
+
+    assert ended.returncode == 0, ended.stderr
+    assert [line.endswith("specificity 1.0000  kept from before") for line in ended.stdout.splitlines()[:2]] == [
+        True
+    ] * 2
 
 
 @pytest.mark.parametrize(

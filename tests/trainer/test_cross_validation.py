@@ -1,12 +1,14 @@
 """Every slice is judged once, by a model that saw none of its group; what is done is not done again."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainer.architectures import architecture_named
-from trainer.cross_validation import cross_validate, spread
+from trainer.cross_validation import cross_validate, directory_name, spread
 from trainer.dataset import Split
 from trainer.figures import Evaluation
 from trainer.synthetic import synthetic_slice
@@ -22,15 +24,37 @@ def test_every_slice_is_judged_once(tmp_path: Path, data: Split, monkeypatch: py
     monkeypatch.setattr("trainer.domain_critic._EPOCHS", 1)
     epochs: list[int] = []
 
-    def run() -> list[Evaluation]:
+    def run() -> list[tuple[Evaluation, bool]]:
         architecture = architecture_named("residual_cnn")
         return list(cross_validate(data, architecture, 1, 3, 2, tmp_path, lambda epoch, _: epochs.append(epoch)))
 
     first = run()
-    assert sum(evaluation.examples for evaluation in first) == 32
+    assert sum(evaluation.examples for evaluation, _ in first) == 32
     assert epochs == [1, 1]
-    assert run() == first
+    assert run() == [(evaluation, True) for evaluation, _ in first]
+    assert not any(is_kept for _, is_kept in first)
     assert epochs == [1, 1]  # nothing was trained again
+
+
+def test_another_recipe_or_another_grouping_lies_elsewhere(data: Split) -> None:
+    architecture = architecture_named("residual_cnn")
+    recipe = architecture.recipe
+
+    names = [
+        directory_name(data, architecture, 0, 3, 2),
+        directory_name(data, architecture_named("seed_cnn"), 60, 3, 2),
+        directory_name(data, replace(architecture, recipe=replace(recipe, label_smoothing=0.1)), 0, 3, 2),
+        directory_name(data, replace(architecture, build=architecture_named("seed_cnn").build), 0, 3, 2),
+        directory_name(replace(data, groups=data.groups // 2), architecture, 0, 3, 2),
+        directory_name(replace(data, fingerprint="of others"), architecture, 0, 3, 2),
+        directory_name(data, architecture, 1, 3, 2),
+        directory_name(data, architecture, 0, 4, 2),
+        directory_name(data, architecture, 0, 3, 3),
+    ]
+
+    assert len(set(names)) == len(names)
+    again = replace(architecture, recipe=replace(recipe, optimizer=partial(recipe.optimizer)))
+    assert directory_name(replace(data, groups=data.groups.copy()), again, recipe.epochs, 3, 2) == names[0]
 
 
 def test_mean_and_deviation_over_folds() -> None:
