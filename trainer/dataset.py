@@ -151,14 +151,15 @@ def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
     manifest = ingested.manifest
     kept = np.flatnonzero(manifest["excluded"] == "")
     if not len(kept):
-        examples = manifest.drop_duplicates("excluded").set_index("excluded")["name"]
-        told = (f"{count} {reason}, such as {examples[reason]!r}" for reason, count in _excluded(manifest).items())
-        raise TooFewSlicesError(f"every image was excluded: {'; '.join(told)}")
+        raise TooFewSlicesError(f"every image was excluded: {_told_exclusions(manifest)}")
     # Grouped together: where a known slice is missing, its near-duplicates are there.
     all_groups = near_duplicate_groups(np.concatenate([ingested.hashes[kept], known.train, known.test]))
     groups, of_train, of_test = np.split(all_groups, np.cumsum([len(kept), len(known.train)]))
     labels = manifest["label"].to_numpy()[kept].astype(np.int64)
-    is_test = held_out_rows(groups, labels, TEST_SHARE, seed, Sides(of_train, of_test))
+    try:
+        is_test = held_out_rows(groups, labels, TEST_SHARE, seed, Sides(of_train, of_test))
+    except TooFewSlicesError as err:
+        raise TooFewSlicesError(f"{err}; left out: {_told_exclusions(manifest) or 'none'}") from err
     manifest.loc[kept, "group"] = groups
     manifest.loc[kept, "split"] = np.where(is_test, "test", "train")
     manifest["label"] = manifest["label"].astype("Int64")
@@ -188,6 +189,11 @@ def _fingerprint(manifest: pd.DataFrame) -> str:
     for line in lines:
         digest.update(line.encode())
     return digest.hexdigest()
+
+
+def _told_exclusions(manifest: pd.DataFrame) -> str:
+    examples = manifest.drop_duplicates("excluded").set_index("excluded")["name"]
+    return "; ".join(f"{count} {why}, such as {examples[why]!r}" for why, count in _excluded(manifest).items())
 
 
 def _excluded(manifest: pd.DataFrame) -> dict[str, int]:

@@ -60,9 +60,7 @@ def held_out_rows(
     if known.staying.size or known.held_out.size:
         _logger.info("too little or too much would be held out after the earlier split; all is drawn anew")
         return held_out_rows(groups, labels, share, seed)
-    raise TooFewSlicesError(
-        f"{len(labels)} slices in {len(names)} groups cannot be split with both labels on both sides; add slices"
-    )
+    raise TooFewSlicesError(f"{_counted(labels, names)} cannot be split with both labels on both sides; add slices")
 
 
 def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -106,6 +104,11 @@ def _suffices(held_out: NDArray[np.bool_], mostly_tumor: NDArray[np.bool_], shar
     return all(wanted <= 2 * count <= 4 * wanted for wanted, count in counts)
 
 
+def _counted(labels: NDArray[np.int64], names: NDArray[np.int64]) -> str:
+    tumors = int(labels.sum())
+    return f"{len(labels) - tumors} slices of class 0 and {tumors} of class 1, in {len(names)} groups,"
+
+
 def _has_both_labels(labels: NDArray[np.int64], held_out: NDArray[np.bool_]) -> bool:
     return all(len(np.unique(labels[side])) == 2 for side in (held_out, ~held_out))
 
@@ -142,6 +145,6 @@ def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: in
     numbers = dealt[rows]
     if any(len(np.unique(labels[numbers == fold])) < 2 for fold in range(folds)):
         raise TooFewSlicesError(
-            f"{len(labels)} slices in {len(names)} groups cannot be dealt out to {folds} folds with both labels in each"
+            f"{_counted(labels, names)} cannot be dealt out to {folds} folds with both labels in each"
         )
     return numbers

@@ -165,6 +165,20 @@ def test_one_label_only_is_an_error_and_leaves_nothing_behind(
     ] == []
 
 
+def test_labels_of_another_code_are_told_where_too_few_slices_are_left(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    """Coded 1 and 2, one half is all that is left."""
+    (image_dir / "Image0.jpg").unlink()
+    label_file.write_text("Image,Class\n" + "".join(f"Image{number},{number % 2 + 1}\n" for number in range(48)))
+
+    with pytest.raises(TooFewSlicesError) as raised:
+        _build(DirectorySource(image_dir, label_file), paths)
+
+    assert "0 slices of class 0 and 23 of class 1, in 23 groups, cannot be split" in str(raised.value)
+    assert "left out: 24 unknown label, such as 'Image1'; 1 missing image, such as 'Image0'" in str(raised.value)
+
+
 def test_an_old_data_set_outlives_a_failed_build(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
     fingerprint = _build(DirectorySource(image_dir, label_file), paths).fingerprint
     label_file.write_text("Image,Class\n")

@@ -75,7 +75,7 @@ def test_where_too_little_or_too_much_would_be_held_out_all_are_drawn_anew(
 
 
 def test_too_few_groups_are_an_error() -> None:
-    with pytest.raises(TooFewSlicesError, match="2 groups"):
+    with pytest.raises(TooFewSlicesError, match="2 slices of class 0 and 1 of class 1, in 2 groups, cannot"):
         held_out_rows(np.array([0, 0, 1]), np.array([0, 0, 1]), 0.16, 0)
 
 
@@ -98,5 +98,7 @@ def test_the_seed_deals_the_folds() -> None:
 
 
 def test_more_folds_than_groups_of_a_label_are_an_error() -> None:
-    with pytest.raises(TooFewSlicesError, match="5 folds"):
+    with pytest.raises(
+        TooFewSlicesError, match=r"8 slices of class 0 and 4 of class 1, in 12 groups, cannot .* 5 folds"
+    ):
         fold_numbers(np.arange(12), np.array([0] * 8 + [1] * 4), 5, 0)
