@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from trainer.errors import TrainerError
-from trainer.orders import DEFAULT_ORDER, MAX_EPOCHS, MAX_SEED
+from trainer.orders import DEFAULT_ORDER, MAX_EPOCHS, MAX_SEED, check_npz_filename, check_targets
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
 from transport.environment import SettingsError, settings_from_environment
@@ -83,10 +83,13 @@ def build_dataset(
         require_version(settings.model_dir, after)
     known = KnownSlices.of_version(settings.model_dir, after)
     root = settings.data_root
+    labels = root / target_dir / target_file
     paths = dataset.DatasetPaths(root / data_dir / npz_filename, settings.train_npz, settings.test_npz)
+    check_npz_filename(npz_filename)
+    check_targets(paths.all_npz, archive or labels, (paths.train_npz, paths.test_npz))
     with bar_of("slices") as bar:
         if archive is None:
-            source = DirectorySource(root / image_dir, root / target_dir / target_file)
+            source = DirectorySource(root / image_dir, labels)
             summary = dataset.build_dataset(source, paths, seed, bar, known)
         else:
             with ZipSource(archive) as zipped:

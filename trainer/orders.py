@@ -1,5 +1,6 @@
 """Orders: what callers leave out is filled in, what they got wrong is refused."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,10 +45,41 @@ def completed(order: Order) -> Order:
     if not 0 <= full.seed <= MAX_SEED:
         raise InvalidFieldError(f"seed is {full.seed}, outside [0, {MAX_SEED}]", "seed")
     require_name(full.target_file, "target_file")
-    require_name(full.npz_filename, "npz_filename")
-    if not full.npz_filename.endswith(".npz") or full.npz_filename == ".npz":
-        raise InvalidFieldError('npz_filename must end in ".npz"', "npz_filename")
+    check_npz_filename(full.npz_filename)
     return replace(full, epochs=full.epochs or architecture.recipe.epochs)
+
+
+def check_npz_filename(name: str) -> None:
+    """Checks the name of a data set, of a job or by hand.
+
+    Raises:
+      InvalidFieldError: it is no name of a file, or has another suffix than ".npz".
+    """
+    require_name(name, "npz_filename")
+    if not name.endswith(".npz"):
+        raise InvalidFieldError('npz_filename must end in ".npz"', "npz_filename")
+
+
+def check_targets(data_set: Path, source: Path, splits: Collection[Path] = ()) -> None:
+    """Checks that a data set, of a job or by hand, can be written, and over no other file of the same build.
+
+    Args:
+      data_set: its file; MANIFEST comes beside it.
+      source: the label file, or the archive, that it is made of.
+      splits: the files of its splits, where it might be written over one of them.
+
+    Raises:
+      InvalidFieldError: the first field that is wrong.
+      OSError: a path cannot be read.
+    """
+    written = [data_set, data_set.with_name(MANIFEST)]
+    for path in written:
+        overwrites = path.exists() and source.exists() and path.samefile(source)
+        _require(not overwrites, "the data set would be written over what it is made of", "data_dir")
+    is_split = data_set.resolve() in {path.resolve() for path in splits}
+    _require(not is_split, "the data set would be written over one of its splits", "npz_filename")
+    _require(not data_set.is_dir(), "npz_filename names a directory", "npz_filename")
+    _require(data_set.parent.is_dir() or not data_set.parent.exists(), "data_dir names a file", "data_dir")
 
 
 def is_archive(order: Order) -> bool:
@@ -74,10 +106,7 @@ def check_paths(order: Order, root: Path) -> None:
         else:
             _require(images.is_dir(), f"there is no directory {order.image_dir!r} under the data root", "image_dir")
             _require(labels.is_file(), f"there is no file {order.target_file!r} in target_dir", "target_file")
-            written = {data_set, data_set.with_name(MANIFEST)}
-            _require(labels not in written, "the data set would be written over the label file", "data_dir")
-        _require(not data_set.is_dir(), "npz_filename names a directory", "npz_filename")
-        _require(data_set.parent.is_dir() or not data_set.parent.exists(), "data_dir names a file", "data_dir")
+        check_targets(data_set, images if is_archive(order) else labels)
     except OSError as err:
         raise InvalidFieldError(f"a path cannot be read: {err.strerror}", "image_dir") from err
 

@@ -96,6 +96,48 @@ def test_a_step_without_the_one_before_says_what_to_do(tmp_path: Path, arguments
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--data-dir", "raw", "--npz-filename", "l.csv"], 'npz_filename must end in ".npz"'),
+        (["--npz-filename", "manifest.csv"], 'npz_filename must end in ".npz"'),
+        (["--data-dir", ".", "--npz-filename", "raw"], 'npz_filename must end in ".npz"'),
+        (["--npz-filename", "a/data.npz"], "npz_filename is the name of a file"),
+        (["--data-dir", "raw", "--npz-filename", "dir.npz"], "npz_filename names a directory"),
+        (["--data-dir", "raw/l.csv"], "data_dir names a file"),
+        (["--data-dir", "raw", "--target-file", "manifest.csv"], "over what it is made of"),
+        (["--data-dir", "raw", "--npz-filename", "set.npz", "--zip", "raw/set.npz"], "over what it is made of"),
+        (["--data-dir", "train", "--npz-filename", "train_data.npz"], "over one of its splits"),
+        (["--data-dir", "test/../test", "--npz-filename", "test_data.npz"], "over one of its splits"),
+    ],
+)
+def test_a_data_set_is_written_over_nothing_of_the_user_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw/dir.npz").mkdir(parents=True)
+    for name in ("l.csv", "manifest.csv", "set.npz"):
+        (tmp_path / "raw" / name).write_text("Image,Class\n")
+    before = sorted(tmp_path.rglob("*"))
+
+    ended = _trainer(tmp_path, "build-dataset", "--target-file", "l.csv", *arguments)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert text in ended.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "raw/l.csv").read_text() == "Image,Class\n"
+
+
+def test_a_data_set_by_hand_may_lie_outside_the_data_root(tmp_path: Path, image_dir: Path, label_file: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    places = ["--image-dir", str(image_dir), "--target-dir", str(label_file.parent), "--data-dir", str(elsewhere)]
+
+    built = _trainer(tmp_path / "data", "build-dataset", *places)
+
+    assert built.returncode == 0, built.stderr
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["data.npz", "manifest.csv"]
+
+
 def test_figures_of_folds_that_were_done_before_are_told_as_such(tmp_path: Path) -> None:
     labels, pixels = np.arange(4) % 2, np.zeros((4, 240, 240, 1), np.uint8)
     (tmp_path / "processed").mkdir()
