@@ -79,7 +79,7 @@ def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
         raise LabelFileError(
             f"{len(twice)} names stand more than once in the label file, such as {twice[0]!r}; keep one row of each"
         )
-    number = pd.to_numeric(labels["Class"], errors="coerce")
+    number = pd.to_numeric(labels["Class"].str.replace(",", "."), errors="coerce")  # 1,0 as some countries write it
     label = number.where(number.isin([0, 1]))
     unlabelled = sorted(set(locations) - set(named))
     manifest = pd.DataFrame({"name": [*named, *unlabelled], "label": [*label, *([np.nan] * len(unlabelled))]})

@@ -41,7 +41,7 @@ class Order:
     """What is to be trained, and on what. Paths are relative to the data root.
 
     Attributes:
-      image_dir: directory of the images, or a zip archive of images and labels.
+      image_dir: directory of the images, at any depth, or a zip archive of images and labels.
       target_dir: directory of the label file.
       target_file: name of the label file.
       data_dir: directory to which the data set is written.

@@ -2,10 +2,13 @@
 
 The archive may have the layout of this project (`BrainTumor.csv`, `images/Image1.jpg`) or
 Kaggle's (`Brain Tumor.csv`, `Brain Tumor/Brain Tumor/Image1.jpg`): images are found by suffix
-wherever they lie, the label file is the only CSV with the columns `Image` and `Class`.
+wherever they lie, the label file is the only CSV with the columns `Image` and `Class`. A directory
+is searched alike.
 """
 
 import io
+import re
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -14,6 +17,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import pandas as pd
+from braintumor.image_folder import images_below
 from braintumor.image_suffixes import IMAGE_SUFFIXES
 
 from trainer.errors import LabelFileError, SourceError
@@ -21,6 +25,8 @@ from trainer.errors import LabelFileError, SourceError
 _LABEL_COLUMNS = ["Image", "Class"]
 _SEPARATORS = (",", ";", "\t")
 """Of columns: spreadsheets write what their country does."""
+_SEPARATOR_LINE = re.compile(rb'\A(?:\xef\xbb\xbf)?"?sep=[^\r\n]*\r?\n')
+"""Excel's own first line. What it says is found out anyway."""
 _TOLD_CHARS = 60
 
 
@@ -51,7 +57,7 @@ class SliceSource(Protocol):
 
 
 class DirectorySource:
-    """Images in one directory, labels in a CSV file."""
+    """Images in a directory and those below it, labels in a CSV file."""
 
     def __init__(self, image_dir: Path, label_file: Path) -> None:
         self._image_dir = image_dir
@@ -67,7 +73,8 @@ class DirectorySource:
     def images(self) -> dict[str, str]:
         """See SliceSource."""
         try:
-            return _by_stem((entry.name for entry in self._image_dir.iterdir()), self._image_dir.name)
+            below = (str(path.relative_to(self._image_dir)) for path in images_below(self._image_dir))
+            return _by_stem(below, self._image_dir.name)
         except OSError as err:
             raise SourceError(f"image directory {self._image_dir.name} cannot be read: {err.strerror}") from err
 
@@ -124,12 +131,17 @@ class ZipSource:
 
 
 def image_name(file_name: str) -> str:
-    """Returns the name of an image: that of its file, without the suffix where it is one of an image."""
-    path = PurePath(file_name)
+    """Returns the name of an image: that of its file, without the suffix where it is one of an image.
+
+    Folders are no part of it, also where Windows wrote them. It is composed (NFC): macOS writes names decomposed, and
+    spreadsheets as they are typed.
+    """
+    path = PurePath(unicodedata.normalize("NFC", file_name.replace("\\", "/")))
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
+    content = _SEPARATOR_LINE.sub(b"", content)
     for separator in _SEPARATORS:
         try:
             table = pd.read_csv(
@@ -137,6 +149,7 @@ def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
                 sep=separator,
                 dtype=str,
                 usecols=_LABEL_COLUMNS,
+                skipinitialspace=True,
                 keep_default_na=False,  # an image may be named NA
                 na_values=[""],
             )
@@ -152,10 +165,9 @@ def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
 def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for location in locations:
-        path = PurePath(location)
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-            continue
         name = image_name(location)
+        if PurePath(location).suffix.lower() not in IMAGE_SUFFIXES or name.startswith("."):
+            continue
         if name in found:
             raise SourceError(f"{place} holds two images named {name}: {found[name]} and {location}")
         found[name] = location

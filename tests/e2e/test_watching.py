@@ -144,9 +144,9 @@ def _call(address: str, image: bytes, watched: Watched) -> None:
         predict(request, metadata=_METADATA)
         versions = model_service_pb2.ListModelVersionsRequest()
         ModelServiceStub(channel).ListModelVersions(versions, metadata=_METADATA)
-        # The directory of the label file holds no images.
+        # There are no images among the models.
         order = trainer_service_pb2.RetrainRequest(
-            image_dir="raw", target_dir="raw", target_file="BrainTumor.csv", data_dir="processed", epochs=1
+            image_dir="models", target_dir="raw", target_file="BrainTumor.csv", data_dir="processed", epochs=1
         )
         watched.operation = TrainerServiceStub(channel).Retrain(order, metadata=_METADATA)
         wait = operations_pb2.WaitOperationRequest(name=watched.operation.name)

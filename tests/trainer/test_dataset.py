@@ -179,6 +179,22 @@ def test_labels_of_another_code_are_told_where_too_few_slices_are_left(
     assert "left out: 24 unknown label, such as 'Image1'; 1 missing image, such as 'Image0'" in str(raised.value)
 
 
+def test_labels_with_decimal_commas_and_images_below_folders_are_read(
+    image_dir: Path, label_file: Path, label_rows: dict[str, str], paths: DatasetPaths
+) -> None:
+    """As a spreadsheet in Germany writes them on Windows, the names as they stand on a Mac's disk."""
+    (image_dir / "Gr\u00f6\u00dfe").mkdir()
+    for name in label_rows:
+        (image_dir / f"{name}.jpg").rename(image_dir / f"Gr\u00f6\u00dfe/Mu\u0308ller-{name}.jpg")
+    rows = [f"images\\Gr\u00f6\u00dfe\\M\u00fcller-{name}.jpg;{label},0" for name, label in label_rows.items()]
+    label_file.write_text("\r\n".join(["sep=;", "Image;Class", *rows]))
+
+    summary = _build(DirectorySource(image_dir, label_file), paths)
+
+    assert summary.excluded == {}
+    assert _manifest(paths)["label"].to_dict() == {f"M\u00fcller-{name}": int(of) for name, of in label_rows.items()}
+
+
 def test_an_old_data_set_outlives_a_failed_build(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
     fingerprint = _build(DirectorySource(image_dir, label_file), paths).fingerprint
     label_file.write_text("Image,Class\n")

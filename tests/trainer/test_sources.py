@@ -66,6 +66,10 @@ def test_an_archive_without_labels_says_so(tmp_path):
         "Image,Class\nNA,1\nImage2.jpg,0\n,\n,\n",
         "\ufeffImage;Class;Remark\r\nNA;1;\r\nImage2.jpg;0;old\r\n;;\r\n",
         "Class\tImage\n1\tNA\n0\tImage2.jpg\n",
+        "Remark\tImage\tClass\n\tNA\t1\nold\tImage2.jpg\t0\n\t\t\n",
+        "Image, Class\nNA, 1\nImage2.jpg, 0\n, \n",
+        "sep=;\r\nImage;Class\r\nNA;1\r\nImage2.jpg;0\r\n",
+        '\ufeff"sep=;"\nImage;Class\nNA;1\nImage2.jpg;0\n',
     ],
 )
 def test_labels_are_read_as_spreadsheets_write_them(tmp_path, text):
@@ -81,6 +85,44 @@ def test_a_file_that_holds_no_labels_is_told_by_its_beginning(tmp_path, content)
         DirectorySource(tmp_path, tmp_path / "labels.csv").labels()
 
 
+def _write(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+
+
+def test_a_directory_is_searched_at_any_depth_and_behind_links(tmp_path):
+    images = tmp_path / "images"
+    _write(images, "a.png", ".b.png", "notes.txt")
+    _write(images / "s1" / "deep", "c.png")
+    _write(images / ".thumbnails", "a.png")
+    _write(tmp_path / "elsewhere", "d.png")
+    (images / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(images)
+    source = DirectorySource(images, tmp_path / "labels.csv")
+
+    assert source.images() == {"a": "a.png", "c": "s1/deep/c.png", "d": "linked/d.png"}
+    assert source.read("s1/deep/c.png") == b"c.png"
+
+
+def test_two_images_of_one_name_in_two_folders_are_an_error(tmp_path):
+    for folder in ("s1", "s2"):
+        _write(tmp_path / "images" / folder, "a.png")
+    with pytest.raises(SourceError, match=r"images holds two images named a: s1/a\.png and s2/a\.png"):
+        DirectorySource(tmp_path / "images", tmp_path / "labels.csv").images()
+
+
+def test_a_name_on_a_mac_s_disk_is_that_of_the_label_file(tmp_path):
+    """The disk has u and two dots, the label file one letter; it is the file of the disk that is read."""
+    on_disk = "Mu\u0308ller.png"
+    _write(tmp_path / "images", on_disk)
+    source = DirectorySource(tmp_path / "images", tmp_path / "labels.csv")
+
+    location = source.images()[image_name("M\u00fcller.png")]
+
+    assert source.read(location) == on_disk.encode()
+
+
 @pytest.mark.parametrize(
     ("file_name", "name"),
     [
@@ -90,6 +132,9 @@ def test_a_file_that_holds_no_labels_is_told_by_its_beginning(tmp_path, content)
         ("a", "a"),
         ("a.dcm", "a.dcm"),
         ("a.tar.gz", "a.tar.gz"),
+        (r"images\s1\a.PNG", "a"),
+        (r"C:\images\P1.2", "P1.2"),
+        ("Mu\u0308ller.png", "M\u00fcller"),
     ],
 )
 def test_only_the_suffix_of_an_image_is_no_part_of_its_name(file_name, name):

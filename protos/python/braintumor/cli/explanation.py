@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from braintumor.cli.images import EXPLANATION_SUFFIXES, common_folder
+from braintumor.cli.images import common_folder
+from braintumor.image_folder import EXPLANATION_SUFFIXES
 from braintumor.v1.classifier_service_pb2 import Explanation
 
 

@@ -1,0 +1,46 @@
+"""The image files below a folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from braintumor.image_suffixes import IMAGE_SUFFIXES
+
+EXPLANATION_SUFFIXES = {"heatmap": ".heatmap.png", "overlay": ".overlay.png"}
+"""Of the files that explain a verdict, by what they show. In a folder they count as no images."""
+
+
+def images_below(folder: Path) -> Iterator[Path]:
+    """Yields the images in a folder and in those below it, also behind links, in a stable order.
+
+    Hidden files and folders are left out, as are explanations that the command wrote there. A folder to which several
+    links lead is read once.
+
+    Holds the names of one folder at a time, so that a tree may be of any size.
+
+    Raises:
+      OSError: a folder cannot be listed.
+    """
+    seen = {os.path.realpath(folder)}
+    for where, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        shown, folders[:] = sorted(name for name in folders if not _is_hidden(name)), []
+        for name in shown:
+            place = os.path.realpath(os.path.join(where, name))  # noqa: PTH118 - a Path for each of a million names
+            if place not in seen:  # Links may lead back to where they are.
+                seen.add(place)
+                folders.append(name)
+        yield from (Path(where, name) for name in sorted(files) if _is_image(name))
+
+
+def _is_image(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - as above
+    return suffix in IMAGE_SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
+
+
+def _is_hidden(name: str) -> bool:
+    """Among the hidden are those that macOS leaves beside each file on foreign disks: ._slice.jpg is no image."""
+    return name.startswith(".")
+
+
+def _refuse(error: OSError) -> None:
+    raise error
