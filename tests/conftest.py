@@ -46,7 +46,7 @@ class Authority:
         self._name = _named(name)
         self.certificate = self._signed(name, self._key, days=1, is_ca=True)
 
-    def issue(self, name: str, days: int = 1, curve: ec.EllipticCurve = ec.SECP256R1()) -> Identity:  # noqa: B008
+    def issue(self, name: str, days: int = 1, curve: ec.EllipticCurve = ec.SECP256R1()) -> Identity:  # noqa: B008 a constant
         """Writes a certificate that ends in some days, and its key, over what is there under that name."""
         key = ec.generate_private_key(curve)
         file = self._folder / f"{name}.key"

@@ -72,7 +72,7 @@ def build_critic(shape: tuple[int, ...]) -> Any:
     from keras import layers
 
     from trainer.architectures.architecture import standardized
-    from trainer.pretrained import pretrained_trunk
+    from trainer.pretrained.trunk import pretrained_trunk
 
     pictures = keras.Input(shape)
     small = standardized(layers.AveragePooling2D(max(1, shape[0] // _SIDE))(pictures))

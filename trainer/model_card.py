@@ -12,7 +12,7 @@ from trainer.bootstrap import BRIER, ECE
 from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE, LEAST_ODDS
 from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
-from trainer.pretrained import ORIGIN
+from trainer.pretrained.trunk import ORIGIN
 from trainer.report.intervals import METHOD, SHARE, Figure
 from trainer.train import VALIDATION_SHARE, Training
 

@@ -72,7 +72,7 @@ class ScriptedService(ClassifierServiceServicer):
             image_formats=["JPEG", "PNG"],
         )
 
-    def Predict(self, request, context):  # noqa: N802
+    def Predict(self, request, context):
         self._begin(context)
         outcome = self._outcome(request, context)
         if isinstance(outcome, status_pb2.Status):
@@ -80,7 +80,7 @@ class ScriptedService(ClassifierServiceServicer):
             context.abort(_status_code(outcome.code), outcome.message)
         return outcome
 
-    def PredictStream(self, request_iterator, context):  # noqa: N802
+    def PredictStream(self, request_iterator, context):
         self._begin(context)
         context.add_callback(self.stream_ended.set)
         self.stream_begun.set()

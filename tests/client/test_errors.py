@@ -59,7 +59,7 @@ def test_reads_as_a_sentence_with_its_code_and_reason():
 
 
 def test_travels_between_processes():
-    error = pickle.loads(pickle.dumps(ServiceError(grpc.StatusCode.UNAVAILABLE, "away", "AWAY", 1.5)))  # noqa: S301
+    error = pickle.loads(pickle.dumps(ServiceError(grpc.StatusCode.UNAVAILABLE, "away", "AWAY", 1.5)))  # noqa: S301 our own bytes
     assert (error.code, error.message, error.reason, error.retry_after_s) == (
         grpc.StatusCode.UNAVAILABLE, "away", "AWAY", 1.5,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from braintumor.loopback import is_loopback
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 from gateway.settings import Settings
 from serving.modelserver.flags import parse_flags
@@ -38,6 +38,27 @@ def mounts(name: str) -> dict[str, tuple[Path, str]]:
 
 def flags() -> dict[str, str]:
     return dict(re.findall(r"^ +- --(\w+)=(\S+)$", service("serving"), re.MULTILINE))
+
+
+def batching_parameters_class() -> Any:
+    """tensorflow.serving.BatchingParameters, as far as it is used; tensorflow-serving-api does not ship it."""
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", package="tensorflow.serving", syntax="proto3")
+    file.dependency.append("google/protobuf/wrappers.proto")
+    message = file.message_type.add(name="BatchingParameters")
+    names = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
+    for number, name in enumerate(names, 1):
+        message.field.add(
+            name=name,
+            number=number,
+            type=field.TYPE_MESSAGE,
+            type_name=".google.protobuf.Int64Value",
+            label=field.LABEL_OPTIONAL,
+        )
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.BatchingParameters"))
 
 
 def monitoring_config_class() -> Any:
@@ -96,6 +117,16 @@ def test_monitoring_is_on_a_path_of_its_own():
     config = text_format.Parse((ROOT / "serving" / "monitoring.config").read_text(), monitoring_config_class()())
     assert config.prometheus_config.enable
     assert config.prometheus_config.path.startswith("/")
+
+
+def test_batches_are_those_of_the_gateway():
+    text = (ROOT / "serving" / "batching.config").read_text()
+    parameters = text_format.Parse(text, batching_parameters_class()())
+    assert parameters.max_batch_size.value == Settings().max_batch_size
+    assert parameters.batch_timeout_micros.value == 0
+    assert (Path("serving/batching.config"), "ro") in {
+        (Path(source), mode) for source, (_, mode) in mounts("serving").items()
+    }
 
 
 def test_the_monitoring_config_is_mounted_read_only():

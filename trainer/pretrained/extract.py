@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.pretrained import STAGES, WEIGHTS
+from trainer.pretrained.trunk import STAGES, WEIGHTS
 
 _TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype(np.float32), "LongStorage": np.dtype(np.int64)}
 _NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}

@@ -8,6 +8,9 @@ from PIL.PngImagePlugin import PngImageFile
 from gateway.imaging.formats.decoder import Decoder
 from gateway.imaging.orientation import upright_pixels
 
+_END = b"IEND\xaeB`\x82"
+"""Name and check sum of the last chunk."""
+
 _STEPS = {"L;2": 255 // 3, "L;4": 255 // 15}
 """Between neighbouring levels of grey, by how they are packed."""
 
@@ -17,6 +20,8 @@ def _recognises(data: bytes) -> bool:
 
 
 def _open(file: BytesIO) -> Image.Image:
+    if not _has_end(file.getvalue()):
+        raise EOFError("no IEND")  # Pillow would do without the check sums as well
     image = PngImageFile(file)
     # Pillow spreads few bits over eight, and leaves the value that is transparent as it is.
     transparent, step = image.info.get("transparency"), _STEPS.get(str(image.tile[0].args))
@@ -26,7 +31,7 @@ def _open(file: BytesIO) -> Image.Image:
 
 
 def _has_end(data: bytes) -> bool:
-    return b"IEND" in data
+    return data.rfind(_END) >= 0
 
 
 PNG = Decoder("PNG", _recognises, _open, upright_pixels, _has_end)

@@ -60,11 +60,11 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         self.jobs[name] = operation
         return operation
 
-    def Retrain(self, request, context):  # noqa: N802
+    def Retrain(self, request, context):
         self._begin("Retrain", request, context)
         return self.job(f"operations/{request.request_id}", state="RETRAIN_STATE_QUEUED")
 
-    def WatchRetrain(self, request, context):  # noqa: N802
+    def WatchRetrain(self, request, context):
         self._begin("WatchRetrain", request, context)
         self._find(request.operation, context)
         ended = threading.Event()
@@ -80,7 +80,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
                 return
             yield trainer_service_pb2.WatchRetrainResponse(operation=item)
 
-    def Evaluate(self, request, context):  # noqa: N802
+    def Evaluate(self, request, context):
         self._begin("Evaluate", request, context)
         return trainer_service_pb2.EvaluateResponse(
             model_version=request.version or 7,
@@ -88,53 +88,53 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
             classification_report="          precision\n   Tumor      0.970\n",
         )
 
-    def ListOperations(self, request, context):  # noqa: N802
+    def ListOperations(self, request, context):
         self._begin("ListOperations", request, context)
         jobs = [job for job in self.jobs.values() if not request.filter or request.filter == f"done={job.done}".lower()]
         page, token = _page(jobs, request.page_token)
         return operations_pb2.ListOperationsResponse(operations=page, next_page_token=token)
 
-    def GetOperation(self, request, context):  # noqa: N802
+    def GetOperation(self, request, context):
         self._begin("GetOperation", request, context)
         return self._find(request.name, context)
 
-    def CancelOperation(self, request, context):  # noqa: N802
+    def CancelOperation(self, request, context):
         self._begin("CancelOperation", request, context)
         if not self._find(request.name, context).done:
             self.job(request.name, error=(code_pb2.CANCELLED, "CANCELLED", "it was cancelled"), state=5)
         return empty_pb2.Empty()
 
-    def DeleteOperation(self, request, context):  # noqa: N802
+    def DeleteOperation(self, request, context):
         self._begin("DeleteOperation", request, context)
         self._find(request.name, context)
         del self.jobs[request.name]
         return empty_pb2.Empty()
 
-    def ListModelVersions(self, request, context):  # noqa: N802
+    def ListModelVersions(self, request, context):
         self._begin("ListModelVersions", request, context)
         page, token = _page(self.versions, request.page_token)
         return model_service_pb2.ListModelVersionsResponse(model_versions=page, next_page_token=token)
 
-    def GetModelVersion(self, request, context):  # noqa: N802
+    def GetModelVersion(self, request, context):
         self._begin("GetModelVersion", request, context)
         return model_service_pb2.GetModelVersionResponse(model_version=self._version(request.version))
 
-    def GetModelReport(self, request, context):  # noqa: N802
+    def GetModelReport(self, request, context):
         self._begin("GetModelReport", request, context)
         if request.version not in {0, *(version.version for version in self.versions)}:
             self._refuse("MODEL_REPORT_NOT_FOUND", f"version {request.version} came without a report", context)
         html = f"<!doctype html><title>version {request.version}</title>".encode()
         return model_service_pb2.GetModelReportResponse(html=html + bytes(self.padding), model_version=request.version)
 
-    def PromoteModelVersion(self, request, context):  # noqa: N802
+    def PromoteModelVersion(self, request, context):
         self._begin("PromoteModelVersion", request, context)
         return model_service_pb2.PromoteModelVersionResponse(model_version=self._version(request.version))
 
-    def RollbackModel(self, request, context):  # noqa: N802
+    def RollbackModel(self, request, context):
         self._begin("RollbackModel", request, context)
         return model_service_pb2.RollbackModelResponse(model_version=self.versions[-1])
 
-    def SetCanary(self, request, context):  # noqa: N802
+    def SetCanary(self, request, context):
         self._begin("SetCanary", request, context)
         if request.percent == 0:
             return model_service_pb2.SetCanaryResponse()

@@ -69,11 +69,11 @@ class FakeTrainer(
     async def stop(self) -> None:
         await self._server.stop(None)
 
-    async def Retrain(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Retrain(self, request: Any, context: Any) -> Any:
         async with self._call(request, context):
             return operations_pb2.Operation(name=f"operations/{request.request_id}")
 
-    async def WatchRetrain(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def WatchRetrain(self, request: Any, context: Any) -> AsyncIterator[Any]:
         async with self._call(request, context, waits=False):
             for index in range(self.reports):
                 operation = operations_pb2.Operation(name=f"{request.operation}/{index}")
@@ -86,11 +86,11 @@ class FakeTrainer(
         described = model_service_pb2.ModelVersion(version=request.version, canary_percent=percent)
         return model_service_pb2.GetModelVersionResponse(model_version=described)
 
-    async def RollbackModel(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def RollbackModel(self, request: Any, context: Any) -> Any:
         async with self._call(request, context):
             return model_service_pb2.RollbackModelResponse()
 
-    async def WaitOperation(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def WaitOperation(self, request: Any, context: Any) -> Any:
         async with self._call(request, context):
             return operations_pb2.Operation(name=request.name, done=True)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.pretrained import STAGES, pretrained_trunk
+from trainer.pretrained.trunk import STAGES, pretrained_trunk
 
 
 @pytest.fixture(scope="module")

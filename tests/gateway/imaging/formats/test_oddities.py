@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gateway.imaging import TooManyPartsError, decode
+from gateway.imaging import TooManyPartsError, TruncatedImageError, decode
 
 _GREY, _RGB = 0, 2
 
@@ -136,3 +136,10 @@ def test_a_palette_of_eight_bits_where_sixteen_are_due(colour):
     colours = np.frombuffer(bytes(data[at : at + 3 * 256 * 2]), "<u2")
     data[at : at + 3 * 256 * 2] = (colours // 256).astype("<u2").tobytes()
     assert np.array_equal(decode(bytes(data)), np.asarray(palette.convert("RGB")))
+
+
+@pytest.mark.parametrize("missing", [1, 4, 12, 21])
+def test_a_png_without_all_of_its_end_is_no_whole_file(grey, encode, missing):
+    """Also where all pixels are there: what else is missing nobody knows."""
+    with pytest.raises(TruncatedImageError):
+        decode(encode(grey, "PNG")[:-missing])
