@@ -58,7 +58,7 @@ class ScriptedService(ClassifierServiceServicer):
         self.stream_begun = threading.Event()
         self.stream_ended = threading.Event()
 
-    def GetServiceInfo(self, request, context):  # noqa: ARG002, N802 - the contract's names
+    def GetServiceInfo(self, request, context):  # noqa: ARG002 gRPC passes both
         self._begin(context)
         return pb.GetServiceInfoResponse(
             message="Welcome to the scripted service.",

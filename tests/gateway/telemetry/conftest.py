@@ -34,7 +34,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self.services: set[str] = set()
         self.endpoint = ""
 
-    async def Export(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 gRPC passes both, and names it
+    async def Export(self, request: Any, context: Any) -> Any:  # noqa: ARG002 gRPC passes both, and names it
         for resource in request.resource_spans:
             self.services |= {
                 attribute.value.string_value

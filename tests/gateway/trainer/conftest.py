@@ -80,7 +80,7 @@ class FakeTrainer(
                 yield trainer_service_pb2.WatchRetrainResponse(operation=operation)
             await self.open.wait()
 
-    async def GetModelVersion(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+    async def GetModelVersion(self, request: Any, context: Any) -> Any:  # noqa: ARG002 gRPC passes both
         self.asked += 1
         percent = self.percents.get(request.version, 0.0)
         described = model_service_pb2.ModelVersion(version=request.version, canary_percent=percent)
@@ -94,7 +94,7 @@ class FakeTrainer(
         async with self._call(request, context):
             return operations_pb2.Operation(name=request.name, done=True)
 
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: ARG002 gRPC passes both
         status = health_pb2.HealthCheckResponse
         return status(status=status.SERVING if self.serving else status.NOT_SERVING)
 
