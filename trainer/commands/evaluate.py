@@ -1,0 +1,37 @@
+"""`python -m trainer evaluate`: measures a model."""
+
+import click
+
+from trainer.commands.options import show
+from trainer.errors import TrainerError
+from trainer.progress_bar import bar_of
+from trainer.settings import TrainerSettings
+
+
+@click.command()
+@click.option(
+    "--version", type=click.IntRange(min=0), default=0, help="A published version; by default what was trained last."
+)
+@click.pass_obj
+def evaluate(settings: TrainerSettings, version: int) -> None:
+    """Measures a model on the test split."""
+    from trainer.dataset import load_split
+    from trainer.evaluate import Candidate, predict_split
+    from trainer.evaluate import evaluate as figures_of
+    from trainer.known_slices import require_unseen, seen_among
+    from trainer.versions import require_version
+
+    directory = settings.run_dir / "candidate"
+    if version:
+        require_version(settings.model_dir, version)
+        directory = settings.model_dir / str(version)
+    elif not directory.exists():
+        raise TrainerError("nothing has been trained yet; run: python -m trainer train")
+    split = load_split(settings.test_npz)
+    if not version:
+        require_unseen(directory, split.images)
+    elif seen := seen_among(directory, split.images):
+        click.echo(f"version {version} was fitted to {seen} of these {len(split.labels)} slices, which flatters it")
+    with bar_of("slices") as bar:
+        outputs = predict_split(Candidate(directory), split, bar)
+    show(figures_of(outputs, split.labels))

@@ -1,0 +1,22 @@
+"""`python -m trainer serve`: runs the daemon."""
+
+import asyncio
+
+import click
+
+from trainer.settings import TrainerSettings
+from transport.exposure import refusal
+
+
+@click.command()
+@click.pass_obj
+def serve(settings: TrainerSettings) -> None:
+    """Runs the daemon: retraining jobs and versions over gRPC, until SIGTERM or Ctrl-C."""
+    from observability import logs
+    from trainer import server
+
+    if problem := refusal("trainer", settings.address, settings.tls, knows_callers=False, insecure=settings.insecure):
+        click.echo(problem, err=True)
+        raise click.exceptions.Exit(2)
+    logs.configure(settings.log_level)
+    asyncio.run(server.serve(settings))

@@ -1,0 +1,26 @@
+"""`python -m trainer synthetic-slice`: draws a slice."""
+
+from pathlib import Path
+
+import click
+
+from trainer.commands.options import SEEDS
+
+
+@click.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seed", type=SEEDS, default=0, show_default=True, help="The same seed draws the same slice.")
+@click.option("--lesion", is_flag=True, help="With a bright lesion.")
+def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
+    """Draws a made-up slice, to try the service with. PATH is relative to the working directory."""
+    from PIL import Image
+
+    from trainer import synthetic
+
+    try:
+        Image.fromarray(synthetic.synthetic_slice(seed, lesion)[..., 0]).save(path)
+    except (KeyError, ValueError) as err:  # Pillow does not know the suffix, or only how to read such files
+        raise click.UsageError(f"give {click.format_filename(path)} a suffix such as .png") from err
+    except OSError as err:
+        raise click.FileError(click.format_filename(path), err.strerror or str(err)) from err
+    click.echo(f"drew {path}")
