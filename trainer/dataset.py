@@ -54,6 +54,7 @@ class DatasetSummary:
     Attributes:
       fingerprint: SHA-256 over name, label and content of every kept slice, as hex digits.
       excluded: how many images were left out, by reason.
+      resized: slices that were not SIDE by SIDE. Serving makes its pixels of the original, in one step.
     """
 
     fingerprint: str
@@ -64,6 +65,7 @@ class DatasetSummary:
     tumor_slices: int
     identical_files: int
     excluded: dict[str, int]
+    resized: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def build_dataset(
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(staging / f"{number}.npz", target)
         (staging / MANIFEST).replace(paths.all_npz.with_name(MANIFEST))
-    return _summary(manifest, fingerprint)
+    return _summary(manifest, fingerprint, ingested.resized)
 
 
 @contextmanager
@@ -200,7 +202,7 @@ def _excluded(manifest: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(n) for reason, n in manifest["excluded"].value_counts().items() if reason}
 
 
-def _summary(manifest: pd.DataFrame, fingerprint: str) -> DatasetSummary:
+def _summary(manifest: pd.DataFrame, fingerprint: str, resized: int) -> DatasetSummary:
     kept = manifest[manifest["excluded"] == ""]
     train, test = kept[kept["split"] == "train"], kept[kept["split"] == "test"]
     return DatasetSummary(
@@ -212,4 +214,5 @@ def _summary(manifest: pd.DataFrame, fingerprint: str) -> DatasetSummary:
         tumor_slices=int(kept["label"].sum()),
         identical_files=int(kept["sha256"].duplicated().sum()),
         excluded=_excluded(manifest),
+        resized=resized,
     )

@@ -91,6 +91,7 @@ def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, pat
     shutil.copy(image_dir / "Image5.jpg", image_dir / "Image6.jpg")
     shutil.copy(image_dir / "Image7.jpg", image_dir / "Image9.jpg")
     shutil.copy(image_dir / "Image1.jpg", image_dir / "Stranger.jpg")
+    Image.open(image_dir / "Image11.jpg").resize((200, 240)).save(image_dir / "Image11.jpg")
     label_file.write_text(
         label_file.read_text().replace("Image8,0", "Image8,maybe").replace("Image10,0", "Image10,1e400")
     )
@@ -106,6 +107,7 @@ def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, pat
     assert excluded["Stranger"] == "no label"
     assert sum(summary.excluded.values()) == 7
     assert summary.identical_files == 1
+    assert summary.resized == 1
 
 
 def test_identical_files_stay_on_one_side(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
