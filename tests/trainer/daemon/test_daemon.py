@@ -10,7 +10,7 @@ _STEPS = (pb2.RETRAIN_STEP_BUILD_DATASET, pb2.RETRAIN_STEP_TRAIN, pb2.RETRAIN_ST
 
 def test_a_job_that_is_killed_in_each_step_is_published_once(daemon: Any, eventually: Any) -> None:
     forced = daemon.retrain(force=True, request_id="once")
-    waiting = daemon.retrain(image_dir="raw")
+    waiting = daemon.retrain(image_dir="models")
     for step in _STEPS:
         daemon.until_step(forced, step)
         daemon.end(signal.SIGKILL)
