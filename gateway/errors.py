@@ -2,6 +2,7 @@
 
     GatewayError
     ├── MalformedRequestError          INVALID_ARGUMENT
+    ├── MethodUnknownError             UNIMPLEMENTED
     ├── CredentialsMissingError        UNAUTHENTICATED
     ├── TokenInvalidError              UNAUTHENTICATED
     ├── TokenExpiredError              UNAUTHENTICATED

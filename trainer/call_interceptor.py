@@ -36,23 +36,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
         """Returns the method's handler, wrapped; where there is no such method, the one that says so."""
-        method, handler = handler_call_details.method, await continuation(handler_call_details)
-        if handler is None:
-            method, handler = _UNKNOWN_METHOD, grpc.unary_unary_rpc_method_handler(_refuse)
+        handler = await continuation(handler_call_details)
+        offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
+        if handler is None:  # of every kind of call, since no request is read
+            refused = _wrapped(_refuse, lambda requests: requests, _UNKNOWN_METHOD, offered)
+            return grpc.stream_unary_rpc_method_handler(refused)
         if handler.request_streaming:  # none of our methods is; reflection is
             return handler
-        offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
         make = (
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
         parse = partial(_parsed, handler.request_deserializer or bytes)
-        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, method, offered)
+        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, handler_call_details.method, offered)
         # Without a deserializer of gRPC's: it would call bytes that are no message an error of the server.
         return make(behaviour, None, handler.response_serializer)
 
 
-async def _refuse(_request: object, _context: object) -> None:
-    raise MethodUnknownError("there is no such method here; reflection lists those that there are")
+async def _refuse(_requests: object, _context: object) -> None:
+    raise MethodUnknownError("there is no such method here; make the call with stubs of this contract")
 
 
 def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
@@ -64,7 +65,7 @@ def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
         ) from err
 
 
-def _wrapped(behaviour: Any, parse: Callable[[bytes], Any], method: str, offered_id: str | bytes | None) -> Any:
+def _wrapped(behaviour: Any, parse: Callable[[Any], Any], method: str, offered_id: str | bytes | None) -> Any:
     # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
     if inspect.isasyncgenfunction(behaviour):
 

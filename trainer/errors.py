@@ -14,10 +14,12 @@ TrainerError
 │   └── NoPreviousVersionError  there is none to go back to
 ├── ModelVersionNotFoundError  no such version on disk
 ├── ModelReportNotFoundError  a version came without a report
+├── BrokenModelError          the files of a model cannot be loaded
 ├── ServingUnavailableError   serving cannot be reached now, or is busy; a retry may help
 ├── ServingRefusedError       serving says no
 ├── TrainingDivergedError     the loss is no longer a number
 ├── MalformedRequestError     the bytes of a request are no message
+├── MethodUnknownError        no such method
 ├── AuditTrailUnavailableError  what was asked for cannot be recorded
 ├── InvalidFieldError         a field of a request is wrong
 ├── RequestIdReusedError      the id of another request

@@ -17,6 +17,28 @@ from trainer.progress_bar import OnProgress
 _BATCH = 32
 
 
+def load_model(directory: Path) -> Any:
+    """Loads a SavedModel with the signature `serving_default`.
+
+    Raises:
+      BrokenModelError: there is none.
+    """
+    import tensorflow as tf
+
+    try:
+        model = tf.saved_model.load(str(directory))
+        _ = model.signatures["serving_default"].structured_input_signature[1]["images"]
+    except MemoryError:
+        raise
+    except Exception as err:  # TensorFlow has all kinds for it, IndexError among them
+        if isinstance(err, OSError) and err.errno:  # nothing of the model's
+            raise
+        raise BrokenModelError(
+            f"the model in {directory.name} cannot be loaded: its files are missing, damaged, or of another kind"
+        ) from err
+    return model
+
+
 class Candidate:
     """A SavedModel loaded into this process, with the signatures of `servable`.
 
@@ -25,15 +47,8 @@ class Candidate:
     """
 
     def __init__(self, directory: Path) -> None:
-        import tensorflow as tf
-
-        try:
-            self._model = tf.saved_model.load(str(directory))  # its signatures live as long as it does
-            images = self._model.signatures["serving_default"].structured_input_signature[1]["images"]
-        except Exception as err:  # TensorFlow has all kinds for it, IndexError among them
-            raise BrokenModelError(
-                f"the model in {directory.name} cannot be loaded: its files are missing, damaged, or of another kind"
-            ) from err
+        self._model = load_model(directory)  # its signatures live as long as it does
+        images = self._model.signatures["serving_default"].structured_input_signature[1]["images"]
         self.input_spec = InputSpec(*images.shape[1:])
 
     def predict(self, images: NDArray[np.uint8], signature: str = "serving_default") -> dict[str, NDArray[Any]]:

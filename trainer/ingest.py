@@ -30,7 +30,7 @@ class Ingested:
       pixels: uint8 (len(manifest), SIDE, SIDE, 3), mapped from disk; zero where excluded.
       hashes: bool (len(manifest), HASH_BITS), of the stored slices.
       is_grey: whether every slice has three equal channels.
-      resized: slices that had another size than SIDE by SIDE.
+      resized: slices that are kept and had another size than SIDE by SIDE.
     """
 
     manifest: pd.DataFrame
@@ -52,7 +52,7 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
     pixels = allocate_pixels(pixel_file, (len(manifest), SIDE, SIDE, 3))
     hashes = np.zeros((len(manifest), HASH_BITS), np.bool_)
     digests, excluded = [""] * len(manifest), manifest["excluded"].tolist()
-    is_grey, resized = True, 0
+    is_grey, resized = True, np.zeros(len(manifest), np.bool_)
     for row, name in enumerate(manifest["name"]):
         if not excluded[row]:
             try:
@@ -64,14 +64,15 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
                 excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
             else:
                 is_grey = is_grey and _is_grey(image)
-                resized += image.shape[:2] != (SIDE, SIDE)
+                resized[row] = image.shape[:2] != (SIDE, SIDE)
                 digests[row] = hashlib.sha256(content).hexdigest()
                 pixels[row] = preprocess(image, InputSpec(SIDE, SIDE, 3))
                 hashes[row] = perceptual_hash(pixels[row])
         on_progress(row + 1, len(manifest))
     manifest = manifest.assign(sha256=digests, excluded=excluded)
     _exclude_conflicts(manifest)
-    return Ingested(manifest, pixels, hashes, is_grey, resized)
+    kept = (manifest["excluded"] == "").to_numpy()
+    return Ingested(manifest, pixels, hashes, is_grey, int((resized & kept).sum()))
 
 
 def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from trainer.architectures import Architecture, architecture_named
 from trainer.dataset import Split
 from trainer.domain_critic import build_critic
 from trainer.errors import KeptNetworkError
+from trainer.evaluate import load_model
 from trainer.figures import EpochMetrics
 from trainer.known_slices import is_fitted_to
 from trainer.versions import read_version, require_version
@@ -72,40 +73,31 @@ class KeptNetwork:
         if not (is_same and is_fitted_to(self.directory, split.images)):
             raise KeptNetworkError(
                 f"version {self.version} was fitted to {self.slices} slices of data {self.fingerprint[:12]}, and the "
-                f"split has {len(split.labels)} others, of {split.fingerprint[:12]}; build its data set again, "
+                f"split has other slices: {len(split.labels)} of {split.fingerprint[:12]}; build its data set again, "
                 f"with build-dataset --after {self.version}, or train anew"
             )
 
-    def load(self) -> Any:
+    def load(self, *, with_critic: bool) -> tuple[Any, Any]:
         """Builds the network with the weights that lie in the SavedModel: its own come first, then the critic's.
 
+        Returns:
+          The network and, where it is asked for, the domain critic.
+
         Raises:
-          KeptNetworkError: the architecture has changed since.
+          BrokenModelError: the SavedModel cannot be loaded.
+          KeptNetworkError: architecture or critic have changed since.
         """
-        network = self._built()
-        self._fill(network, self._stored()[: len(network.weights)])
-        return network
-
-    def load_critic(self) -> Any:
-        """Builds the domain critic; as `load`."""
+        stored = [weight.numpy() for weight in load_model(self.directory).weights]
         spec = self.architecture.input_spec
-        critic = build_critic((spec.height, spec.width, spec.channels))
-        self._fill(critic, self._stored()[len(self._built().weights) :])
-        return critic
-
-    def _built(self) -> Any:
-        return self.architecture.build(self.architecture.input_spec)
-
-    def _stored(self) -> list[Any]:
-        import tensorflow as tf
-
-        return [weight.numpy() for weight in tf.saved_model.load(str(self.directory)).weights]
-
-    def _fill(self, network: Any, weights: list[Any]) -> None:
+        network, critic = self.architecture.build(spec), None
         try:
-            network.set_weights(weights)
+            network.set_weights(stored[: len(network.weights)])
+            if with_critic:
+                critic = build_critic((spec.height, spec.width, spec.channels))
+                critic.set_weights(stored[len(network.weights) :])
         except ValueError as err:
             raise KeptNetworkError(
                 f"the weights of version {self.version} do not fit what {self.architecture.name} and its domain critic "
                 "are now; train anew"
             ) from err
+        return network, critic

@@ -76,9 +76,9 @@ def check_targets(data_set: Path, source: Path, splits: Collection[Path] = ()) -
     for path in written:
         overwrites = path.exists() and source.exists() and path.samefile(source)
         _require(not overwrites, "the data set would be written over what it is made of", "data_dir")
+        _require(not path.is_dir(), f"{path.name} is a directory where a file would be written", "npz_filename")
     is_split = data_set.resolve() in {path.resolve() for path in splits}
     _require(not is_split, "the data set would be written over one of its splits", "npz_filename")
-    _require(not data_set.is_dir(), "npz_filename names a directory", "npz_filename")
     _require(data_set.parent.is_dir() or not data_set.parent.exists(), "data_dir names a file", "data_dir")
 
 

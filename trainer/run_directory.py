@@ -21,15 +21,19 @@ _EVICTION_TIMEOUT_S = 10.0
 _POLL_S = 0.02
 
 
-def hold(run_dir: Path) -> IO[str]:
+def hold(run_dir: Path, *, wait: bool = False) -> IO[str]:
     """Makes the calling process the one that works in a directory, for as long as the returned file is open.
+
+    Args:
+      run_dir: which is there.
+      wait: for as long as another process does.
 
     Raises:
       TrainerError: another process does.
     """
     lock = (run_dir / _LOCK).open("a")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as err:
         lock.close()
         raise TrainerError(f"another process works in {run_dir.name}; wait for its end") from err
@@ -56,8 +60,26 @@ def renewed(run_dir: Path) -> Iterator[Path]:
             if entry.name != _LOCK:
                 remove(entry)
         yield unfinished
-        remove(run_dir)
+        replaced = run_dir.with_name(f"{run_dir.name}.replaced")
+        remove(replaced)
+        if run_dir.exists():
+            with hold(run_dir, wait=True):  # somebody may publish it
+                run_dir.rename(replaced)
         unfinished.rename(run_dir)
+        remove(replaced)
+
+
+@contextlib.contextmanager
+def in_use(run_dir: Path) -> Iterator[None]:
+    """Keeps a directory as it is: what `renewed` makes takes its place afterwards.
+
+    Raises:
+      TrainerError: there is none, or another process works in it.
+    """
+    if not run_dir.exists():
+        raise TrainerError("nothing has been trained yet; run: python -m trainer train")
+    with hold(run_dir):
+        yield
 
 
 def evict(run_dir: Path) -> None:

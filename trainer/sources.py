@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import pandas as pd
-from braintumor.image_folder import images_below
+from braintumor.image_folder import images_below, is_image
 from braintumor.image_suffixes import IMAGE_SUFFIXES
 
 from trainer.errors import LabelFileError, SourceError
@@ -165,8 +165,8 @@ def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
 def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for location in locations:
-        name = image_name(location)
-        if PurePath(location).suffix.lower() not in IMAGE_SUFFIXES or name.startswith("."):
+        path, name = PurePath(location), image_name(location)
+        if not is_image(path.name) or any(part.startswith(".") for part in path.parts):
             continue
         if name in found:
             raise SourceError(f"{place} holds two images named {name}: {found[name]} and {location}")

@@ -105,10 +105,10 @@ def refit(
     kept.require_same_data(split)
     keras.utils.set_random_seed(kept.seed)
     material = _material(split, kept.architecture.input_spec, kept.seed, run_dir)
-    critic = (
-        kept.load_critic() if keep_critic else fit_critic(material.images, material.train_rows, kept.seed, on_critic)
-    )
-    fitted = _Fitted(kept.load(), critic, kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
+    network, critic = kept.load(with_critic=keep_critic)
+    if critic is None:
+        critic = fit_critic(material.images, material.train_rows, kept.seed, on_critic)
+    fitted = _Fitted(network, critic, kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
     return _completed(fitted, split, material, run_dir)
 
 

@@ -6,7 +6,7 @@ _MAX_BYTES = 1024
 
 def brief(message: str) -> str:
     """Returns a message, cut where it is too long to arrive: it may hold what a caller sent."""
-    encoded = message.encode(errors="replace")
+    encoded = message.encode(errors="replace")  # names of files may hold bytes that are no text
     if len(encoded) <= _MAX_BYTES:
-        return message
+        return encoded.decode()
     return encoded[: _MAX_BYTES - 3].decode(errors="ignore") + "…"

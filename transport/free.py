@@ -26,5 +26,5 @@ if __name__ == "__main__":
         variable, _, wanted = each.partition("=")
         try:
             require_free(wanted)
-        except CannotListenError as err:
+        except (CannotListenError, ValueError) as err:  # the latter where there is no port in it
             sys.exit(f"{variable}: {err}")

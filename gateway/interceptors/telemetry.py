@@ -20,7 +20,7 @@ _access_logger = logging.getLogger("gateway.access")
 
 
 class TelemetryInterceptor(AroundInterceptor):
-    """Tells of each call of a method that there is, when it has ended, however it has ended."""
+    """Tells of each call, when it has ended, however it has ended."""
 
     def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
         super().__init__(settings, outlook)

@@ -69,7 +69,7 @@ class Chain(grpc.aio.ServerInterceptor):
 
 
 async def _refuse(_requests: object, _context: object) -> None:
-    raise MethodUnknownError("There is no such method here; reflection lists those that there are.")
+    raise MethodUnknownError("There is no such method here; make the call with stubs of this contract.")
 
 
 _UNKNOWN: Handler = grpc.stream_unary_rpc_method_handler(_refuse)

@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from gateway.errors import ServingBusyError, VersionLabelNotFoundError
-from gateway.imaging import ImageLimits, InvalidImageError, decode
+from gateway.imaging import EmptyFileError, ImageLimits, InvalidImageError, decode
 from gateway.status import to_status
 from observability import request_id
 
@@ -42,3 +42,8 @@ def test_an_unforeseen_error_tells_the_request_id_and_nothing_else(told, caplog)
     assert "abc" in found.message
     assert "secret" not in found.message
     assert "/secret/path" in caplog.text
+
+
+def test_what_is_too_long_to_arrive_is_cut(told):
+    for error in (ServingBusyError("x" * 9000), EmptyFileError("x" * 9000)):
+        assert len(told(to_status(error)).message) < 1024

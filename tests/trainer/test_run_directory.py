@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.run_directory import evict, hold, prune, renewed
+from trainer.run_directory import evict, hold, in_use, prune, renewed
 
 _HOLDER = """
 import subprocess, sys
@@ -19,6 +19,14 @@ lock = hold(Path(sys.argv[1]))
 helper = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"])
 print("holds", flush=True)
 helper.wait()
+"""
+
+_RENEWER = """
+import sys
+from pathlib import Path
+from trainer.run_directory import renewed
+with renewed(Path(sys.argv[1])):
+    pass
 """
 
 
@@ -58,6 +66,21 @@ def test_what_was_there_stays_until_all_is_well(tmp_path: Path) -> None:
 
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_is_in_use_is_replaced_afterwards(tmp_path: Path) -> None:
+    with pytest.raises(TrainerError, match="nothing has been trained yet"), in_use(tmp_path / "run"):
+        pass
+    with renewed(tmp_path / "run") as unfinished:
+        (unfinished / "old").touch()
+    with in_use(tmp_path / "run"):
+        renewing = subprocess.Popen([sys.executable, "-c", _RENEWER, str(tmp_path / "run")])
+        with pytest.raises(subprocess.TimeoutExpired):
+            renewing.wait(2)
+        assert (tmp_path / "run/old").exists()
+
+    assert renewing.wait(30) == 0
+    assert not (tmp_path / "run/old").exists()
 
 
 def test_the_holder_is_ended_with_its_group(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:

@@ -105,6 +105,19 @@ def test_a_directory_is_searched_at_any_depth_and_behind_links(tmp_path):
     assert source.read("s1/deep/c.png") == b"c.png"
 
 
+def test_an_archive_is_searched_as_a_directory_is(tmp_path):
+    names = ("images/s1/a.png", "images/.thumbnails/a.png", "images/a.overlay.png", "__MACOSX/images/s1/._a.png")
+    for name in names:
+        _write((tmp_path / "tree" / name).parent, Path(name).name)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    with ZipSource(tmp_path / "set.zip") as source:
+        zipped = source.images()
+
+    assert zipped == DirectorySource(tmp_path / "tree", tmp_path / "labels.csv").images() == {"a": "images/s1/a.png"}
+
+
 def test_two_images_of_one_name_in_two_folders_are_an_error(tmp_path):
     for folder in ("s1", "s2"):
         _write(tmp_path / "images" / folder, "a.png")

@@ -10,6 +10,10 @@ def test_what_arrives_stays_as_it_is(message):
     assert brief(message) == message
 
 
+def test_what_is_no_text_becomes_some():
+    assert brief("two images named \udc80") == "two images named ?"
+
+
 @pytest.mark.parametrize("message", ["x" * 1025, "\N{BRAIN}" * 300, "\udc80" * 2000])
 def test_what_is_too_long_is_cut_between_characters(message):
     cut = brief(message)

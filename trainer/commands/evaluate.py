@@ -3,7 +3,6 @@
 import click
 
 from trainer.commands.options import show
-from trainer.errors import TrainerError
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
 
@@ -19,14 +18,15 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
     from trainer.evaluate import Candidate, predict_split
     from trainer.evaluate import evaluate as figures_of
     from trainer.known_slices import require_unseen, seen_among
+    from trainer.run_directory import in_use
     from trainer.versions import require_version
 
-    directory = settings.run_dir / "candidate"
     if version:
         require_version(settings.model_dir, version)
         directory = settings.model_dir / str(version)
-    elif not directory.exists():
-        raise TrainerError("nothing has been trained yet; run: python -m trainer train")
+    else:
+        click.get_current_context().with_resource(in_use(settings.run_dir))
+        directory = settings.run_dir / "candidate"
     split = load_split(settings.test_npz)
     if not version:
         require_unseen(directory, split.images)

@@ -31,8 +31,10 @@ def publish(
     from trainer.record import read_record
     from trainer.report.by_hand import answers_by_hand
     from trainer.rollout_files import RolloutFiles
+    from trainer.run_directory import in_use
     from trainer.train import Training
 
+    click.get_current_context().with_resource(in_use(settings.run_dir))
     training = read_record(settings.run_dir / "training.json", Training)
     stable = RolloutFiles(settings).read().stable or 0
     if stable:

@@ -50,7 +50,7 @@ def training(record: Training) -> str:
     if record.network_of_version:
         return (
             f"<p>The network is that of version {record.network_of_version}, whose report shows how it was fitted. "
-            "Domain critic and calibration were fitted anew beside it.</p>"
+            "The calibration was fitted anew beside it.</p>"
         )
     return side_by_side(training_charts(record.history, record.kept_epoch))
 

@@ -141,8 +141,9 @@ def _dataset(dataset: DatasetSummary | None) -> Iterable[list[str]]:
         f"{dataset.train_groups} to train and validate, {dataset.test_groups} to test; none is on both sides",
     ]
     yield ["identical files", f"{dataset.identical_files} copies of others, on the side of their original"]
-    yield [
-        "resized to 240x240",
-        f"{dataset.resized}; these are measured on pixels that serving makes a little otherwise",
-    ]
+    if dataset.resized:
+        yield [
+            "resized",
+            f"{dataset.resized}, measured on pixels that serving makes of the original a little otherwise",
+        ]
     yield ["left out", ", ".join(f"{count} {reason}" for reason, count in dataset.excluded.items()) or "none"]

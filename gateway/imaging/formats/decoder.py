@@ -20,8 +20,8 @@ class Decoder:
       open: reads the header, so that the size is known, and no pixels yet. A plugin's class rather than
         Image.open, which would try others and warn of sizes by a limit of its own.
       pixels: decodes what `open` returned.
-      has_end: whether the file holds the end that its format prescribes. Asked only of a file that could
-        not be decoded: it tells a truncated one from a corrupt one, so it errs on the side of True.
+      has_end: whether the file holds the end that its format prescribes. Asked of a file that could not be
+        decoded: it tells a truncated one from a corrupt one, so it errs on the side of True.
       max_reads: how often its file may be read.
     """
 

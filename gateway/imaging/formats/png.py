@@ -21,7 +21,7 @@ def _recognises(data: bytes) -> bool:
 
 def _open(file: BytesIO) -> Image.Image:
     if not _has_end(file.getvalue()):
-        raise EOFError("no IEND")  # Pillow would do without the check sums as well
+        raise EOFError("no IEND")  # Pillow would do without it
     image = PngImageFile(file)
     # Pillow spreads few bits over eight, and leaves the value that is transparent as it is.
     transparent, step = image.info.get("transparency"), _STEPS.get(str(image.tile[0].args))

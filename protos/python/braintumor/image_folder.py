@@ -29,10 +29,11 @@ def images_below(folder: Path) -> Iterator[Path]:
             if place not in seen:  # Links may lead back to where they are.
                 seen.add(place)
                 folders.append(name)
-        yield from (Path(where, name) for name in sorted(files) if _is_image(name))
+        yield from (Path(where, name) for name in sorted(files) if is_image(name))
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Tells by its name whether a file counts as an image: not where it is hidden, or explains a verdict."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - as above
     return suffix in IMAGE_SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
 

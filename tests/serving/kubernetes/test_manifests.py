@@ -138,10 +138,10 @@ def test_the_trainer_writes_models_where_serving_reads_them(manifests, monkeypat
     assert manifests.of_kind("PersistentVolumeClaim")["models"]["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_the_monitoring_config_is_the_one_beside_it(manifests):
+def test_the_configs_are_those_beside_it(manifests):
     mounted = manifests.mounts("serving")["config"]["mountPath"]
     file = Path(parse_flags(manifests.container("serving")["args"]).monitoring_config_file)
     assert str(file.parent) == mounted
-    assert manifests.of_kind("ConfigMap")["serving-monitoring"]["data"] == {
-        file.name: (ROOT / "serving" / "monitoring.config").read_text()
+    assert manifests.of_kind("ConfigMap")["serving-config"]["data"] == {
+        name: (ROOT / "serving" / name).read_text() for name in (file.name, "batching.config")
     }

@@ -1,7 +1,7 @@
 """TrainerService: jobs are refused at once or queued, and can be watched."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -55,9 +55,17 @@ async def test_a_wrong_field_is_an_error_at_once(serve: Serve, refusal: Any, fie
         assert (await served.store.next_unfinished()) is None
 
 
-async def test_an_unknown_method_is_unimplemented(serve: Serve, refusal: Any) -> None:
+async def _no_requests() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+async def test_an_unknown_method_is_unimplemented(serve: Serve, refusal: Any, kind: str) -> None:
     async with serve() as served:
-        told = await refusal(served.channel.unary_unary("/braintumor.v1.TrainerService/Nothing")(b""))
+        method = getattr(served.channel, kind)("/braintumor.v1.TrainerService/Nothing")
+        call = method(_no_requests() if kind.startswith("stream") else b"", timeout=10)
+        told = await refusal(call if kind.endswith("unary") else call.read())
 
         assert (told.code, told.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
 
