@@ -24,6 +24,7 @@ class KeptNetwork:
 
     Attributes:
       version: that it is taken from.
+      fitted_for: the version that it was fitted for, where that one has kept it too.
       directory: of that version.
       architecture: of the network.
       fingerprint: of the data set that it was fitted to.
@@ -33,6 +34,7 @@ class KeptNetwork:
     """
 
     version: int
+    fitted_for: int
     directory: Path
     architecture: Architecture
     fingerprint: str
@@ -55,6 +57,7 @@ class KeptNetwork:
         card = json.loads(record.card)
         return cls(
             version=version,
+            fitted_for=card.get("network_of_version", version),
             directory=model_dir / str(version),
             architecture=architecture_named(record.architecture),
             fingerprint=record.fingerprint,

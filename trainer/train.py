@@ -35,7 +35,7 @@ class Training:
       kept_epoch: index into history of the epoch whose weights were kept.
       temperature: that calibration found.
       threshold: of the verdict.
-      network_of_version: the version whose network was kept; 0 where it was fitted.
+      network_of_version: the version that the network was fitted for; 0 where that is this one.
     """
 
     architecture: str
@@ -108,7 +108,7 @@ def refit(
     network, critic = kept.load(with_critic=keep_critic)
     if critic is None:
         critic = fit_critic(material.images, material.train_rows, kept.seed, on_critic)
-    fitted = _Fitted(network, critic, kept.architecture, kept.seed, [kept.metrics], 0, kept.version)
+    fitted = _Fitted(network, critic, kept.architecture, kept.seed, [kept.metrics], 0, kept.fitted_for)
     return _completed(fitted, split, material, run_dir)
 
 

@@ -79,6 +79,14 @@ def test_a_kept_network_gives_the_logits_of_its_version(model_dir: Path, split: 
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), before["probabilities"][:, 1], atol=1e-5)
 
 
+def test_a_network_that_is_kept_again_is_that_of_the_version_it_was_fitted_for(model_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_dir / "1", tmp_path / "2")
+    path = tmp_path / "2/assets.extra/model_card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"network_of_version": 1}))
+
+    assert KeptNetwork.of_version(tmp_path, 2).fitted_for == 1
+
+
 def test_a_kept_critic_scores_as_in_its_version(model_dir: Path, split: Split, tmp_path: Path) -> None:
     images = split.images[:8, 8:232:7, 8:232:7]
     before = Candidate(model_dir / "1").predict(images)
