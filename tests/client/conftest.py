@@ -44,6 +44,7 @@ class ScriptedService(ClassifierServiceServicer):
       requests: those that were looked at.
       metadata: of the last call.
       batch: requests of a stream that are answered together, the last first.
+      hanging: set when there is a "hang".
       stream_begun, stream_ended: set when a stream has.
     """
 
@@ -55,6 +56,7 @@ class ScriptedService(ClassifierServiceServicer):
         self.requests: list[pb.PredictRequest] = []
         self.metadata: dict[str, str | bytes] = {}
         self.batch = 3
+        self.hanging = threading.Event()
         self.stream_begun = threading.Event()
         self.stream_ended = threading.Event()
 
@@ -104,6 +106,7 @@ class ScriptedService(ClassifierServiceServicer):
         self.requests.append(request)
         words = request.image.rstrip(b"\0")
         if words == b"hang":
+            self.hanging.set()
             ended = threading.Event()
             assert not context.add_callback(ended.set) or ended.wait(60)
         if words == b"drop":

@@ -106,3 +106,22 @@ def test_takes_credentials(service):
             return (await client.predict(b"tumor")).prediction.label
 
     assert asyncio.run(label()) == "Tumor"
+
+
+@pytest.mark.parametrize("kind", ["call", "stream"])
+def test_a_client_that_is_closed_is_no_cancelled_task(service, kind):
+    async def call(client):
+        if kind == "call":
+            return await client.predict(b"hang")
+        return [outcome async for outcome in client.predict_stream([("a", b"hang")])]
+
+    async def scene():
+        client = braintumor.AsyncClient(service.address)
+        task = asyncio.create_task(call(client))
+        await asyncio.wait_for(asyncio.to_thread(service.hanging.wait), 10)
+        await client.close()
+        with pytest.raises(braintumor.ServiceError, match="the client was closed") as closed:
+            await task
+        return closed.value.code
+
+    assert asyncio.run(scene()) is grpc.StatusCode.CANCELLED

@@ -117,3 +117,47 @@ def test_a_file_that_cannot_be_read_is_the_callers_error(service, tmp_path):
 def test_takes_credentials(service):
     with braintumor.Client(service.secure_address, credentials=grpc.local_channel_credentials()) as client:
         assert client.predict(b"tumor").prediction.label == "Tumor"
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, ValueError])
+def test_whatever_the_source_of_a_stream_raises_reaches_the_caller(service, raised):
+    def images():
+        yield "a", b"tumor"
+        raise raised
+
+    answers = []
+    with braintumor.Client(service.address) as client, pytest.raises(raised):
+        answers.extend(client.predict_stream(images()))
+    with braintumor.Client(service.address) as client:
+        assert client.predict(b"tumor").prediction.label == "Tumor"
+
+
+def test_a_path_that_can_be_none_is_an_error_of_that_image(service):
+    with braintumor.Client(service.address) as client:
+        outcomes = dict(client.predict_stream([("a", "a\0b"), ("b", b"tumor")]))
+    assert isinstance(outcomes["a"], OSError)
+    assert outcomes["b"].prediction.label == "Tumor"
+
+
+def test_a_deadline_may_be_infinite_and_must_be_a_number(service):
+    with braintumor.Client(service.address) as client:
+        assert client.predict(b"tumor", timeout_s=float("inf")).prediction.label == "Tumor"
+        assert [i for i, _ in client.predict_stream([("a", b"tumor")], timeout_s=float("inf"))] == ["a"]
+        with pytest.raises(ValueError, match="number of seconds"):
+            client.predict(b"tumor", timeout_s=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "blamed"),
+    [("X-Routing-Key", "w", "'X-Routing-Key'"), ("x-routing-key", "Süd", "x-routing-key"), ("a b", "w", "'a b'")],
+)
+@pytest.mark.parametrize("kind", [braintumor.Client, braintumor.AsyncClient])
+def test_metadata_that_cannot_be_sent_is_told_when_the_client_is_made(kind, key, value, blamed):
+    with pytest.raises(ValueError, match=blamed):
+        kind("127.0.0.1:1", metadata=[(key, value)])
+
+
+def test_a_deadline_that_the_service_noticed_first_is_as_one_of_the_client(service):
+    with braintumor.Client(service.address) as client, pytest.raises(braintumor.ServiceError) as late:
+        client.predict(b"late")
+    assert (late.value.reason, late.value.unreached) == ("DEADLINE_EXCEEDED", True)

@@ -166,6 +166,13 @@ def test_explanations_and_hidden_files_of_a_folder_are_no_images(braintumor, tmp
     assert len(service.requests) == 2
 
 
+def test_a_pipe_in_a_folder_is_no_image_and_a_name_is_one_line(braintumor, tmp_path):
+    (tmp_path / "new\nline\x1b[31m.png").write_bytes(b"tumor")
+    os.mkfifo(tmp_path / "pipe.png")
+    done = braintumor("predict", ".")
+    assert [line.partition(": Tumor")[0] for line in done.stdout.splitlines()] == ["new\\nline\\x1b[31m.png"]
+
+
 def test_folders_behind_links_are_read_once(braintumor, tmp_path, service):
     _write(tmp_path / "slices", one=b"tumor")
     _write(tmp_path / "elsewhere", two=b"clean")

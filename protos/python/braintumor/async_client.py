@@ -1,13 +1,14 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import TypeAlias
 
 import grpc.aio
 
 from braintumor.async_job_calls import AsyncJobCalls
 from braintumor.async_version_calls import AsyncVersionCalls
+from braintumor.channel import deadline_s
 from braintumor.errors import ServiceError
 from braintumor.requests import Image, Question, read_image
 from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
@@ -54,10 +55,10 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         version_label: str | None = None,
         explain: bool = False,
         timeout_s: float | None = None,
-    ) -> AsyncIterator[tuple[str, Outcome]]:
+    ) -> AsyncGenerator[tuple[str, Outcome], None]:
         """Classifies many slices over one call, as `Client.predict_stream` does; images may be an async iterable."""
         question = Question(version=version, version_label=version_label, explain=explain)
-        return self._stream(images, question, self._timeout_s if timeout_s is None else timeout_s)
+        return self._stream(images, question, deadline_s(timeout_s, self._timeout_s))
 
     async def info(self, *, timeout_s: float | None = None) -> GetServiceInfoResponse:
         """Tells what the service is, as `Client.info` does."""
@@ -65,7 +66,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
 
     async def _stream(
         self, images: _Images, question: Question, timeout_s: float
-    ) -> AsyncIterator[tuple[str, Outcome]]:
+    ) -> AsyncGenerator[tuple[str, Outcome], None]:
         # Tried again where the service is away, as the stream itself is not.
         limits = (await self.info(timeout_s=timeout_s)).limits
         state, room = StreamState(timeout_s), asyncio.Semaphore(MAX_IN_FLIGHT - 1)
@@ -73,7 +74,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         call = self._classifier.PredictStream(requests, metadata=self._metadata)
         watch = asyncio.create_task(_watch(call, state))
         try:
-            with state.errors():
+            with self._errors(), state.errors():
                 state.waiting()
                 async for answer in call:
                     room.release()

@@ -1,6 +1,8 @@
 """A channel to the service, for asyncio: what all parts of `AsyncClient` share."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -8,8 +10,8 @@ import grpc
 import grpc.aio
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options
-from braintumor.errors import service_errors
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options, deadline_s
+from braintumor.errors import ServiceError, service_errors
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
 from braintumor.v1.trainer_service_pb2_grpc import TrainerServiceStub
@@ -42,9 +44,11 @@ class AsyncConnection:
         self._models = ModelServiceStub(self._channel)
         self._operations = OperationsStub(self._channel)
         self._timeout_s = timeout_s
+        self._closed = False
 
     async def close(self) -> None:
         """Ends all calls under way."""
+        self._closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -61,6 +65,17 @@ class AsyncConnection:
         request: _Request,
         timeout_s: float | None,
     ) -> _Response:
-        timeout = self._timeout_s if timeout_s is None else timeout_s
-        with service_errors():
-            return await method(request, timeout=timeout, metadata=self._metadata)
+        with self._errors():
+            return await method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raises errors of gRPC as ServiceError, also where `close` ended the call: for gRPC its task is cancelled."""
+        try:
+            with service_errors():
+                yield
+        except asyncio.CancelledError as err:
+            task = asyncio.current_task()
+            if not self._closed or (task is not None and task.cancelling()):
+                raise
+            raise ServiceError(grpc.StatusCode.CANCELLED, "the client was closed") from err

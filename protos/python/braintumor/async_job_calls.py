@@ -1,13 +1,13 @@
 """Retraining jobs, for asyncio: a part of `AsyncClient`. Each method is as its namesake of `JobCalls`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Unpack
 
 from google.longrunning import operations_pb2
 
 from braintumor.async_connection import AsyncConnection
-from braintumor.errors import ServiceError, service_errors
+from braintumor.errors import ServiceError
 from braintumor.jobs import Job, Order, job_from, retrain_request
 from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
 from braintumor.watching import WATCH_TIMEOUT_S, WatchState
@@ -20,7 +20,7 @@ class AsyncJobCalls(AsyncConnection):
         """Starts a job and returns at once."""
         return job_from(await self._call(self._trainer.Retrain, retrain_request(order), timeout_s))
 
-    async def watch(self, operation: str, *, timeout_s: float = WATCH_TIMEOUT_S) -> AsyncIterator[Job]:
+    async def watch(self, operation: str, *, timeout_s: float = WATCH_TIMEOUT_S) -> AsyncGenerator[Job, None]:
         """Yields a job as it is now, and whenever it has changed, until it has ended."""
         state = WatchState(timeout_s)
         while True:
@@ -28,13 +28,15 @@ class AsyncJobCalls(AsyncConnection):
             request = WatchRetrainRequest(operation=operation)
             stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
             try:
-                with service_errors():
+                with self._errors():
                     async for report in stream:
                         if (job := state.received(report.operation)) is not None:
                             yield job
                         if report.operation.done:
                             return
             except ServiceError as err:
+                if self._closed:
+                    raise
                 error = err
             finally:
                 stream.cancel()

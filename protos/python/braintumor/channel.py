@@ -1,6 +1,7 @@
 """How clients reach the service: address, retries, sizes."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -51,6 +52,11 @@ _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
 }
 
+_LONGEST_TIMEOUT_S = 1e8
+"""Three years: gRPC's clock overflows beyond, and the call would end at once."""
+
+_METADATA_KEY = re.compile(r"[0-9a-z_.-]+")
+_METADATA_TEXT = re.compile(r"[ -~]*")
 _NEVER_IN_A_TOKEN = re.compile(r"[^!-~]")
 
 
@@ -60,8 +66,14 @@ def call_metadata(
     """Returns what is sent with each call.
 
     Raises:
-      ValueError: the token has characters that no token has, or would go over the network in plain text.
+      ValueError: the token has characters that no token has, or would go over the network in plain text; or gRPC
+        does not send such metadata.
     """
+    for key, value in metadata:
+        if not _METADATA_KEY.fullmatch(key):
+            raise ValueError(f"metadata has lower-case keys of letters, digits, '_', '.' and '-', and not {key!r}")
+        if not key.endswith("-bin") and not _METADATA_TEXT.fullmatch(value):
+            raise ValueError(f"metadata has printable ASCII, and the value of {key} has more; encode it, say as base64")
     if token and (found := _NEVER_IN_A_TOKEN.search(token)):
         where = f"{found.group()!r} at position {found.start() + 1}"
         raise ValueError(f"a token has only visible ASCII characters, and this one has {where}; copy it whole")
@@ -69,6 +81,14 @@ def call_metadata(
     if "authorization" in dict(sent) and not secure and not is_loopback(address):
         raise ValueError(f"a token is not sent to {address} in plain text; use TLS")
     return sent
+
+
+def deadline_s(timeout_s: float | None, default_s: float) -> float:
+    """Returns the deadline of a call, which may be infinite for its caller; raises ValueError where it is no number."""
+    chosen = default_s if timeout_s is None else timeout_s
+    if math.isnan(chosen):
+        raise ValueError("a deadline is a number of seconds")
+    return min(chosen, _LONGEST_TIMEOUT_S)
 
 
 def channel_options(address: str) -> list[tuple[str, Any]]:

@@ -1,10 +1,11 @@
 """The client for threads and plain scripts."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import grpc
 
+from braintumor.channel import deadline_s
 from braintumor.errors import ServiceError
 from braintumor.job_calls import JobCalls
 from braintumor.requests import Image, Question, read_image
@@ -69,7 +70,7 @@ class Client(JobCalls, VersionCalls):
         version_label: str | None = None,
         explain: bool = False,
         timeout_s: float | None = None,
-    ) -> Iterator[tuple[str, Outcome]]:
+    ) -> Generator[tuple[str, Outcome], None, None]:
         """Classifies many slices over one call.
 
         Args:
@@ -88,7 +89,7 @@ class Client(JobCalls, VersionCalls):
           ValueError: both a version and a label were given.
         """
         question = Question(version=version, version_label=version_label, explain=explain)
-        return self._stream(images, question, self._timeout_s if timeout_s is None else timeout_s)
+        return self._stream(images, question, deadline_s(timeout_s, self._timeout_s))
 
     def info(self, *, timeout_s: float | None = None) -> GetServiceInfoResponse:
         """Tells what the service is, which versions it answers from, and its limits.
@@ -100,7 +101,7 @@ class Client(JobCalls, VersionCalls):
 
     def _stream(
         self, images: Iterable[tuple[str, Image]], question: Question, timeout_s: float
-    ) -> Iterator[tuple[str, Outcome]]:
+    ) -> Generator[tuple[str, Outcome], None, None]:
         # Tried again where the service is away, as the stream itself is not.
         limits = self.info(timeout_s=timeout_s).limits
         state, sender = StreamState(timeout_s), _Sender(limits.max_image_bytes)
@@ -144,7 +145,9 @@ class _Sender:
                 if self._ended.is_set():
                     return
             state.source_ended()
-        except Exception as err:  # noqa: BLE001 - gRPC would only log it; the caller gets it from the stream
+        except GeneratorExit:
+            raise
+        except BaseException as err:  # noqa: BLE001 - gRPC would only log it; the caller gets it from the stream
             state.source_ended(err)
 
     def watch(self, call: grpc.RpcContext, state: StreamState) -> None:

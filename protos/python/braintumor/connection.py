@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 import grpc
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options, deadline_s
 from braintumor.errors import service_errors
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
@@ -41,9 +41,11 @@ class Connection:
         self._models = ModelServiceStub(self._channel)
         self._operations = OperationsStub(self._channel)
         self._timeout_s = timeout_s
+        self._closed = False
 
     def close(self) -> None:
         """Ends all calls under way."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -57,6 +59,5 @@ class Connection:
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
     ) -> _Response:
-        timeout = self._timeout_s if timeout_s is None else timeout_s
         with service_errors():
-            return method(request, timeout=timeout, metadata=self._metadata)
+            return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata)

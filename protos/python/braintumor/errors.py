@@ -20,7 +20,7 @@ class ServiceError(Exception):
     Attributes:
       code: gRPC status; never OK.
       reason: stable UPPER_SNAKE word of the service, such as "UNSUPPORTED_FORMAT"; empty where the failure is
-        not the service's own: it was not reached, or the deadline of the call passed.
+        not the service's own, as where it was not reached.
       message: a sentence for people.
       retry_after_s: seconds after which the service asks to try again; None where it does not.
     """
@@ -40,8 +40,9 @@ class ServiceError(Exception):
 
     @property
     def unreached(self) -> bool:
-        """Whether the failure lies before the service: it cannot be reached, or gave no answer in time."""
-        return not self.reason and self.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+        """Whether the service cannot be reached, or gave no answer in time, whichever side noticed that first."""
+        away = self.code is grpc.StatusCode.UNAVAILABLE and not self.reason
+        return away or self.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 class _FailedCall(Protocol):

@@ -13,8 +13,8 @@ EXPLANATION_SUFFIXES = {"heatmap": ".heatmap.png", "overlay": ".overlay.png"}
 def images_below(folder: Path) -> Iterator[Path]:
     """Yields the images in a folder and in those below it, also behind links, in a stable order.
 
-    Hidden files and folders are left out, as are explanations that the command wrote there. A folder to which several
-    links lead is read once.
+    Hidden files and folders are left out, as are pipes, devices, and explanations that the command wrote there. A
+    folder to which several links lead is read once.
 
     Holds the names of one folder at a time, so that a tree may be of any size.
 
@@ -29,13 +29,19 @@ def images_below(folder: Path) -> Iterator[Path]:
             if place not in seen:  # Links may lead back to where they are.
                 seen.add(place)
                 folders.append(name)
-        yield from (Path(where, name) for name in sorted(files) if is_image(name))
+        images = (os.path.join(where, name) for name in sorted(files) if is_image(name))  # noqa: PTH118 - as above
+        yield from (Path(image) for image in images if not _is_special(image))
 
 
 def is_image(name: str) -> bool:
     """Tells by its name whether a file counts as an image: not where it is hidden, or explains a verdict."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - as above
     return suffix in IMAGE_SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
+
+
+def _is_special(path: str) -> bool:
+    """Tells pipes and devices, which may never end. A link that leads nowhere is none: it is told where it is read."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - as above
 
 
 def _is_hidden(name: str) -> bool:

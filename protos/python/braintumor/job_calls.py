@@ -1,7 +1,7 @@
 """Retraining jobs, for threads: a part of `Client`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Unpack
 
 from google.longrunning import operations_pb2
@@ -25,7 +25,7 @@ class JobCalls(Connection):
         """
         return job_from(self._call(self._trainer.Retrain, retrain_request(order), timeout_s))
 
-    def watch(self, operation: str, *, timeout_s: float = WATCH_TIMEOUT_S) -> Iterator[Job]:
+    def watch(self, operation: str, *, timeout_s: float = WATCH_TIMEOUT_S) -> Generator[Job, None, None]:
         """Yields a job as it is now, and whenever it has changed, until it has ended.
 
         A stream that breaks is opened again: neither a trainer nor a gateway that starts anew ends the watching, and
@@ -49,6 +49,8 @@ class JobCalls(Connection):
                         if report.operation.done:
                             return
             except ServiceError as err:
+                if self._closed:
+                    raise
                 error = err
             finally:
                 stream.cancel()

@@ -1,5 +1,6 @@
 """Requests of the classifier, from what callers have at hand."""
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,10 @@ def read_image(image: Image, max_bytes: int = 0) -> bytes:
       OSError: the file cannot be read.
       ServiceError: it is too large.
     """
-    size = len(image) if isinstance(image, bytes) else Path(image).stat().st_size
+    try:
+        size = len(image) if isinstance(image, bytes) else Path(image).stat().st_size
+    except ValueError as err:  # a path that none can be
+        raise OSError(errno.EINVAL, str(err), str(image)) from err
     if 0 < max_bytes < size:
         raise ServiceError(
             grpc.StatusCode.INVALID_ARGUMENT,

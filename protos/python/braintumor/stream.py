@@ -40,7 +40,7 @@ class StreamState:
         self._is_waiting = False
         self._given_up = False
         self._source_ended = False
-        self._source_error: Exception | None = None
+        self._source_error: BaseException | None = None
         self._unsent: deque[tuple[str, ServiceError | OSError]] = deque()
 
     def sent(self) -> None:
@@ -53,7 +53,7 @@ class StreamState:
         """An image is not sent, because its file cannot be read, or is too large."""
         self._unsent.append((image_id, error))
 
-    def source_ended(self, error: Exception | None = None) -> None:
+    def source_ended(self, error: BaseException | None = None) -> None:
         """There are no more images, or the error keeps them from coming."""
         self._source_error = error
         self._source_ended = True

@@ -32,7 +32,7 @@ class Answer:
 
 def text_line(answer: Answer, *, with_path: bool) -> str:
     """Returns an answer for people; a failure always names the path."""
-    path = click.format_filename(answer.path)
+    path = "".join(char if char.isprintable() else repr(char)[1:-1] for char in click.format_filename(answer.path))
     if isinstance(answer.outcome, PredictResponse):
         verdict = _verdict_text(answer.outcome, answer.seconds)
         return f"{path}: {verdict}" if with_path else verdict

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
-import grpc
 
 from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from braintumor.cli.security import credentials, security_options, token
@@ -21,14 +20,9 @@ class Unreached(click.ClickException):
     exit_code = 3
 
 
-def is_unanswered(error: ServiceError) -> bool:
-    """Whether a call means Unreached; which side notices first that its time is over makes no difference."""
-    return error.unreached or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
-
-
 def may_pass(error: ServiceError) -> bool:
     """Whether the same call may do better later."""
-    return is_unanswered(error) or error.retry_after_s is not None
+    return error.unreached or error.retry_after_s is not None
 
 
 def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> _Command:
@@ -77,6 +71,6 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
             yield client
     except ServiceError as err:
         message = " ".join(str(err).split())
-        if is_unanswered(err):
+        if err.unreached:
             raise Unreached(f"no answer from the service at {address}: {message}") from err
         raise click.ClickException(message) from err

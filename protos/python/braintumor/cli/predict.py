@@ -10,7 +10,7 @@ import click
 
 from braintumor.cli.answer import Answer
 from braintumor.cli.bulk import Bulk
-from braintumor.cli.connection import connected, is_unanswered, service_options
+from braintumor.cli.connection import connected, service_options
 from braintumor.cli.explanation import ExplanationFolder
 from braintumor.cli.images import iter_images
 from braintumor.cli.printer import Printer
@@ -65,7 +65,7 @@ def _one(client: Client, path: Path, question: Question) -> Iterator[Answer]:
     try:
         outcome: Outcome = client.predict(path, **asdict(question))
     except ServiceError as err:
-        if is_unanswered(err):
+        if err.unreached:
             raise
         outcome = err
     except OSError as err:
