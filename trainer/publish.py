@@ -55,6 +55,7 @@ def publish(
 
     Raises:
       PublicationError: the version cannot be written.
+      BrokenModelError: the candidate cannot be loaded.
     """
     version = max(versions_on_disk(model_dir), default=0) + 1
     unfinished = model_dir / f"{UNFINISHED}{uuid.uuid4().hex if approval is None else approval.operation_id}"
@@ -62,7 +63,7 @@ def publish(
         shutil.rmtree(unfinished, ignore_errors=True)  # of the same job, which was killed here
         model_dir.mkdir(parents=True, exist_ok=True)
         shutil.copytree(candidate_dir, unfinished)
-        candidate = Candidate(unfinished)
+        candidate = Candidate(candidate_dir)
         golden_requests = unfinished / GOLDEN_REQUESTS
         golden_requests.parent.mkdir(exist_ok=True)
         if not golden_requests.exists():

@@ -103,7 +103,7 @@ def test_a_step_without_the_one_before_says_what_to_do(tmp_path: Path, arguments
         (["--npz-filename", "manifest.csv"], 'npz_filename must end in ".npz"'),
         (["--data-dir", ".", "--npz-filename", "raw"], 'npz_filename must end in ".npz"'),
         (["--npz-filename", "a/data.npz"], "npz_filename is the name of a file"),
-        (["--data-dir", "raw", "--npz-filename", "dir.npz"], "npz_filename names a directory"),
+        (["--data-dir", "raw", "--npz-filename", "dir.npz"], "dir.npz is a directory where a file would be written"),
         (["--data-dir", "raw/l.csv"], "data_dir names a file"),
         (["--data-dir", "raw", "--target-file", "manifest.csv"], "over what it is made of"),
         (["--data-dir", "raw", "--npz-filename", "set.npz", "--zip", "raw/set.npz"], "over what it is made of"),

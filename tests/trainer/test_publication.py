@@ -13,7 +13,7 @@ from tfserving_api import messages
 from trainer.architectures import Architecture
 from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.dataset import Split
-from trainer.errors import PublicationError
+from trainer.errors import BrokenModelError, PublicationError
 from trainer.evaluate import Candidate, area_under_roc, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.grouping import perceptual_hash
@@ -190,7 +190,10 @@ def test_a_failed_publication_leaves_nothing(
     (broken / "variables/variables.index").unlink()
     (broken / "saved_model.pb").unlink()
 
-    with pytest.raises(PublicationError):
+    with pytest.raises(BrokenModelError, match="the model in candidate cannot be loaded"):
         publish(broken, tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
 
     assert list((tmp_path / "brain_tumor").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(PublicationError):
+        publish(directory / "candidate", tmp_path / "file", training, evaluation, answers, _SOURCE, 0)

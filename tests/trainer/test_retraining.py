@@ -139,7 +139,7 @@ async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
     async with retraining() as work:
         assert not await work.undo(operation)
         rolling_out = asyncio.create_task(work._roll_out(2))
-        await until(lambda: RolloutFiles(settings).read() != RolloutState())
+        await until(lambda: settings.models_config.exists() and "versions: 2" in settings.models_config.read_text())
         rolling_out.cancel()
         await asyncio.wait([rolling_out])
         assert await work.undo(operation)
