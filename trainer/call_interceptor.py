@@ -13,15 +13,13 @@ from observability import request_id
 from trainer.errors import MalformedRequestError, MethodUnknownError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
+from transport.unknown_method import UNKNOWN_METHOD
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only
-
-_UNKNOWN_METHOD = "/other"
-"""What calls of methods that there are not are called in metrics."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -39,7 +37,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
         if handler is None:  # of every kind of call, since no request is read
-            refused = _wrapped(_refuse, lambda requests: requests, _UNKNOWN_METHOD, offered)
+            refused = _wrapped(_refuse, lambda requests: requests, UNKNOWN_METHOD, offered)
             return grpc.stream_unary_rpc_method_handler(refused)
         if handler.request_streaming:  # none of our methods is; reflection is
             return handler

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import Enum, StrEnum
 
+from transport.unknown_method import UNKNOWN_METHOD
+
 
 class Right(StrEnum):
     """What a caller can be given; none contains another."""
@@ -21,9 +23,6 @@ class Access(Enum):
     OPEN = "for everybody"
     KNOWN = "for every caller who is known"
 
-
-UNKNOWN_METHOD = "/other"
-"""What calls of methods that there are not are called, here and in metrics."""
 
 METHODS: Mapping[str, Right | Access] = {
     "/braintumor.v1.ClassifierService/GetServiceInfo": Right.PREDICT,

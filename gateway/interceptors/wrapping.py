@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from gateway.auth.rights import UNKNOWN_METHOD
 from gateway.backlog import OutlookOf
 from gateway.errors import MethodUnknownError
 from gateway.settings import Settings
+from transport.unknown_method import UNKNOWN_METHOD
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _FACTORIES = {

@@ -16,11 +16,12 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.auth.api_keys import new_key
-from gateway.auth.rights import METHODS, UNKNOWN_METHOD, Right
+from gateway.auth.rights import METHODS, Right
 from gateway.server import FORWARDED
 from gateway.settings import JwtSettings
 from transport.exposure import refusal
 from transport.server_tls import ServerTls
+from transport.unknown_method import UNKNOWN_METHOD
 
 
 def _public(key):
