@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +37,8 @@ class _Harness:
     aspired: bool = True
     state: ManagerState = ManagerState.START
     failures: int = 0
+    error: ServingError | None = None
+    """Of the last try."""
     retry_at: float = 0.0
     seen: int = 0
     """Fingerprint of the directory when the last try began."""
@@ -100,14 +102,25 @@ class AspiredVersionsManager:
             )
 
     def set_aspired(self, aspired: Mapping[str, Mapping[int, Path]]) -> None:
-        """Says which versions of all models should be served from now on. `step` acts on it."""
+        """Says which versions of these models should be served from now on. `step` acts on it."""
         with self._lock:
-            for name, versions in self._harnesses.items():
-                for version, harness in versions.items():
-                    harness.aspired = version in aspired.get(name, {})
             for name, paths in aspired.items():
+                self._give_up_others(name, paths)
                 for version, path in paths.items():
                     self._aspire(name, version, path)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Gives up all versions of all other models. `step` acts on it."""
+        with self._lock:
+            for name in self._harnesses.keys() - names:
+                self._give_up_others(name, ())
+
+    def _give_up_others(self, name: str, versions: Collection[int]) -> None:
+        harnesses = self._harnesses.get(name, {})
+        for harness in [*harnesses.values()]:
+            harness.aspired = harness.version in versions
+            if harness.failed and not harness.aspired:  # so that it begins anew when it comes back
+                del harnesses[harness.version]
 
     def _aspire(self, name: str, version: int, path: Path) -> None:
         versions = self._harnesses.setdefault(name, {})
@@ -132,7 +145,7 @@ class AspiredVersionsManager:
         with self._lock:
             for versions in self._harnesses.values():
                 for harness in sorted(versions.values(), key=_version, reverse=True):
-                    if harness.state is ManagerState.END and not (harness.failed and harness.aspired):
+                    if harness.state is ManagerState.END and not harness.failed:
                         del versions[harness.version]
                         if harness.aspired:  # again, while it was on its way out
                             self._aspire(harness.name, harness.version, harness.path)
@@ -142,7 +155,7 @@ class AspiredVersionsManager:
 
     def _start(self, harness: _Harness) -> None:
         if not harness.aspired:
-            self._end(harness, None)
+            self._end(harness, harness.error)
         elif harness.retry_at <= time.monotonic():
             harness.state = ManagerState.LOADING
             if harness.failures == 0:
@@ -185,12 +198,13 @@ class AspiredVersionsManager:
 
     def _failed(self, harness: _Harness, error: ServingError | None) -> None:
         harness.failures += 1
+        harness.error = error
         _log.error(
             "Loading servable {name: %s version: %d} failed (try %d of %d): %s",
             harness.name, harness.version, harness.failures, self._retries.max_num_load_retries + 1, error,
         )  # fmt: skip
         if not harness.aspired:
-            self._end(harness, CancelledError("Loading of servable cancelled"))
+            self._end(harness, error)
         elif harness.failures > self._retries.max_num_load_retries:
             harness.failed = True
             self._end(harness, error)

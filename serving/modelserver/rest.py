@@ -115,6 +115,8 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(encoded)))
+            if "Transfer-Encoding" in self.headers:  # its body is still there, and would be taken for a request
+                self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(encoded)

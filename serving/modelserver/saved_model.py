@@ -96,7 +96,7 @@ def _read(path: Path) -> Any:
             return text_format.Parse(text.read_text(), SavedModel(), descriptor_pool=pool)
     except DecodeError as err:
         raise OutOfRangeError(f"Read less bytes than requested: {binary} is cut off or no SavedModel") from err
-    except text_format.ParseError as err:
+    except (UnicodeDecodeError, text_format.ParseError) as err:
         raise InvalidArgumentError(f"Can't parse {text} as text proto: {err}") from err
     raise NotFoundError(f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}")
 

@@ -133,12 +133,12 @@ class ModelServer:
 
     def _start_rest(self) -> None:
         flags = self._flags
-        metrics_path = prometheus_path(Path(flags.monitoring_config_file)) if flags.monitoring_config_file else None
         if not flags.rest_api_port:
             return
         if flags.rest_api_port == flags.port:
             _log.error("--rest_api_port cannot be the same as --port; serving no HTTP")
             return
+        metrics_path = prometheus_path(Path(flags.monitoring_config_file)) if flags.monitoring_config_file else None
         try:
             start_http_server(RestApi(self._core, self._metrics, metrics_path), flags.bind_address, flags.rest_api_port)
         except OSError as err:

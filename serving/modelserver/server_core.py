@@ -85,6 +85,8 @@ class ServerCore:
             since = self._monitor.now
             self._config = ModelServerConfig.FromString(new_config.SerializeToString())
             self._labels = labels
+            # Not by the next poll: where one base path is gone, a poll changes nothing.
+            self._manager.keep_only(labels.keys())
             self._next_poll = 0.0
         self._on_change()
         return added, since

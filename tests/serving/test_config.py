@@ -79,6 +79,18 @@ def test_a_reload_of_a_new_model_that_does_not_load_says_why_and_the_same_again_
     assert client.half() == 4.0
 
 
+def test_a_reload_removes_models_also_while_a_base_path_is_gone(
+    client: Any, publish: Any, base_path: Path, eventually: Any
+) -> None:
+    other = base_path.with_name("other")
+    publish("half_plus_three", "7", other)
+    reload(client, {"name": "m", "base_path": str(base_path)}, {"name": "other", "base_path": str(other)})
+    base_path.rename(base_path.with_name("gone"))
+    reload(client, {"name": "m", "base_path": str(base_path)})
+    eventually(lambda: client.states("other") == {7: END})
+    assert client.half() == 4.0
+
+
 def test_impossible_configs_are_refused_with_the_words_of_the_original(client: Any, base_path: Path) -> None:
     good = {"name": "m", "base_path": str(base_path)}
     assert refusal(client, good, good) == ("INVALID_ARGUMENT", "Illegal to list model m multiple times in config list")

@@ -185,7 +185,31 @@ def test_pending_retries_end_when_nobody_wants_the_version(stage: Stage) -> None
     stage.aspire()
     stage.settle()
     assert stage.loads == [1]
-    assert stage.states() == {1: "END"}
+    state = stage.monitor.versions("m")[1]
+    assert (state.state, str(state.error)) == (ManagerState.END, "broken")
+
+
+def test_a_load_that_fails_when_nobody_wants_the_version_any_more_ends_with_its_error(stage: Stage) -> None:
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.aspire()
+    stage.settle()
+    state = stage.monitor.versions("m")[1]
+    assert (state.state, str(state.error)) == (ManagerState.END, "broken")
+
+
+def test_versions_of_other_models_go_and_a_model_that_failed_begins_anew(stage: Stage) -> None:
+    stage.broken = {2}
+    stage.aspire(1, 2)
+    stage.settle()
+    stage.manager.keep_only({"another"})
+    stage.aspire(2)  # before anyone stepped
+    stage.settle()
+    assert stage.states() == {2: "END", 1: "AVAILABLE"}
+    assert stage.loads == [2, 1, 2, 2, 2, 2, 2]
+    stage.manager.keep_only({"another"})
+    stage.settle()
+    assert stage.states() == {2: "END", 1: "END"}
 
 
 def test_a_version_that_is_wanted_again_while_it_unloads_starts_a_new_life(stage: Stage) -> None:

@@ -5,6 +5,8 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,16 @@ def test_rest_errors(http: tuple[Any, str, Path], method: str, path: str, code: 
     _, url, _ = http
     status, body = get(url + path, method)
     assert (status, json.loads(body)) == (code, {"error": error})
+
+
+def test_a_request_whose_body_has_no_length_is_the_last_of_its_connection(http: tuple[Any, str, Path]) -> None:
+    _, url, _ = http
+    with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
+        for _ in range(2):
+            connection.request("POST", "/v1/models/default:predict", iter([b"{}"]))  # in chunks
+            response = connection.getresponse()
+            assert (response.status, response.getheader("Connection")) == (501, "close")
+            response.read()
 
 
 def test_metrics_have_the_names_of_the_original(http: tuple[Any, str, Path]) -> None:
