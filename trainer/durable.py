@@ -25,11 +25,16 @@ def replace_files(contents: Mapping[Path, str]) -> None:
     Raises:
       OSError: nothing was replaced.
     """
-    for path, content in contents.items():
-        with _unfinished(path).open("w") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    try:
+        for path, content in contents.items():
+            with _unfinished(path).open("w") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        for path in contents:
+            _unfinished(path).unlink(missing_ok=True)
+        raise
     for path in contents:
         _unfinished(path).replace(path)
         sync(path.parent)

@@ -23,12 +23,12 @@ MANIFEST_COLUMNS = ["name", "label", "sha256", "group", "split", "excluded"]
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """Slices as read, in the order of the label file.
+    """Slices as read, in the order of the label file; behind these what could not be read at all.
 
     Attributes:
       manifest: one row per image, with MANIFEST_COLUMNS; `excluded` is why it is left out, else "".
-      pixels: uint8 (len(manifest), SIDE, SIDE, 3), mapped from disk; zero where excluded.
-      hashes: bool (len(manifest), HASH_BITS), of the stored slices.
+      pixels: uint8 (N, SIDE, SIDE, 3) of the first N rows, mapped from disk; zero where excluded.
+      hashes: bool (N, HASH_BITS), of the stored slices.
       is_grey: whether every slice has three equal channels.
       resized: slices that are kept and had another size than SIDE by SIDE.
     """
@@ -49,26 +49,26 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
     """
     locations = source.images()
     manifest = _join(source.labels(), locations)
-    pixels = allocate_pixels(pixel_file, (len(manifest), SIDE, SIDE, 3))
-    hashes = np.zeros((len(manifest), HASH_BITS), np.bool_)
+    there = int((manifest["excluded"] == "").sum())
+    pixels = allocate_pixels(pixel_file, (there, SIDE, SIDE, 3))
+    hashes = np.zeros((there, HASH_BITS), np.bool_)
     digests, excluded = [""] * len(manifest), manifest["excluded"].tolist()
     is_grey, resized = True, np.zeros(len(manifest), np.bool_)
-    for row, name in enumerate(manifest["name"]):
-        if not excluded[row]:
-            try:
-                content = source.read(locations[name])
-                image = decode(content)
-            except FileNotFoundError as err:  # it was there when the images were listed
-                raise SourceError(f"{locations[name]} vanished while the images were read; try again") from err
-            except (OSError, InvalidImageError) as err:
-                excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
-            else:
-                is_grey = is_grey and _is_grey(image)
-                resized[row] = image.shape[:2] != (SIDE, SIDE)
-                digests[row] = hashlib.sha256(content).hexdigest()
-                pixels[row] = preprocess(image, InputSpec(SIDE, SIDE, 3))
-                hashes[row] = perceptual_hash(pixels[row])
-        on_progress(row + 1, len(manifest))
+    for row, name in enumerate(manifest["name"][:there]):
+        try:
+            content = source.read(locations[name])
+            image = decode(content)
+        except FileNotFoundError as err:  # it was there when the images were listed
+            raise SourceError(f"{locations[name]} vanished while the images were read; try again") from err
+        except (OSError, InvalidImageError) as err:
+            excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
+        else:
+            is_grey = is_grey and _is_grey(image)
+            resized[row] = image.shape[:2] != (SIDE, SIDE)
+            digests[row] = hashlib.sha256(content).hexdigest()
+            pixels[row] = preprocess(image, InputSpec(SIDE, SIDE, 3))
+            hashes[row] = perceptual_hash(pixels[row])
+        on_progress(row + 1, there)
     manifest = manifest.assign(sha256=digests, excluded=excluded)
     _exclude_conflicts(manifest)
     kept = (manifest["excluded"] == "").to_numpy()
@@ -76,7 +76,7 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
 
 
 def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
-    """Makes the manifest: labelled images first, then those without a label."""
+    """Makes the manifest: images with a label that is known, and behind them everything else."""
     named = labels["Image"].fillna("").str.strip().map(image_name)
     twice = sorted(set(named[named.duplicated()]))
     if twice:
@@ -91,7 +91,8 @@ def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     manifest.loc[manifest["label"].isna(), "excluded"] = "unknown label"
     manifest.loc[manifest["name"].isin(unlabelled), "excluded"] = "no label"
     manifest.loc[~manifest["name"].isin(locations.keys()), "excluded"] = "missing image"
-    return manifest[MANIFEST_COLUMNS]
+    left_out = manifest["excluded"] != ""
+    return pd.concat([manifest[~left_out], manifest[left_out]], ignore_index=True)[MANIFEST_COLUMNS]
 
 
 def _exclude_conflicts(manifest: pd.DataFrame) -> None:

@@ -4,7 +4,10 @@ An npz is a zip of npy arrays. Stored without compression, an array lies in the 
 in memory, so it can be mapped; NumPy's own `load` would read it whole.
 """
 
+import errno
+import math
 import os
+import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,8 +41,11 @@ class Streamed:
 def allocate_pixels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Maps a new npy file of zeros, uint8 of any shape.
 
-    Its space is taken at once: a full disk is an OSError here, and not a SIGBUS at some later write.
+    Its space is taken at once: a full disk is an OSError here, and not a SIGBUS at some later write. Where it does not
+    fit none is taken, as others write to that disk too.
     """
+    if math.prod(shape) > shutil.disk_usage(path.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     mapped = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     if hasattr(os, "posix_fallocate"):  # not on macOS
         with path.open("rb+") as file:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from trainer.errors import OperationNotFoundError, OperationUnfinishedError, QueueFullError, RequestIdReusedError
 from trainer.operation import UNKNOWN_ORIGIN, Operation, Order, Origin, State
@@ -32,6 +32,7 @@ WHERE sequence < ?1 AND (?2 IS NULL OR ?2 = (state NOT IN ('queued', 'running'))
 ORDER BY sequence DESC LIMIT ?3
 """
 _BUSY_TIMEOUT_S = 3.0
+_TOLD_CHARS = 80
 
 _CONTENT = TypeAdapter(Operation)
 
@@ -76,7 +77,7 @@ class OperationStore:
         row = self._row("SELECT content FROM operations WHERE request_id = ?", request_id)
         if row is None:
             return None
-        operation = _CONTENT.validate_json(row[0])
+        operation = _loaded(row[0])
         if operation.order != order:
             raise RequestIdReusedError("request_id belongs to a job with other fields; choose another one")
         return operation
@@ -88,17 +89,17 @@ class OperationStore:
             raise OperationNotFoundError(
                 f"operation {operation_id[:64]} does not exist; the list of jobs tells which do"
             )
-        return _CONTENT.validate_json(row[0])
+        return _loaded(row[0])
 
     def newest(self, done: bool | None, before: int, count: int) -> list[tuple[int, Operation]]:
         """See Operations."""
         rows = self._database.execute(_NEWEST, (before, done, count)).fetchall()
-        return [(sequence, _CONTENT.validate_json(content)) for sequence, content in rows]
+        return [(sequence, _loaded(content)) for sequence, content in rows]
 
     def next_unfinished(self) -> Operation | None:
         """See Operations."""
         row = self._row(_NEXT_UNFINISHED)
-        return None if row is None else _CONTENT.validate_json(row[0])
+        return None if row is None else _loaded(row[0])
 
     def change(self, operation_id: str, expected: tuple[State, ...], changes: dict[str, Any]) -> bool:
         """Changes fields of an operation if its state is as expected, and tells whether it was."""
@@ -135,3 +136,10 @@ def _in_order(operation: Operation) -> Operation:
 
 def _dumped(operation: Operation) -> str:
     return _CONTENT.dump_json(operation).decode()
+
+
+def _loaded(content: str) -> Operation:
+    try:
+        return _CONTENT.validate_json(content)
+    except ValidationError as err:
+        raise sqlite3.DatabaseError(f"the content of an operation is damaged: {content[:_TOLD_CHARS]!r}") from err

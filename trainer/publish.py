@@ -1,5 +1,6 @@
 """Writing of a version into the model directory: whole, or not at all."""
 
+import errno
 import json
 import os
 import shutil
@@ -57,7 +58,6 @@ def publish(
       PublicationError: the version cannot be written.
       BrokenModelError: the candidate cannot be loaded.
     """
-    version = max(versions_on_disk(model_dir), default=0) + 1
     unfinished = model_dir / f"{UNFINISHED}{uuid.uuid4().hex if approval is None else approval.operation_id}"
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # of the same job, which was killed here
@@ -68,26 +68,39 @@ def publish(
         golden_requests.parent.mkdir(exist_ok=True)
         if not golden_requests.exists():
             write_golden_requests(candidate, model_dir.name, golden_requests)
+        write_hashes(unfinished / TEST_HASHES, answers.split.images)
         measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
         found = shortcuts(answers.split)
-        card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
-        report = report_page(card, training, evaluation, answers, measured, candidate)
-        _describe(unfinished, card, report)
-        write_hashes(unfinished / TEST_HASHES, answers.split.images)
-        _sync(unfinished)
-        unfinished.rename(model_dir / str(version))
-        sync(model_dir)
+        while True:
+            version = max(versions_on_disk(model_dir), default=0) + 1
+            card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
+            report = report_page(card, training, evaluation, answers, measured, candidate)
+            _describe(unfinished, card, report)
+            _sync(unfinished)
+            if _moved(unfinished, model_dir / str(version)):
+                return version
     except OSError as err:
-        raise PublicationError(f"version {version} cannot be written: {err.strerror}") from err
+        raise PublicationError(f"the version cannot be written: {err.strerror}") from err
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return version
 
 
 def _describe(directory: Path, card: dict[str, Any], report: str) -> None:
     (directory / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     (directory / MODEL_CARD).with_suffix(".md").write_text(model_card_text(card), "utf-8")
     (directory / REPORT).write_text(report, "utf-8")
+
+
+def _moved(unfinished: Path, version_dir: Path) -> bool:
+    """Makes it the version; False where another one has taken the number meanwhile."""
+    try:
+        unfinished.rename(version_dir)
+    except OSError as err:
+        if err.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return False
+        raise
+    sync(version_dir.parent)
+    return True
 
 
 def _sync(directory: Path) -> None:

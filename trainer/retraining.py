@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from trainer import run_directory
 from trainer.child import run_child
-from trainer.errors import ServingUnavailableError
+from trainer.errors import DiskFullError, ServingUnavailableError
 from trainer.operation import Operation, Outcome, Progress
 from trainer.reports import Task
 from trainer.rollout import Rollout
@@ -58,6 +58,11 @@ class Retraining:
             raise ServingUnavailableError(
                 f"version {version} is written and passes, but serving was away when it should take it over; "
                 f"promote version {version} when it is back"
+            ) from err
+        except DiskFullError as err:
+            raise DiskFullError(
+                f"version {version} is written and passes, but no space was left to tell serving of it; "
+                f"promote version {version} when there is some"
             ) from err
 
     async def recover(self, operations: Collection[Operation]) -> None:

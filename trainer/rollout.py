@@ -25,6 +25,9 @@ _POLL_S = 0.05
 _BELIEVE_AFTER_S = 5.0
 """Serving needs up to a second to read the config, and another to find the version."""
 
+_LOOK_S = 1.0
+"""As often as serving itself looks for versions."""
+
 _AWAY_S = 15.0
 """Longer than a restart of serving takes. Beyond it, the version that it should load may be what keeps it down."""
 
@@ -63,6 +66,21 @@ class Rollout:
         async with self._lock:
             finish_removals(self._model_dir)
             self._files.write(self.state)
+
+    async def keep(self) -> None:
+        """Sees to it that no label leads to a version that somebody removed by hand. Goes on until it is cancelled."""
+        problem = ""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            async with self._lock:
+                try:
+                    self._files.ensure()
+                except (DiskFullError, RolloutError) as err:
+                    if str(err) != problem:
+                        _logger.warning("what serving is told cannot be looked after", extra={"problem": str(err)})
+                    problem = str(err)
+                else:
+                    problem = ""
 
     async def roll_out(self, version: int) -> None:
         """Makes a version on disk the stable one. Of the stable one it makes sure that serving agrees.

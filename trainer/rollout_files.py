@@ -35,7 +35,7 @@ class RolloutFiles:
         """
         on_disk = versions_on_disk(self._settings.model_dir)
         try:
-            state = RolloutState.from_json(self._settings.rollout_state.read_text())
+            state = RolloutState.from_json(self._settings.rollout_state.read_bytes())
         except FileNotFoundError:
             return RolloutState(stable=max(on_disk, default=None))
         return state.limited_to(on_disk)
@@ -54,7 +54,7 @@ class RolloutFiles:
             self._replace(state, beside)
 
     def ensure(self) -> None:
-        """Makes models.config before serving starts, unless what is there serves the state already.
+        """Writes both files, unless models.config serves already what was decided and still exists.
 
         Raises:
           DiskFullError, RolloutError: as for `read` and `write`.

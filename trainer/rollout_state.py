@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
+from pydantic import TypeAdapter
+
 from trainer.errors import RolloutError
 
 STABLE = "stable"
@@ -52,8 +54,11 @@ class RolloutState:
         """Forgets versions that are gone. A stable one that is gone gives way to the previous, which serving holds.
 
         Where that is gone too none is stable, and serving takes the newest without a label: a label that leads to a
-        version that is not loaded would keep it from being loaded.
+        version that is not loaded would keep it from being loaded. Where there is no version at all nothing is
+        forgotten: the disk that they lie on may be about to come back.
         """
+        if not on_disk:
+            return self
 
         def kept(version: int | None) -> int | None:
             return version if version in on_disk else None
@@ -70,14 +75,16 @@ class RolloutState:
         return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "RolloutState":
+    def from_json(cls, text: bytes) -> "RolloutState":
         """Reads what to_json wrote.
 
         Raises:
           RolloutError: it is something else.
         """
         try:
-            state = cls(**json.loads(text))
-        except (ValueError, TypeError) as err:
+            return _STATE.validate_json(text)
+        except ValueError as err:
             raise RolloutError("rollout.json is damaged; without it the newest version becomes stable") from err
-        return state
+
+
+_STATE = TypeAdapter(RolloutState)

@@ -90,6 +90,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
     Raises:
       TrainerError, CannotListenError, UnusableFileError: as for `serve`.
     """
+    _require_database(settings)
     async with contextlib.AsyncExitStack() as stack:
         operations = Operations(settings.database)
         await operations.open()
@@ -109,7 +110,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        async with _listening(server, settings) as port, in_background(jobs.run()):
+        async with _listening(server, settings) as port, in_background(jobs.run()), in_background(rollout.keep()):
             yield f"{settings.address.rpartition(':')[0]}:{port}"
             # Whoever follows a job would hold up the drain.
             operations.stop_following()
@@ -131,6 +132,16 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
         finally:
             await health_servicer.enter_graceful_shutdown()
             await server.stop(_DRAIN_GRACE_S)
+
+
+def _require_database(settings: TrainerSettings) -> None:
+    """Refuses to take what jobs have left for rubbish where their database is lost."""
+    lost = not settings.database.exists() or not settings.database.stat().st_size
+    if lost and (left := [entry.name for entry in settings.runs_dir.glob("*")]):
+        raise TrainerError(
+            f"{settings.database.name} is gone, and {settings.runs_dir.name}/ holds what {len(left)} jobs left; put it "
+            f"back, or remove {settings.runs_dir.name}/ to forget them"
+        )
 
 
 @contextlib.contextmanager

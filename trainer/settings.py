@@ -148,5 +148,5 @@ class TrainerSettings(BaseSettings):
 
     @property
     def run_dir(self) -> Path:
-        """Directory of the last training: weights, history, TensorBoard logs."""
+        """Directory of the last training by hand: candidate, history, TensorBoard logs."""
         return self.data_root / "run"

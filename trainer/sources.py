@@ -7,6 +7,7 @@ is searched alike.
 """
 
 import io
+import os
 import re
 import unicodedata
 import zipfile
@@ -20,6 +21,7 @@ import pandas as pd
 from braintumor.image_folder import images_below, is_image
 from braintumor.image_suffixes import IMAGE_SUFFIXES
 
+from gateway.imaging import ImageLimits
 from trainer.errors import LabelFileError, SourceError
 
 _LABEL_COLUMNS = ["Image", "Class"]
@@ -28,6 +30,10 @@ _SEPARATORS = (",", ";", "\t")
 _SEPARATOR_LINE = re.compile(rb'\A(?:\xef\xbb\xbf)?"?sep=[^\r\n]*\r?\n')
 """Excel's own first line. What it says is found out anyway."""
 _TOLD_CHARS = 60
+
+_MAX_IMAGE_BYTES = ImageLimits().max_image_bytes
+_MAX_LABEL_BYTES = 2**28
+"""Of a label file: millions of rows."""
 
 
 class SliceSource(Protocol):
@@ -48,7 +54,7 @@ class SliceSource(Protocol):
         """
 
     def read(self, location: str) -> bytes:
-        """Returns the bytes of one image file.
+        """Returns the bytes of one image file; of one that is too large to be decoded only enough to tell.
 
         Raises:
           OSError: it has gone, or is damaged.
@@ -66,7 +72,7 @@ class DirectorySource:
     def labels(self) -> pd.DataFrame:
         """See SliceSource."""
         try:
-            return _read_labels(self._label_file.read_bytes(), self._label_file.name)
+            return _read_labels(_beginning(self._label_file, _MAX_LABEL_BYTES), self._label_file.name)
         except OSError as err:
             raise LabelFileError(f"label file {self._label_file.name} cannot be read: {err.strerror}") from err
 
@@ -80,7 +86,7 @@ class DirectorySource:
 
     def read(self, location: str) -> bytes:
         """See SliceSource."""
-        return (self._image_dir / location).read_bytes()
+        return _beginning(self._image_dir / location, _MAX_IMAGE_BYTES)
 
 
 class ZipSource:
@@ -99,7 +105,7 @@ class ZipSource:
         for name in self._archive.namelist():
             if name.lower().endswith(".csv"):
                 try:
-                    tables.append(_read_labels(self.read(name), name))
+                    tables.append(_read_labels(self._beginning(name, _MAX_LABEL_BYTES), name))
                 except (LabelFileError, OSError):
                     continue
         if len(tables) != 1:
@@ -114,8 +120,12 @@ class ZipSource:
 
     def read(self, location: str) -> bytes:
         """See SliceSource."""
+        return self._beginning(location, _MAX_IMAGE_BYTES)
+
+    def _beginning(self, location: str, max_bytes: int) -> bytes:
         try:
-            return self._archive.read(location)
+            with self._archive.open(location) as file:
+                return file.read(max_bytes + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError) as err:  # this file is damaged
             raise OSError(str(err)) from err
         except RuntimeError as err:  # encrypted, or compressed as Python cannot read it: so are the others, as a rule
@@ -140,7 +150,16 @@ def image_name(file_name: str) -> str:
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
+def _beginning(path: Path, max_bytes: int) -> bytes:
+    """Returns a file, and of one that is larger no more than shows that it is."""
+    with path.open("rb") as file:
+        # Python takes memory for what it is asked to read, and not for what there is.
+        return file.read(min(os.fstat(file.fileno()).st_size, max_bytes) + 1)
+
+
 def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
+    if len(content) > _MAX_LABEL_BYTES:
+        raise LabelFileError(f"label file {file_name} has more than {_MAX_LABEL_BYTES} bytes, which is the limit")
     content = _SEPARATOR_LINE.sub(b"", content)
     for separator in _SEPARATORS:
         try:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from trainer.dataset import DatasetPaths, DatasetSummary, build_dataset, load_split
 from trainer.errors import DatasetError, LabelFileError, SourceError, TooFewSlicesError
+from trainer.ingest import ingest
 from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, KnownSlices, write_hashes
 from trainer.sources import DirectorySource, SliceSource, ZipSource
 
@@ -110,6 +111,31 @@ def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, pat
     assert sum(summary.excluded.values()) == 7
     assert summary.identical_files == 1
     assert summary.resized == 1
+
+
+def test_rows_without_an_image_take_no_space(image_dir: Path, label_file: Path, tmp_path: Path) -> None:
+    """One that is told of and is not there must not cost what a slice does."""
+    label_file.write_text(label_file.read_text() + "".join(f"Missing{number},1\n" for number in range(1000)))
+
+    seen: list[tuple[int, int]] = []
+    ingested = ingest(
+        DirectorySource(image_dir, label_file), tmp_path / "pixels.npy", lambda *progress: seen.append(progress)
+    )
+
+    images = len(list(image_dir.iterdir()))
+    assert len(ingested.manifest) == images + 1000
+    assert len(ingested.pixels) == len(ingested.hashes) == images
+    assert set(ingested.manifest["excluded"][images:]) == {"missing image"}
+    assert seen[-1] == (images, images)
+
+
+def test_a_file_that_is_too_large_is_left_out(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    with (image_dir / "Image4.jpg").open("ab") as file:
+        file.truncate(2**30)
+
+    summary = _build(DirectorySource(image_dir, label_file), paths)
+
+    assert summary.excluded == {"unreadable: IMAGE_TOO_LARGE": 1}
 
 
 def test_identical_files_stay_on_one_side(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.errors import NpzError
-from trainer.npz import Streamed, map_npz, write_npz
+from trainer.npz import Streamed, allocate_pixels, map_npz, write_npz
 
 
 def test_streamed_blocks_read_back_as_one_array(tmp_path: Path) -> None:
@@ -62,3 +62,10 @@ def test_a_missing_file_and_a_missing_array_are_told_apart(tmp_path: Path) -> No
         map_npz(tmp_path / "a.npz", ["Y"])
     with pytest.raises(NpzError, match="does not exist"):
         map_npz(tmp_path / "b.npz", ["X"])
+
+
+def test_pixels_that_do_not_fit_take_no_space(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        allocate_pixels(tmp_path / "pixels.npy", (10**13, 240, 240, 3))
+
+    assert not list(tmp_path.iterdir())

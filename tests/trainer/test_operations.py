@@ -228,6 +228,18 @@ async def test_no_database_is_told(tmp_path: Path) -> None:
         await operations.open()
 
 
+async def test_an_operation_that_cannot_be_read_is_told(tmp_path: Path, order: Order) -> None:
+    operations = Operations(tmp_path / "trainer.db")
+    await operations.open()
+    await operations.add(order, "", 1)
+    with sqlite3.connect(tmp_path / "trainer.db") as database:
+        database.execute("UPDATE operations SET content = '{}'")
+
+    with pytest.raises(StoreError, match=r"the content of an operation is damaged: '\{\}'"):
+        await operations.next_unfinished()
+    await operations.close()
+
+
 def test_an_operation_has_no_result_before_its_end(order: Order) -> None:
     operation = Operation(operation_id="1", order=order, state=State.RUNNING, created_s=0.0)
 

@@ -21,6 +21,7 @@ from trainer.known_slices import KnownSlices
 from trainer.model_card import DataSource
 from trainer.publish import publish
 from trainer.report.answers import Answers
+from trainer.report.page import report_page
 from trainer.train import Training, train
 from trainer.versions import versions_on_disk
 
@@ -179,6 +180,28 @@ def test_golden_requests_hold_the_models_own_answers(
         assert set(log.response.outputs) == set(answer)
         for name, tensor in log.response.outputs.items():
             np.testing.assert_allclose(tf.make_ndarray(tensor), answer[name], atol=1e-5)
+
+
+def test_a_number_that_another_version_takes_meanwhile_costs_no_training(
+    tmp_path: Path,
+    run: tuple[Training, Path, list[EpochMetrics]],
+    evaluation: Evaluation,
+    answers: Answers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model_dir = tmp_path / "brain_tumor"
+
+    def slow_page(*details: Any) -> str:
+        if not versions_on_disk(model_dir):  # as whoever copies one by hand does
+            (model_dir / "1/assets").mkdir(parents=True)
+        return report_page(*details)
+
+    monkeypatch.setattr("trainer.publish.report_page", slow_page)
+    version = publish(run[1] / "candidate", model_dir, run[0], evaluation, answers, _SOURCE, 0)
+
+    assert version == 2
+    assert json.loads((model_dir / "2/assets.extra/model_card.json").read_text())["version"] == 2
+    assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
 
 
 def test_a_failed_publication_leaves_nothing(

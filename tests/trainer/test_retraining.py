@@ -1,6 +1,7 @@
 """A job whose steps were all finished before a kill: what is left is to find that out, and the rollout."""
 
 import asyncio
+import errno
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from trainer.dataset import DatasetSummary
-from trainer.errors import RolloutError, ServingUnavailableError
+from trainer.errors import DiskFullError, RolloutError, ServingUnavailableError
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.gate import Decision
 from trainer.operation import Operation, Order, Progress, State
@@ -100,6 +101,19 @@ async def test_a_version_that_serving_is_too_long_away_for_is_named(
     monkeypatch.setattr("trainer.rollout._AWAY_S", 0.1)
     async with retraining() as work:
         with pytest.raises(ServingUnavailableError, match="promote version 2 when it is back"):
+            await work.do(operation, lambda _: None)
+
+
+@pytest.mark.usefixtures("_published")
+async def test_a_version_that_there_is_no_room_to_tell_of_is_named(
+    operation: Operation, retraining: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainer.durable.os.fsync", full)
+    async with retraining() as work:
+        with pytest.raises(DiskFullError, match="promote version 2 when there is some"):
             await work.do(operation, lambda _: None)
 
 

@@ -1,5 +1,6 @@
 """Archives as they come, not all of which can be read."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def test_one_damaged_image_is_a_matter_of_its_own(tmp_path):
         with pytest.raises(OSError, match="invalid"):
             source.read("set/Image1.png")
         assert len(source.labels()) == 1
+
+
+@pytest.mark.parametrize("kind", ["archive", "directory"])
+def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(tmp_path, kind):
+    (tmp_path / "Image1.png").write_bytes(bytes(2**26))
+    (tmp_path / "labels.csv").write_text(_LABELS)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "Image1.png", "Image1.png")
+    with ZipSource(tmp_path / "set.zip") as archived:
+        source = archived if kind == "archive" else DirectorySource(tmp_path, tmp_path / "labels.csv")
+        assert len(source.read("Image1.png")) == 16 * 2**20 + 1
+
+
+def test_a_label_file_has_a_limit(tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(_LABELS)
+    os.truncate(labels, 2**28 + 1)
+    with pytest.raises(LabelFileError, match=r"labels\.csv has more than 268435456 bytes"):
+        DirectorySource(tmp_path, labels).labels()
 
 
 def test_an_archive_without_labels_says_so(tmp_path):

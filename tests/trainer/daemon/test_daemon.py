@@ -1,6 +1,7 @@
 """A daemon that is killed anywhere leaves jobs that come to one true end. Each test goes on from the one before."""
 
 import signal
+from pathlib import Path
 from typing import Any
 
 from braintumor.v1 import trainer_service_pb2 as pb2
@@ -42,6 +43,14 @@ def test_a_network_that_the_gate_refuses_is_a_result_and_no_version(daemon: Any)
 def test_a_second_daemon_is_refused(daemon: Any, second: Any) -> None:
     assert "another trainer works on" in second(daemon.root, "127.0.0.1:0")
     assert "cannot listen on" in second(daemon.root / "other", daemon.address)
+
+
+def test_what_jobs_left_is_not_taken_for_rubbish_where_their_database_is_lost(second: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs/job").mkdir(parents=True)
+    (tmp_path / "trainer.db").touch()
+
+    assert "trainer.db is gone, and runs/ holds what 1 jobs left; put it back" in second(tmp_path, "127.0.0.1:0")
+    assert (tmp_path / "runs/job").is_dir()
 
 
 def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:

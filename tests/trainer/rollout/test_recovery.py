@@ -1,6 +1,7 @@
 """A kill at any point of a change leaves files that become one state again."""
 
 import asyncio
+import errno
 import os
 import shutil
 import subprocess
@@ -8,11 +9,12 @@ import sys
 
 import pytest
 
-from trainer.errors import RolloutError
+from trainer.errors import DiskFullError, RolloutError
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import RolloutState
 from trainer.serving_client import VersionState
 from trainer.versions import finish_removals, versions_on_disk
+from transport.background import in_background
 
 
 @pytest.fixture
@@ -64,6 +66,20 @@ def test_killed_in_a_write_the_half_file_goes(settings, play) -> None:
     (settings.models_config.parent / ".unfinished-rollout.json").write_text('{"stable"')
 
     assert _recover(play, settings)[0] == RolloutState(stable=2, previous=1)
+    assert not list(settings.models_config.parent.glob(".unfinished-*"))
+
+
+def test_a_full_disk_leaves_the_files_as_they_were(files, settings, monkeypatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = settings.models_config.read_text()
+    monkeypatch.setattr("trainer.durable.os.fsync", full)
+    with pytest.raises(DiskFullError):
+        files.write(RolloutState(stable=3, previous=2))
+
+    assert files.read() == RolloutState(stable=2, previous=1)
+    assert settings.models_config.read_text() == before
     assert not list(settings.models_config.parent.glob(".unfinished-*"))
 
 
@@ -145,6 +161,44 @@ def test_without_its_stable_versions_serving_takes_the_newest(settings, add_vers
     assert play(scene) == RolloutState(stable=1)
 
 
+@pytest.mark.usefixtures("files")
+def test_a_label_leaves_a_version_that_is_removed_by_hand(settings, serving, play) -> None:
+    serving.start()
+    shutil.rmtree(settings.model_dir / "2")
+
+    async def scene(rollout, client):
+        async with in_background(rollout.keep()), asyncio.timeout(10):
+            while await client.version_labelled("stable") != 1:  # noqa: ASYNC110  in another process
+                await asyncio.sleep(0.02)
+        return rollout.state
+
+    assert play(scene) == RolloutState(stable=1)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_disk_that_comes_late_finds_what_was_decided(settings, play) -> None:
+    current = settings.models_config.read_text()
+    settings.model_dir.rename(settings.model_dir.with_name("away"))
+
+    assert _recover(play, settings)[0] == RolloutState(stable=2, previous=1)
+    settings.model_dir.with_name("away").rename(settings.model_dir)
+    assert _recover(play, settings) == (RolloutState(stable=2, previous=1), current)
+
+
+@pytest.mark.usefixtures("files")
+def test_what_cannot_be_looked_after_is_told_once(settings, play, monkeypatch, caplog) -> None:
+    monkeypatch.setattr("trainer.rollout._LOOK_S", 0.01)
+    settings.rollout_state.write_bytes(b"\xff")
+
+    async def scene(rollout, _client):
+        async with in_background(rollout.keep()):
+            await asyncio.sleep(0.2)
+
+    play(scene)
+    assert len(caplog.records) == 1
+    assert "rollout.json is damaged" in caplog.records[0].problem
+
+
 def test_serving_starts_with_a_config_that_is_under_way(files, settings) -> None:
     """A serving that restarts in the middle of a rollout must not take the version from it."""
     files.write(RolloutState(stable=2, previous=1), {3})
@@ -180,10 +234,10 @@ def test_the_command_writes_the_config_that_serving_starts_with(settings, add_ve
 
 
 def test_a_damaged_state_is_not_guessed_at(files, settings) -> None:
-    settings.rollout_state.write_text('{"stable":')
-
-    with pytest.raises(RolloutError, match=r"rollout\.json is damaged"):
-        files.read()
+    for damaged in (b'{"stable":', b'{"stable": "none"}', b"[]", b"\xff"):
+        settings.rollout_state.write_bytes(damaged)
+        with pytest.raises(RolloutError, match=r"rollout\.json is damaged"):
+            files.read()
 
 
 @pytest.mark.usefixtures("files")
