@@ -11,7 +11,7 @@ BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class CalibrationBins:
     """The bins that hold slices, in the order of their probabilities.
 
     Attributes:
@@ -27,14 +27,14 @@ class Reliability:
     tumor_share: NDArray[np.float64]
 
 
-def reliability(probabilities: NDArray[Any], truth: NDArray[np.bool_]) -> Reliability:
+def calibration_bins(probabilities: NDArray[Any], truth: NDArray[np.bool_]) -> CalibrationBins:
     """Compares P(tumor), (N,), with the share of tumors, bin by bin.
 
     Source: the reliability diagram of DeGroot and Fienberg, "The Comparison and Evaluation of Forecasters" (1983).
     """
     names, members, slices = np.unique(_bins(probabilities), return_inverse=True, return_counts=True)
     probability = np.bincount(members, probabilities) / slices
-    return Reliability(names, slices.astype(np.int64), probability, np.bincount(members, truth) / slices)
+    return CalibrationBins(names, slices.astype(np.int64), probability, np.bincount(members, truth) / slices)
 
 
 def expected_calibration_errors(

@@ -20,6 +20,7 @@ from trainer.evaluate import Candidate, evaluate, predict_split
 from trainer.figures import Evaluation
 from trainer.fitting import OnEpoch
 from trainer.record import read_record, write_record
+from trainer.run_directory import CANDIDATE
 from trainer.split import fold_numbers
 from trainer.train import train
 
@@ -70,7 +71,7 @@ def cross_validate(
         if not is_kept:
             train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch, lambda *_: None)
             held_out = _part(data, numbers == fold)
-            outputs = predict_split(Candidate(run_dir / "candidate"), held_out, lambda *_: None)
+            outputs = predict_split(Candidate(run_dir / CANDIDATE), held_out, lambda *_: None)
             write_record(path, evaluate(outputs, held_out.labels))
         yield read_record(path, Evaluation), is_kept
 

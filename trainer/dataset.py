@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainer.durable import UNFINISHED
 from trainer.errors import DatasetError, TooFewSlicesError
 from trainer.grouping import near_duplicate_groups
 from trainer.ingest import Ingested, ingest
@@ -29,7 +30,7 @@ TEST_SHARE = 0.16
 """Of the near-duplicate groups that become the test split."""
 
 _BLOCK = 256
-_UNFINISHED = ".unfinished-data-set-"
+_UNFINISHED = f"{UNFINISHED}data-set-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFINISHED = ".unfinished-"
+"""Prefix of what is being written, and cleared away where that was broken off. Serving takes numbers alone."""
+
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
@@ -41,7 +44,7 @@ def replace_files(contents: Mapping[Path, str]) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    return path.with_name(f".unfinished-{path.name}")
+    return path.with_name(f"{UNFINISHED}{path.name}")
 
 
 def sync(path: Path) -> None:

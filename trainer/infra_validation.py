@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from trainer.durable import UNFINISHED
 from trainer.errors import RolloutError, ServingUnavailableError
 from trainer.leash import leashed
 from trainer.replay import replay
@@ -40,7 +41,7 @@ def infra_validate(version_dir: Path, scratch_dir: Path, timeout_s: float = 120.
     Returns:
       Why the version must not serve, as sentences; empty where it may.
     """
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=scratch_dir) as base_path:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=scratch_dir) as base_path:
         Path(base_path, str(_VERSION)).symlink_to(version_dir.absolute(), target_is_directory=True)
         return asyncio.run(_validated(base_path, version_dir, timeout_s))
 

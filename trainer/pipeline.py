@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.architectures import architecture_named
 from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
+from trainer.durable import UNFINISHED
 from trainer.evaluate import Candidate, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.gate import Decision, Thresholds, gate
@@ -24,12 +25,12 @@ from trainer.record import read_record, write_record
 from trainer.replay import GOLDEN_REQUESTS
 from trainer.report.answers import Answers
 from trainer.rollout_files import RolloutFiles
-from trainer.run_directory import remove
+from trainer.run_directory import CANDIDATE, remove
 from trainer.settings import TrainerSettings
 from trainer.shared_files import share
 from trainer.sources import DirectorySource, ZipSource
 from trainer.train import Training, train
-from trainer.versions import UNFINISHED, published_by, versions_on_disk
+from trainer.versions import published_by, versions_on_disk
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -62,7 +63,7 @@ class Pipeline:
         self._order = order
         self._report = report
         self._run_dir = settings.runs_dir / operation_id
-        self._candidate_dir = self._run_dir / "candidate"
+        self._candidate_dir = self._run_dir / CANDIDATE
         self._epoch = 0
         self._metrics: EpochMetrics | None = None
 

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from trainer.durable import sync
+from trainer.durable import UNFINISHED, sync
 from trainer.errors import PublicationError
 from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
@@ -22,7 +22,7 @@ from trainer.report.intervals import measure
 from trainer.report.page import report_page
 from trainer.shortcuts import shortcuts
 from trainer.train import Training
-from trainer.versions import MODEL_CARD, REPORT, UNFINISHED, lineage, versions_on_disk
+from trainer.versions import MODEL_CARD, REPORT, lineage, versions_on_disk
 
 
 def publish(

@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection
 
 from trainer import run_directory
 from trainer.child import run_child
+from trainer.durable import UNFINISHED
 from trainer.errors import DiskFullError, ServingUnavailableError
 from trainer.operation import Operation, Outcome, Progress
 from trainer.reports import Task
 from trainer.rollout import Rollout
 from trainer.settings import TrainerSettings
-from trainer.versions import UNFINISHED, published_by, remove_unfinished, remove_version, versions_on_disk
+from trainer.versions import published_by, remove_unfinished, remove_version, versions_on_disk
 
 
 class Retraining:

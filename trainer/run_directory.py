@@ -15,6 +15,12 @@ from trainer.errors import TrainerError
 LOG = "log.txt"
 """What the job's process says on stderr."""
 
+CANDIDATE = "candidate"
+"""The SavedModel."""
+
+TRAINING = "training.json"
+"""How it was fitted."""
+
 _LOCK = "lock"
 _KEPT = {LOG, "tensorboard"}
 _EVICTION_TIMEOUT_S = 10.0

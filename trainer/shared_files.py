@@ -5,6 +5,8 @@ import shutil
 import uuid
 from pathlib import Path
 
+from trainer.durable import UNFINISHED
+
 
 def share(file: Path, target: Path) -> None:
     """Puts a file in the place of another, in one step, and leaves it where it is.
@@ -12,7 +14,7 @@ def share(file: Path, target: Path) -> None:
     Nothing is copied unless they lie on different file systems.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".unfinished-{uuid.uuid4().hex}")
+    unfinished = target.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
     try:
         try:
             os.link(file, unfinished)

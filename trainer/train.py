@@ -19,6 +19,7 @@ from trainer.kept_network import KeptNetwork
 from trainer.known_slices import TRAIN_HASHES, write_hashes
 from trainer.npz import allocate_pixels
 from trainer.progress_bar import OnProgress
+from trainer.run_directory import CANDIDATE
 from trainer.servable import export
 from trainer.split import held_out_rows
 
@@ -137,9 +138,9 @@ def _completed(fitted: _Fitted, split: Split, material: Material, run_dir: Path)
     network, critic = fitted.network, fitted.critic
     train_outputs = _outputs(network, critic, material, material.train_rows)
     calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
-    shutil.rmtree(run_dir / "candidate", ignore_errors=True)  # half of one, where a run was broken off here
-    export(network, critic, calibration, fitted.architecture.input_spec, run_dir / "candidate")
-    write_hashes(run_dir / "candidate" / TRAIN_HASHES, split.images)
+    shutil.rmtree(run_dir / CANDIDATE, ignore_errors=True)  # half of one, where a run was broken off here
+    export(network, critic, calibration, fitted.architecture.input_spec, run_dir / CANDIDATE)
+    write_hashes(run_dir / CANDIDATE / TRAIN_HASHES, split.images)
     (run_dir / "pixels.npy").unlink()
     return Training(
         architecture=fitted.architecture.name,

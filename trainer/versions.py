@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.durable import UNFINISHED
 from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError
 from trainer.figures import Evaluation
 
@@ -15,9 +16,6 @@ MODEL_CARD = Path("assets.extra", "model_card.json")
 
 REPORT = Path("assets.extra", "report.html")
 """Where the report of its training lies."""
-
-UNFINISHED = ".unfinished-"
-"""Prefix of a version that is being written; serving takes only numbers for versions."""
 
 _REMOVED = ".removed-"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.calibration_error import BINS, brier_scores, expected_calibration_errors, reliability
+from trainer.calibration_error import BINS, brier_scores, calibration_bins, expected_calibration_errors
 
 # Bins are 1/15 wide: two slices in the first, one in the sixth, two in the last.
 _PROBABILITIES = np.array([0.02, 0.04, 0.35, 0.95, 1.0])
@@ -12,7 +12,7 @@ _ONCE = np.ones((1, 5))
 
 
 def test_bins_compare_what_was_said_with_what_was() -> None:
-    bins = reliability(_PROBABILITIES, _TRUTH)
+    bins = calibration_bins(_PROBABILITIES, _TRUTH)
 
     assert bins.bins.tolist() == [0, 5, 14]
     assert bins.slices.tolist() == [2, 1, 2]
@@ -28,7 +28,7 @@ def test_the_calibration_error_is_the_mean_gap_over_the_slices() -> None:
 def test_error_and_diagram_tell_the_same() -> None:
     rng = np.random.default_rng(0)
     probabilities, truth = rng.random(200), rng.random(200) < 0.4
-    bins = reliability(probabilities, truth)
+    bins = calibration_bins(probabilities, truth)
     gaps = np.abs(bins.probability - bins.tumor_share) @ bins.slices / 200
 
     assert len(bins.bins) == BINS

@@ -200,7 +200,7 @@ def test_a_number_that_another_version_takes_meanwhile_costs_no_training(
     version = publish(run[1] / "candidate", model_dir, run[0], evaluation, answers, _SOURCE, 0)
 
     assert version == 2
-    assert json.loads((model_dir / "2/assets.extra/model_card.json").read_text())["version"] == 2
+    assert json.loads((model_dir / "2/assets.extra/model_card.json").read_text())["model_version"] == 2
     assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
 
 

@@ -18,7 +18,7 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
     from trainer.evaluate import Candidate, predict_split
     from trainer.evaluate import evaluate as figures_of
     from trainer.known_slices import require_unseen, seen_among
-    from trainer.run_directory import in_use
+    from trainer.run_directory import CANDIDATE, in_use
     from trainer.versions import require_version
 
     if version:
@@ -26,7 +26,7 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
         directory = settings.model_dir / str(version)
     else:
         click.get_current_context().with_resource(in_use(settings.run_dir))
-        directory = settings.run_dir / "candidate"
+        directory = settings.run_dir / CANDIDATE
     split = load_split(settings.test_npz)
     if not version:
         require_unseen(directory, split.images)

@@ -31,11 +31,11 @@ def publish(
     from trainer.record import read_record
     from trainer.report.by_hand import answers_by_hand
     from trainer.rollout_files import RolloutFiles
-    from trainer.run_directory import in_use
+    from trainer.run_directory import CANDIDATE, TRAINING, in_use
     from trainer.train import Training
 
     click.get_current_context().with_resource(in_use(settings.run_dir))
-    training = read_record(settings.run_dir / "training.json", Training)
+    training = read_record(settings.run_dir / TRAINING, Training)
     stable = RolloutFiles(settings).read().stable or 0
     if stable:
         others = ((f"version {stable}, stable before", settings.model_dir / str(stable)), *others)
@@ -44,11 +44,11 @@ def publish(
         raise click.UsageError("give each --compare a name of its own")
     with bar_of("slices") as bar:
         answers = answers_by_hand(settings, compared, bar)
-    require_unseen(settings.run_dir / "candidate", answers.split.images)
+    require_unseen(settings.run_dir / CANDIDATE, answers.split.images)
     evaluation = figures_of(answers.outputs, answers.split.labels)
     source = DataSource(data_source, data_licence)
     version = publication.publish(
-        settings.run_dir / "candidate", settings.model_dir, training, evaluation, answers, source, stable
+        settings.run_dir / CANDIDATE, settings.model_dir, training, evaluation, answers, source, stable
     )
     click.echo(f"published {settings.model_name} version {version}, which no gate has held against the stable one")
     click.echo(f"make it stable with: braintumor promote {version}")

@@ -12,15 +12,15 @@ from trainer.settings import TrainerSettings
 @click.pass_obj
 def refit(settings: TrainerSettings, version: int, keep_critic: bool) -> None:
     """Keeps the network of a VERSION, and fits domain critic and calibration anew beside it."""
-    from trainer import train as fitting
     from trainer.dataset import load_split
     from trainer.kept_network import KeptNetwork
     from trainer.record import write_record
-    from trainer.run_directory import renewed
+    from trainer.run_directory import TRAINING, renewed
+    from trainer.train import refit as refitted
 
     kept = KeptNetwork.of_version(settings.model_dir, version)
     split = load_split(settings.train_npz)
     with renewed(settings.run_dir) as run_dir, bar_of("epoch") as bar:
-        training = fitting.refit(split, kept, run_dir, bar, keep_critic=keep_critic)
-        write_record(run_dir / "training.json", training)
+        training = refitted(split, kept, run_dir, bar, keep_critic=keep_critic)
+        write_record(run_dir / TRAINING, training)
     click.echo(f"kept the network of version {version}, temperature {training.temperature:.3f}")

@@ -24,12 +24,12 @@ from trainer.settings import TrainerSettings
 @click.pass_obj
 def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) -> None:
     """Fits an architecture on the training split."""
-    from trainer import train as fitting
     from trainer.architectures import architecture_named
     from trainer.dataset import load_split
     from trainer.figures import EpochMetrics
     from trainer.record import write_record
-    from trainer.run_directory import renewed
+    from trainer.run_directory import TRAINING, renewed
+    from trainer.train import train as trained
 
     chosen, split = architecture_named(architecture), load_split(settings.train_npz)
     total = epochs or chosen.recipe.epochs
@@ -43,7 +43,7 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
         def on_critic(done: int, of: int) -> None:
             bar.write(f"domain critic, epoch {done}/{of}", file=sys.stdout)
 
-        training = fitting.train(split, chosen, epochs, seed, run_dir, on_epoch, on_critic)
-        write_record(run_dir / "training.json", training)
+        training = trained(split, chosen, epochs, seed, run_dir, on_epoch, on_critic)
+        write_record(run_dir / TRAINING, training)
         shutil.rmtree(run_dir / "checkpoint")
     click.echo(f"kept epoch {training.kept_epoch + 1}, temperature {training.temperature:.3f}")

@@ -10,6 +10,7 @@ from trainer.evaluate import Candidate, predict_split
 from trainer.progress_bar import OnProgress
 from trainer.record import read_record
 from trainer.report.answers import Answers
+from trainer.run_directory import CANDIDATE
 from trainer.settings import TrainerSettings
 
 
@@ -25,7 +26,7 @@ def answers_by_hand(settings: TrainerSettings, others: Mapping[str, Path], progr
       NpzError: no test split is stored.
     """
     split = load_split(settings.test_npz)
-    directories = [settings.run_dir / "candidate", *others.values()]
+    directories = [settings.run_dir / CANDIDATE, *others.values()]
     parts = []
     for number, directory in enumerate(directories):
         so_far = partial(_overall, progress, number * len(split.labels), len(directories))

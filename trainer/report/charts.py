@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer.calibration_error import BINS, reliability
+from trainer.calibration_error import BINS, calibration_bins
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.reliability import Reliability
 from trainer.report.answers import Answers
@@ -63,7 +63,7 @@ def threshold_charts(answers: Answers, evaluation: Evaluation) -> str:
 
 def calibration_charts(answers: Answers, error: float, brier: float) -> str:
     """Draws the reliability diagram, and how many slices each of its bins holds."""
-    bins = reliability(answers.probabilities, answers.truth)
+    bins = calibration_bins(answers.probabilities, answers.truth)
     radii = _SMALLEST_DOT + _DOT_GROWTH * np.sqrt(bins.slices / bins.slices.max())
     return chart(
         f"Reliability, ECE {error:.4f}, Brier score {brier:.4f}",
