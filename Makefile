@@ -1,7 +1,18 @@
-# make run    the whole service on this machine        make test   every check that CI has
-# make bench  load generator, figures as ratios        make model ZIP=…  the shipped model again, from its data
-# make overload  ten times too much load             make soak   half an hour of mixed load with rollouts
-# make chaos  kills at random moments of 30 jobs       make fuzz   100,000 hostile images and requests
+# make run           the whole service on this machine
+# make test          what CI runs: ruff, mypy, import-linter, stubs, buf, pytest
+# make format        the code as ruff writes it
+# make generate      the stubs again, from protos/
+# make bench         load generator, figures as ratios
+# make overload      what is left of the service at ten times the load that it can bear
+# make soak          half an hour of mixed load with trainings and rollouts: does anything grow, does any call fail
+# make chaos         kills at random moments of 30 jobs
+# make fuzz          100,000 hostile images and requests; a slice of it is among the tests
+# make model ZIP=…   the shipped model again, from its data
+# make requirements  the pinned, hashed requirements again, from requirements/*.in
+# make licences      the table in requirements/LICENCES.md again
+# make sbom          what the images are made of, as CycloneDX in build/
+# make audit         known weaknesses of all that is pinned; asks a database on the network, so neither tests nor CI run it
+# make clean         removes what was installed and made
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := .venv/.installed-run

@@ -3,7 +3,7 @@
 import asyncio
 
 from trainer.child import run_child
-from trainer.errors import ModelVersionNotFoundError, NpzError, QueueFullError
+from trainer.errors import NpzError, QueueFullError
 from trainer.figures import Evaluation
 from trainer.reports import Task
 from trainer.rollout import Rollout
@@ -34,9 +34,7 @@ class Evaluator:
           NpzError: no test split is stored.
           QueueFullError: too many callers wait for their turn.
         """
-        chosen = version or self._rollout.state.stable
-        if chosen is None:
-            raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
+        chosen = self._rollout.chosen(version)
         require_version(self._settings.model_dir, chosen)
         if not self._settings.test_npz.exists():
             raise NpzError("no test split is stored; a retraining job makes one, or python -m trainer build-dataset")

@@ -9,6 +9,7 @@ from observability import tracing
 from trainer.errors import (
     DiskFullError,
     InvalidFieldError,
+    ModelVersionNotFoundError,
     NoPreviousVersionError,
     RolloutError,
     ServingUnavailableError,
@@ -60,6 +61,13 @@ class Rollout:
     def state(self) -> RolloutState:
         """What was decided last; raises RolloutError where its file is damaged."""
         return self._files.read()
+
+    def chosen(self, version: int) -> int:
+        """Returns the version that callers mean, 0 being the stable one; raises ModelVersionNotFoundError where none is."""
+        chosen = version or self.state.stable
+        if chosen is None:
+            raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
+        return chosen
 
     async def recover(self) -> None:
         """Ends what a kill interrupted, and forgets versions that are gone. To be called first of all at a start."""

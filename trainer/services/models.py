@@ -12,7 +12,7 @@ from braintumor.v1 import model_service_pb2 as pb2
 from braintumor.v1 import trainer_service_pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceServicer
 
-from trainer.errors import ModelVersionNotFoundError, ServingRefusedError, ServingUnavailableError
+from trainer.errors import ServingRefusedError, ServingUnavailableError
 from trainer.rollout import Rollout
 from trainer.rollout_state import RolloutState
 from trainer.services.paging import first_of_page, size_of_page
@@ -62,11 +62,11 @@ class ModelServicer(ModelServiceServicer):
         self, request: pb2.GetModelVersionRequest, context: _Context
     ) -> pb2.GetModelVersionResponse:
         """Describes one version, the stable one where none is named."""
-        return pb2.GetModelVersionResponse(model_version=await self._described(self._chosen(request.version)))
+        return pb2.GetModelVersionResponse(model_version=await self._described(self._rollout.chosen(request.version)))
 
     async def GetModelReport(self, request: pb2.GetModelReportRequest, context: _Context) -> pb2.GetModelReportResponse:
         """Returns the report of one version, of the stable one where none is named."""
-        version = self._chosen(request.version)
+        version = self._rollout.chosen(request.version)
         html = await asyncio.to_thread(read_report, self._model_dir, version)
         return pb2.GetModelReportResponse(html=html, model_version=version)
 
@@ -88,12 +88,6 @@ class ModelServicer(ModelServiceServicer):
         if request.percent == 0:
             return pb2.SetCanaryResponse()
         return pb2.SetCanaryResponse(model_version=await self._described(request.version))
-
-    def _chosen(self, version: int) -> int:
-        chosen = version or self._rollout.state.stable
-        if chosen is None:
-            raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
-        return chosen
 
     async def _described(self, version: int) -> pb2.ModelVersion:
         record = read_version(self._model_dir, version)
