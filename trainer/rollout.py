@@ -63,7 +63,11 @@ class Rollout:
         return self._files.read()
 
     def chosen(self, version: int) -> int:
-        """Returns the version that callers mean, 0 being the stable one; raises ModelVersionNotFoundError where none is."""
+        """Returns the version that callers mean by a number, where 0 is the stable one.
+
+        Raises:
+          ModelVersionNotFoundError: none is stable.
+        """
         chosen = version or self.state.stable
         if chosen is None:
             raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
