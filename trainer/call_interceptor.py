@@ -13,11 +13,8 @@ from observability import request_id
 from trainer.errors import MalformedRequestError, MethodUnknownError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
+from transport.status import CODES, DETAILS_KEY
 from transport.unknown_method import UNKNOWN_METHOD
-
-_DETAILS_KEY = "grpc-status-details-bin"
-
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only
 
@@ -95,6 +92,4 @@ async def _mapped(context: Any, offered_id: str | bytes | None) -> AsyncIterator
         raise  # what gRPC raises itself tells of a call that has ended already
     except Exception as err:  # noqa: BLE001 whatever goes wrong becomes a status
         status = to_status(err)
-        await context.abort(
-            _CODES[status.code], status.message, (*metadata, (_DETAILS_KEY, status.SerializeToString()))
-        )
+        await context.abort(CODES[status.code], status.message, (*metadata, (DETAILS_KEY, status.SerializeToString())))

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+from transport.status import CODES
 
 
 def status_name(context: grpc.aio.ServicerContext[Any, Any], error: BaseException | None) -> str:
@@ -22,4 +22,4 @@ def status_name(context: grpc.aio.ServicerContext[Any, Any], error: BaseExceptio
         return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= 0 else "CANCELLED"
     code = context.code()
     number = code.value[0] if isinstance(code, grpc.StatusCode) else code
-    return _NAMES.get(number or 0, "UNKNOWN")
+    return CODES.get(number or 0, grpc.StatusCode.UNKNOWN).name

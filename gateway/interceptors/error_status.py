@@ -9,10 +9,9 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway.interceptors.around import AroundInterceptor
 from gateway.status import to_status
+from transport.status import CODES, DETAILS_KEY
 
-_DETAILS_KEY = "grpc-status-details-bin"
 _PUSHBACK_KEY = "grpc-retry-pushback-ms"
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class ErrorStatusInterceptor(AroundInterceptor):
@@ -37,9 +36,9 @@ class _Mapped:
         if not isinstance(error, Exception) or isinstance(error, grpc.aio.BaseError):
             return
         status = to_status(error)
-        told = (_DETAILS_KEY, status.SerializeToString()), *_pushback(status, self._context.time_remaining())
+        told = (DETAILS_KEY, status.SerializeToString()), *_pushback(status, self._context.time_remaining())
         metadata = (*self._context.trailing_metadata(), *told)
-        await self._context.abort(_CODES[status.code], status.message, metadata)
+        await self._context.abort(CODES[status.code], status.message, metadata)
 
 
 def _pushback(status: status_pb2.Status, remaining_s: float | None) -> tuple[tuple[str, str], ...]:

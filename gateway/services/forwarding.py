@@ -10,17 +10,16 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import status_pb2
 
 from gateway import caller
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
-from gateway.status import ERROR_DOMAIN
 from observability import request_id, tracing
+from transport.status import DETAILS_KEY, status_of
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
-_DETAILS_KEY = "grpc-status-details-bin"
 _UNBOUNDED = {"google.longrunning.Operations.WaitOperation"}
 """Methods that by nature take as long as a job does; those that stream are no other."""
 
@@ -162,7 +161,7 @@ def _metadata(context: _Context) -> _Metadata:
 def _hand_back(metadata: Any, context: _Context) -> None:
     """Adds the trainer's trailing metadata to the call's own, which has the request id."""
     own = context.trailing_metadata() or ()
-    taken = {_DETAILS_KEY, *(key for key, _ in own)}
+    taken = {DETAILS_KEY, *(key for key, _ in own)}
     context.set_trailing_metadata((*own, *((key, value) for key, value in metadata or () if key not in taken)))
 
 
@@ -179,14 +178,12 @@ def _error(err: grpc.aio.AioRpcError, context: _Context) -> Exception:
             return TrainerUnavailableError("The trainer cannot be reached.")
         case code:
             _logger.warning("trainer cannot answer", extra={"status": code.name, "problem": err.details()})
-            status = status_pb2.Status(code=code.value[0], message="The trainer cannot answer this call.")
-            status.details.add().Pack(error_details_pb2.ErrorInfo(reason=code.name, domain=ERROR_DOMAIN))
-            return ForwardedError(status)
+            return ForwardedError(status_of(code, code.name, "The trainer cannot answer this call."))
 
 
 def _told(err: grpc.aio.AioRpcError) -> status_pb2.Status | None:
     """Returns the trainer's own word; None where there is none that goes with how the call ended."""
-    details = dict(err.trailing_metadata() or ()).get(_DETAILS_KEY)
+    details = dict(err.trailing_metadata() or ()).get(DETAILS_KEY)
     if not isinstance(details, bytes):
         return None
     try:

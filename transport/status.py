@@ -1,0 +1,48 @@
+"""google.rpc.Status with its details, as gateway and trainer tell their callers what went wrong."""
+
+import math
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+
+ERROR_DOMAIN = "braintumor"
+"""ErrorInfo.domain of every error."""
+
+DETAILS_KEY = "grpc-status-details-bin"
+"""Metadata key of a status with its details."""
+
+CODES = {code.value[0]: code for code in grpc.StatusCode}
+"""Codes by their number, which is what a status has."""
+
+
+def status_of(
+    code: grpc.StatusCode, reason: str, message: str, field: str | None = None, retry_after_s: float | None = None
+) -> status_pb2.Status:
+    """Returns a status with ErrorInfo.
+
+    Args:
+      code: of gRPC.
+      reason: stable UPPER_SNAKE name.
+      message: for the caller.
+      field: path of the field of the request that is to blame, sent as BadRequest.
+      retry_after_s: after how long a retry may help, sent as RetryInfo.
+
+    Source: AIP-193.
+    """
+    status = status_pb2.Status(code=code.value[0], message=message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN))
+    if field is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    if retry_after_s is not None:
+        delay = Duration()
+        delay.FromMilliseconds(math.ceil(retry_after_s * 1000))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    return status
+
+
+def internal(request_id: str) -> status_pb2.Status:
+    """Returns what is told of an error of no known kind: a fixed text, and the id by which the log knows more."""
+    message = f"Internal error. If it stays, report it with request id {request_id}."
+    return status_of(grpc.StatusCode.INTERNAL, "INTERNAL", message)
