@@ -1,6 +1,5 @@
 """Interceptor around every call."""
 
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from observability import request_id
 from trainer.errors import MalformedRequestError, MethodUnknownError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
+from transport.handler_kind import of_its_kind
 from transport.status import CODES, DETAILS_KEY
 from transport.unknown_method import UNKNOWN_METHOD
 
@@ -61,23 +61,18 @@ def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
 
 
 def _wrapped(behaviour: Any, parse: Callable[[Any], Any], method: str, offered_id: str | bytes | None) -> Any:
-    # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
-    if inspect.isasyncgenfunction(behaviour):
-
-        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            with ObservedCall(method, context):
-                async with _mapped(context, offered_id):
-                    async for response in behaviour(parse(request), context):
-                        yield response
-
-        return yielding
+    async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
+        with ObservedCall(method, context):
+            async with _mapped(context, offered_id):
+                async for response in behaviour(parse(request), context):
+                    yield response
 
     async def returning(request: Any, context: Any) -> Any:
         with ObservedCall(method, context):
             async with _mapped(context, offered_id):
                 return await behaviour(parse(request), context)
 
-    return returning
+    return of_its_kind(behaviour, yielding, returning)
 
 
 @asynccontextmanager

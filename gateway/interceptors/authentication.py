@@ -1,58 +1,46 @@
 """Interceptor that lets in whoever is known and may do what he asks for."""
 
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import grpc
+from typing import Any
 
 from gateway import caller
 from gateway.auth.api_keys import ApiKeys
 from gateway.auth.authenticator import Authenticator, SignedTokens
 from gateway.auth.rights import Access, access_to
-from gateway.backlog import OutlookOf
 from gateway.errors import RightMissingError
-from gateway.interceptors.around import AroundInterceptor
+from gateway.interceptors.around import BeforeInterceptor, Context
 from gateway.interceptors.wrapping import Handler, behaviour_of, made_like, with_requests
 from gateway.settings import JwtSettings, Settings
 
-_Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
+class AuthenticationInterceptor(BeforeInterceptor):
+    """Checks tokens and rights.
 
-class AuthenticationInterceptor(AroundInterceptor):
-    """Checks tokens and rights where the settings name API keys or an issuer, and lets everybody in where not.
-
-    Raises:
-      UnusableFileError: the keys that they name cannot be used.
+    Args:
+      authenticator: tells who calls.
     """
 
-    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
-        super().__init__(settings, outlook)
-        self._authenticator = _authenticator(settings)
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that asks at the beginning, and again for each request of a stream."""
-        if self._authenticator is None or access_to(method) is Access.OPEN:
+        if access_to(method) is Access.OPEN:
             return handler
         # One request looks like a stream of them by now: see ReceivingInterceptor.
         if handler.request_streaming and handler.response_streaming:
 
-            async def checked(requests: AsyncIterator[Any], context: _Context) -> AsyncIterator[Any]:
+            async def checked(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
                 async for request in requests:
-                    await self._check(method, context)
+                    await self.before(method, context)
                     yield request
 
             handler = made_like(handler, with_requests(checked, behaviour_of(handler)), handler.request_deserializer)
         return super().wrap(method, handler)
 
-    def around(self, method: str, context: _Context) -> AbstractAsyncContextManager[None]:
+    async def before(self, method: str, context: Context) -> None:
         """Makes the name of a caller who is known the call's, and refuses one who may not make it."""
-        return _Checked(self._check(method, context))
-
-    async def _check(self, method: str, context: _Context) -> None:
-        if self._authenticator is None:
-            raise AssertionError("handlers are wrapped only where there is one")
         identity = await self._authenticator.identify(context.invocation_metadata() or ())
         caller.current.set(identity.name)
         access = access_to(method)
@@ -62,18 +50,12 @@ class AuthenticationInterceptor(AroundInterceptor):
             )
 
 
-class _Checked:
-    def __init__(self, check: Coroutine[Any, Any, None]) -> None:
-        self._check = check
+def authenticator_of(settings: Settings) -> Authenticator | None:
+    """Returns what tells callers by the API keys or the issuer that the settings name; None where they name neither.
 
-    async def __aenter__(self) -> None:
-        await self._check
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-
-def _authenticator(settings: Settings) -> Authenticator | None:
+    Raises:
+      UnusableFileError: the keys cannot be used.
+    """
     if settings.api_keys is None and settings.jwt is None:
         return None
     api_keys = ApiKeys(settings.api_keys) if settings.api_keys else None

@@ -2,32 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from typing import Any
-
-import grpc
 
 from gateway import caller
 from gateway.auth.rights import Access, access_to
-from gateway.backlog import OutlookOf
 from gateway.caller_rate import CallerRate
 from gateway.errors import CallerRateExceededError
-from gateway.interceptors.around import AroundInterceptor
+from gateway.interceptors.around import BeforeInterceptor, Context
 from gateway.interceptors.wrapping import Handler, behaviour_of, made_like, with_requests
-from gateway.settings import Settings
 
 
-class CallerRateInterceptor(AroundInterceptor):
+class CallerRateInterceptor(BeforeInterceptor):
     """Takes a token for each call, and another kind for each image of a stream. Probes need none.
 
     A call that finds none is refused before its request is read. A stream waits: it is not read from meanwhile. It
     takes every token of its kind as soon as it is there, so calls have their own.
+
+    Args:
+      rate: tokens of a kind in a second, 0 for no limit.
+      burst: tokens of a kind that are kept at most.
     """
 
-    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
-        super().__init__(settings, outlook)
-        self._limit = settings.caller_rate
-        self._calls, self._images = (CallerRate(settings.caller_rate, settings.caller_burst) for _ in range(2))
+    def __init__(self, rate: float, burst: float) -> None:
+        self._limit = rate
+        self._calls, self._images = CallerRate(rate, burst), CallerRate(rate, burst)
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that asks for tokens; the same one where there is no limit."""
@@ -38,9 +36,13 @@ class CallerRateInterceptor(AroundInterceptor):
             handler = made_like(handler, paced, handler.request_deserializer)
         return super().wrap(method, handler)
 
-    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    async def before(self, method: str, context: Context) -> None:
         """Refuses a call whose caller has no token left."""
-        return _Counted(self._calls, self._limit)
+        name = caller.current.get()
+        if wait_s := self._calls.take(name):
+            raise CallerRateExceededError(
+                f"{name} has made more than {self._limit:g} calls a second; slow down.", retry_after_s=wait_s
+            )
 
     async def _paced(self, requests: AsyncIterator[Any], _: object) -> AsyncIterator[Any]:
         async for request in requests:
@@ -51,19 +53,3 @@ class CallerRateInterceptor(AroundInterceptor):
                 self._images.give_back(name)
                 raise
             yield request
-
-
-class _Counted:
-    def __init__(self, rate: CallerRate, limit: float) -> None:
-        self._rate = rate
-        self._limit = limit
-
-    async def __aenter__(self) -> None:
-        name = caller.current.get()
-        if wait_s := self._rate.take(name):
-            raise CallerRateExceededError(
-                f"{name} has made more than {self._limit:g} calls a second; slow down.", retry_after_s=wait_s
-            )
-
-    async def __aexit__(self, *_: object) -> None:
-        pass

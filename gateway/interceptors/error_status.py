@@ -2,12 +2,11 @@
 
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway.interceptors.around import AroundInterceptor
+from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.status import to_status
 from transport.status import CODES, DETAILS_KEY
 
@@ -17,13 +16,13 @@ _PUSHBACK_KEY = "grpc-retry-pushback-ms"
 class ErrorStatusInterceptor(AroundInterceptor):
     """The one place where exceptions leave the process: as `gateway.status` words them."""
 
-    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
         """Ends the call with a status where its handler raises."""
         return _Mapped(context)
 
 
 class _Mapped:
-    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
 
     async def __aenter__(self) -> None:

@@ -1,6 +1,5 @@
 """Interceptor that reads the request of each call that has one, and of Predict only where there is room for it."""
 
-import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviou
 from gateway.receiving import Receiving
 from gateway.room import Room
 from gateway.settings import Settings
+from transport.handler_kind import of_its_kind
 
 _PREDICT = "/braintumor.v1.ClassifierService/Predict"
 
@@ -20,10 +20,14 @@ class ReceivingInterceptor(WrappingInterceptor):
 
     To gRPC these methods take a stream of requests, which is the same on the wire. So of a call that is refused no more
     is taken in than was on its way already. Streams need it not: one that is not read from waits by itself.
+
+    Args:
+      settings: how much room there is, how long a request may take, and a call.
+      outlook: of an image that comes now.
     """
 
     def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
-        super().__init__(settings, outlook)
+        self._settings = settings
         self._admission = Admission(Room(settings.max_queued_images, settings.max_queued_bytes), outlook)
         self._receiving = Receiving(settings.receive_timeout_s)
 
@@ -32,15 +36,11 @@ class ReceivingInterceptor(WrappingInterceptor):
         if handler.request_streaming:
             return handler
         behaviour = behaviour_of(handler)
-        # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
-        if inspect.isasyncgenfunction(behaviour):
 
-            async def yielding(_: object, context: Any) -> AsyncIterator[Any]:
-                data = await self._received(context)
-                async for response in behaviour(data, context):
-                    yield response
-
-            return made_reading(handler, yielding)
+        async def yielding(_: object, context: Any) -> AsyncIterator[Any]:
+            data = await self._received(context)
+            async for response in behaviour(data, context):
+                yield response
 
         async def returning(_: object, context: Any) -> Any:
             return await behaviour(await self._received(context), context)
@@ -51,7 +51,9 @@ class ReceivingInterceptor(WrappingInterceptor):
             with self._admission.admitted(len(data)):
                 return await behaviour(data, context)
 
-        return made_reading(handler, admitted if method == _PREDICT else returning)
+        if method == _PREDICT:
+            return made_reading(handler, admitted)
+        return made_reading(handler, of_its_kind(behaviour, yielding, returning))
 
     async def _received(self, context: Any) -> bytes:
         return await self._receiving.message(context, caller.current.get())

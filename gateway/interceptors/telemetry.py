@@ -9,7 +9,6 @@ import grpc
 from prometheus_client import Counter
 
 from gateway import caller
-from gateway.backlog import OutlookOf
 from gateway.interceptors.around import AroundInterceptor
 from gateway.settings import Settings
 from gateway.telemetry import call, metrics
@@ -22,8 +21,8 @@ _access_logger = logging.getLogger("gateway.access")
 class TelemetryInterceptor(AroundInterceptor):
     """Tells of each call, when it has ended, however it has ended."""
 
-    def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
-        super().__init__(settings, outlook)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._methods: dict[str, _Method] = {}
 
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:

@@ -1,15 +1,13 @@
 """Base of interceptors that put something of their own in the place of each method's handler."""
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import grpc
 
-from gateway.backlog import OutlookOf
 from gateway.errors import MethodUnknownError
-from gateway.settings import Settings
+from transport.handler_kind import of_its_kind
 from transport.unknown_method import UNKNOWN_METHOD
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -23,15 +21,7 @@ _FACTORIES = {
 
 
 class WrappingInterceptor(ABC):
-    """Wraps each method's handler once. An instance serves one server.
-
-    Args:
-      settings: of the gateway.
-      _outlook: of an image that comes now, for those that go by it.
-    """
-
-    def __init__(self, settings: Settings, _outlook: OutlookOf) -> None:
-        self._settings = settings
+    """Wraps each method's handler once. An instance serves one server."""
 
     @abstractmethod
     def wrap(self, method: str, handler: Handler) -> Handler:
@@ -99,16 +89,12 @@ def with_requests(changed: Callable[[Any, Any], Any], behaviour: Any) -> Any:
       changed: takes it and the call's context.
       behaviour: of a handler.
     """
-    # grpc.aio asks a handler which of the two it is, so its wrapper has to be the same.
-    if inspect.isasyncgenfunction(behaviour):
 
-        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            async for response in behaviour(changed(request, context), context):
-                yield response
-
-        return yielding
+    async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
+        async for response in behaviour(changed(request, context), context):
+            yield response
 
     async def returning(request: Any, context: Any) -> Any:
         return await behaviour(changed(request, context), context)
 
-    return returning
+    return of_its_kind(behaviour, yielding, returning)

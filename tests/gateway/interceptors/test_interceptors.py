@@ -10,7 +10,7 @@ import pytest
 from gateway import caller
 from gateway.backlog import Outlook
 from gateway.errors import ServingBusyError
-from gateway.interceptors import INTERCEPTORS, Chain
+from gateway.interceptors import Chain, interceptors
 from gateway.settings import Settings
 from gateway.telemetry.metrics import REGISTRY
 from observability import request_id
@@ -69,7 +69,7 @@ async def _served():
         kind: getattr(grpc, f"{kind.removesuffix('_writing')}_rpc_method_handler")(getattr(service, kind))
         for kind in _KINDS
     }
-    server = grpc.aio.server(interceptors=[Chain([interceptor(Settings(), Outlook) for interceptor in INTERCEPTORS])])
+    server = grpc.aio.server(interceptors=[Chain(interceptors(Settings(), Outlook))])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -1,0 +1,15 @@
+"""The two kinds of functions that handle calls."""
+
+import inspect
+from typing import Any
+
+
+def of_its_kind(behaviour: Any, yielding: Any, returning: Any) -> Any:
+    """Returns what wraps a handler's function: grpc.aio asks it which of the two it is, so both have to be the same.
+
+    Args:
+      behaviour: of a handler.
+      yielding: in its place, where it is an async generator.
+      returning: in its place where not, also where it writes a stream of answers itself.
+    """
+    return yielding if inspect.isasyncgenfunction(behaviour) else returning
