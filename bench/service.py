@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from bench.processes import Server, await_true, server
 from bench.ways import MODEL_NAME
+from transport.health import is_well
 
 
 @contextmanager
@@ -42,14 +40,5 @@ def running_service(
             seen = stack.enter_context(server(relay, ready=r"Slow serving listening on (\S+)"))
         environment = {"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": seen.address}
         gateway = stack.enter_context(server(["gateway"], ready=r"Gateway listening on (\S+)", environment=environment))
-        await_true("health of the gateway is SERVING", lambda: _is_serving(gateway.address))
+        await_true("health of the gateway is SERVING", lambda: is_well(gateway.address))
         yield serving, gateway
-
-
-def _is_serving(address: str) -> bool:
-    with grpc.insecure_channel(address) as channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
-        except grpc.RpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -14,6 +14,7 @@ from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 
 from gateway.imaging import ImageArray, InputSpec, decode, preprocess
 from tfserving_api import messages
+from tfserving_api.tensors import write_array
 
 Call = Callable[[bytes], Awaitable[object]]
 Way = Callable[[str, int], AbstractAsyncContextManager[Call]]
@@ -76,11 +77,7 @@ def predict_request(images: ImageArray, input_name: str) -> Any:
     """Makes a call of images uint8 [N, H, W, C], which are preprocessed."""
     request = messages.PredictRequest()
     request.model_spec.name = MODEL_NAME
-    tensor = request.inputs[input_name]
-    tensor.dtype = messages.DT_UINT8
-    for size in images.shape:
-        tensor.tensor_shape.dim.add(size=size)
-    tensor.tensor_content = images.tobytes()
+    write_array(images, request.inputs[input_name])
     return request
 
 

@@ -122,7 +122,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 return decoding.outlook() + batcher.outlook()
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
-            port = listen(server, settings.address, settings.tls)
+            address = listen(server, settings.address, settings.tls)
             on_probes = [Chain(probe_interceptors(settings, outlook))]
             async with (
                 answering_probes(health, settings.health_address, on_probes, share_port),
@@ -130,7 +130,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             ):
                 await server.start()
                 try:
-                    yield f"{settings.address.rpartition(':')[0]}:{port}"
+                    yield address
                 finally:
                     # First the word that no more calls are welcome, then the wait for those that are here; these may
                     # still need serving and trainer, so the channels and the look at them end last.

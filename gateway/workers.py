@@ -17,6 +17,7 @@ import uvloop
 from gateway.settings import Settings
 from observability import logs
 from observability.exposition import exposed, forget, of_processes
+from transport.addresses import with_port
 from transport.errors import CannotListenError
 from transport.free import place_of, require_free
 from transport.watched import UnusableFileError
@@ -71,7 +72,7 @@ def _reserved(address: str) -> Iterator[str]:
             bound_and_not_listening.bind(place)
         except OSError as err:
             raise CannotListenError(address) from err
-        yield f"{address.rpartition(':')[0]}:{bound_and_not_listening.getsockname()[1]}"
+        yield with_port(address, bound_and_not_listening.getsockname()[1])
 
 
 class _Supervisor:

@@ -110,25 +110,25 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        async with _listening(server, settings) as port, in_background(jobs.run()), in_background(rollout.keep()):
-            yield f"{settings.address.rpartition(':')[0]}:{port}"
+        async with _listening(server, settings) as address, in_background(jobs.run()), in_background(rollout.keep()):
+            yield address
             # Whoever follows a job would hold up the drain.
             operations.stop_following()
 
 
 @contextlib.asynccontextmanager
-async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> AsyncIterator[int]:
+async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> AsyncIterator[str]:
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     async with contextlib.AsyncExitStack() as stack:
-        port = listen(server, settings.address, settings.tls)
+        address = listen(server, settings.address, settings.tls)
         await stack.enter_async_context(answering_probes(health_servicer, settings.health_address, [CallInterceptor()]))
         await server.start()
         for service in ("", *_SERVICES):
             await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
         try:
-            yield port
+            yield address
         finally:
             await health_servicer.enter_graceful_shutdown()
             await server.stop(_DRAIN_GRACE_S)

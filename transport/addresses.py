@@ -18,3 +18,8 @@ ListenAddress = Annotated[str, Field(pattern=r"^.+:\d+$"), AfterValidator(_with_
 
 MaybeListenAddress = Annotated[str, Field(pattern=r"^(.+:\d+)?$"), AfterValidator(_with_a_port_that_is)]
 """The same, or empty for nowhere."""
+
+
+def with_port(address: str, port: int) -> str:
+    """Returns "host:port" with the port that was taken."""
+    return f"{address.rpartition(':')[0]}:{port}"

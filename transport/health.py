@@ -44,9 +44,9 @@ async def answering_probes(
         return
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", int(share_port))])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    port = listen(server, address, None)
+    listening = listen(server, address, None)
     await server.start()
-    _logger.info("health is served", extra={"health_address": f"{address.rpartition(':')[0]}:{port}"})
+    _logger.info("health is served", extra={"health_address": listening})
     try:
         yield
     finally:

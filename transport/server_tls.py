@@ -4,14 +4,15 @@ from functools import partial
 
 import grpc
 
+from transport.addresses import with_port
 from transport.errors import CannotListenError
 from transport.pem import read_authorities, read_pair
 from transport.tls_settings import ServerTls
 from transport.watched import Watched
 
 
-def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> int:
-    """Opens a port of a server, and returns its number.
+def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> str:
+    """Opens a port of a server, and returns its address, "host:port"; of port 0 the one that was taken.
 
     Raises:
       CannotListenError: it cannot listen there.
@@ -19,9 +20,10 @@ def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> int:
     """
     credentials = _credentials(tls) if tls else None
     try:
-        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as err:
         raise CannotListenError(address) from err
+    return with_port(address, port)
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:

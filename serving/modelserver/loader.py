@@ -12,7 +12,7 @@ from serving.modelserver.errors import FailedPreconditionError, ServingError
 from serving.modelserver.golden import disagreement, without_golden
 from serving.modelserver.metrics import Metrics
 from serving.modelserver.openvino_engine import ConversionError, OpenVINOEngine
-from serving.modelserver.saved_model import read_meta_graph
+from serving.modelserver.saved_model import read_signatures
 from serving.modelserver.servable import Servable
 from serving.modelserver.tensorflow_engine import TensorFlowEngine
 from serving.modelserver.warmup import read_warmup_records, warm_up
@@ -44,9 +44,9 @@ class Loader:
           ServingError: it must not serve. Nothing of it stays in memory.
         """
         with self._counting_attempts(path):
-            meta_graph = read_meta_graph(path, self.tags)
+            signatures = read_signatures(path, self.tags)
             records = read_warmup_records(path) if self.enable_model_warmup else []
-            servable = self._on_engine(name, version, path, meta_graph.signatures, records)
+            servable = self._on_engine(name, version, path, signatures, records)
         try:
             self._warm_up(servable, path, records)
         except BaseException:

@@ -1,6 +1,5 @@
 """Reading of a SavedModel's signatures, without TensorFlow."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,8 @@ from tfserving_api.messages import SavedModel, SignatureDef, pool
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 
-@dataclass(frozen=True, slots=True)
-class MetaGraph:
-    """What serving needs of one MetaGraphDef: the signatures, by name; the graph itself is not kept.
-
-    `signatures` values are SignatureDef messages.
-    """
-
-    signatures: dict[str, Any]
-
-
-def read_meta_graph(path: Path, tags: frozenset[str]) -> MetaGraph:
-    """Reads the MetaGraphDef with exactly these tags, and checks that its variables are there.
+def read_signatures(path: Path, tags: frozenset[str]) -> dict[str, Any]:
+    """Returns the SignatureDefs, by name, of the MetaGraphDef with exactly these tags. Its variables have to be there.
 
     The original would load a model whose variables have not been written yet, take the good old version out
     of service, and fail every request; here it does not load.
@@ -36,7 +25,7 @@ def read_meta_graph(path: Path, tags: frozenset[str]) -> MetaGraph:
     meta_graph = _find(_read(path), tags)
     if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
         raise NotFoundError(f"The variables of the SavedModel are missing: {path / 'variables' / 'variables.index'}")
-    return MetaGraph({name: _copy(signature) for name, signature in meta_graph.signature_def.items()})
+    return {name: _copy(signature) for name, signature in meta_graph.signature_def.items()}
 
 
 def write_single_signature(path: Path, tags: frozenset[str], name: str, new_name: str, directory: Path) -> None:

@@ -164,9 +164,9 @@ from pathlib import Path
 seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event in ("socket.connect", "subprocess.Popen") else None)
 from serving.modelserver.openvino_engine import OpenVINOEngine
-from serving.modelserver.saved_model import read_meta_graph
+from serving.modelserver.saved_model import read_signatures
 path, tags = Path({str(saved_models / "images")!r}), frozenset(["serve"])
-OpenVINOEngine(path, read_meta_graph(path, tags).signatures, tags, "f32")
+OpenVINOEngine(path, read_signatures(path, tags), tags, "f32")
 print(json.dumps([seen, "tensorflow" in sys.modules]))
 """
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
