@@ -7,9 +7,6 @@ from urllib.parse import unquote
 
 _NAME = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
-METADATA_KEY = "x-caller"
-"""Metadata key under which the trainer is told the caller; what callers themselves send under it goes no further."""
-
 current: ContextVar[str] = ContextVar("caller", default="")
 """Caller of the call that the running task works for; empty outside of calls. The name that goes with the call's token
 where tokens are checked, else the one in the caller's certificate, else the host that the call comes from."""

@@ -20,14 +20,10 @@ from trainer.errors import ServingRefusedError, ServingUnavailableError
 from transport.peer_tls import connect
 from transport.tls_settings import PeerTls
 
-_OPTIONS = (
+_SIZES = (
     # Batches of 240x240x3 slices are beyond gRPC's default of 4 MiB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # gRPC waits up to two minutes between tries to connect; serving is back sooner.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
 )
 _LOOK_TIMEOUT_S = 2.0
 _PREDICT_TIMEOUT_S = 30.0
@@ -136,11 +132,8 @@ class ServingClient:
 
 
 def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
-    """Returns a channel to a gRPC target, such as "127.0.0.1:8500", that notices soon that serving is back.
-
-    Without `tls` it is plain text.
-    """
-    return connect(address, _OPTIONS, tls)
+    """Returns a channel as `connect` makes it, for messages of any length."""
+    return connect(address, _SIZES, tls)
 
 
 def _read(kind: Any, answer: bytes) -> Any:

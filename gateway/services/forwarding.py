@@ -15,6 +15,7 @@ from google.rpc import status_pb2
 from gateway import caller
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from observability import request_id, tracing
+from transport.caller_key import CALLER_KEY
 from transport.status import DETAILS_KEY, status_of
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -152,7 +153,7 @@ def _checked(answer: bytes, kind: type[Message]) -> bytes:
 
 
 def _metadata(context: _Context) -> _Metadata:
-    own = ((request_id.METADATA_KEY, request_id.current.get()), (caller.METADATA_KEY, caller.current.get()))
+    own = ((request_id.METADATA_KEY, request_id.current.get()), (CALLER_KEY, caller.current.get()))
     given = context.invocation_metadata() or ()
     passed_on = ((key, value) for key, value in given if key.startswith("x-") and key not in dict(own))
     return (*passed_on, *own, *tracing.outgoing(tracing.current.get()))
