@@ -22,7 +22,7 @@ DESCRIPTORS := tfserving_api/descriptors.binpb
 .PHONY: run help test bench overload chaos soak fuzz model format generate requirements licences sbom audit clean
 
 run: $(RUN) $(DESCRIPTORS)
-	@serving="$${SERVING_ADDRESS:-127.0.0.1:8500}"; $(BIN)/python -m transport.free \
+	@serving="$${SERVING_ADDRESS:-127.0.0.1:8500}"; $(BIN)/python -m transport.free_port \
 	  GATEWAY_ADDRESS="$${GATEWAY_ADDRESS:-127.0.0.1:50051}" TRAINER_ADDRESS="$${TRAINER_ADDRESS:-127.0.0.1:50052}" \
 	  SERVING_ADDRESS="127.0.0.1:$${serving##*:}"
 	@$(BIN)/honcho start

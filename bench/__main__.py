@@ -83,7 +83,7 @@ def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
 def _engines(serving: Server) -> tuple[str, ...]:
     """The runtime that serving says it uses, then the other one for comparison, where there are two."""
     log = "".join(serving.output).lower()
-    return ("openvino", "tensorflow") if "openvino" in log else ("tensorflow",)
+    return ("openvino", "tensorflow") if "runs on openvino" in log else ("tensorflow",)
 
 
 def _tell(number: int, rounds: int, way: str) -> None:

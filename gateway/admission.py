@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.backlog import OutlookOf
 from gateway.errors import DeadlineUnreachableError, QueueFullError
+from gateway.outlook import OutlookOf
 from gateway.room import Room
 
 _MARGIN = 1.5

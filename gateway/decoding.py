@@ -7,9 +7,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gateway.backlog import MeanTime, Outlook
 from gateway.errors import QueueFullError
 from gateway.imaging import ImageArray, ImageLimits, OpenedImage, check_size
+from gateway.outlook import MeanTime, Outlook
 
 _T = TypeVar("_T")
 
@@ -21,11 +21,10 @@ _MAX_LARGE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome(Generic[_T]):
-    """What came of a file: the image that is too large to go on with, or what was made of it, and how long it took."""
+class _Made(Generic[_T]):
+    """What was made of a file, and how long it took."""
 
-    large: OpenedImage | None
-    made: _T | None
+    value: _T
     seconds: float
 
 
@@ -81,10 +80,10 @@ class Decoding:
             outcome = await loop.run_in_executor(self._threads, _decode_slice, data, self._limits, then)
         finally:
             self._slices -= 1
-        if outcome.large is not None:
-            return await self._decode_large(outcome.large, then)
+        if isinstance(outcome, OpenedImage):
+            return await self._decode_large(outcome, then)
         self._time.note(outcome.seconds)
-        return outcome.made  # type: ignore[return-value]  # there is no large one, so this is what was made
+        return outcome.value
 
     async def _decode_large(self, opened: OpenedImage, then: Callable[[ImageArray], _T]) -> _T:
         if self._large >= _MAX_LARGE:
@@ -104,11 +103,10 @@ class Decoding:
             self._large -= 1
 
 
-def _decode_slice(data: bytes, limits: ImageLimits, then: Callable[[ImageArray], _T]) -> _Outcome[_T]:
-    """Runs in a thread: one hop for all steps."""
+def _decode_slice(data: bytes, limits: ImageLimits, then: Callable[[ImageArray], _T]) -> OpenedImage | _Made[_T]:
+    """Runs in a thread: one hop for all steps. Returns an image that is too large to go on with as it is."""
     begun = time.perf_counter()
     opened = OpenedImage(data, limits)
     if opened.pixels > _LARGE_PIXELS:
-        return _Outcome(opened, None, 0.0)
-    made = then(opened.decode())
-    return _Outcome(None, made, time.perf_counter() - begun)
+        return opened
+    return _Made(then(opened.decode()), time.perf_counter() - begun)

@@ -24,12 +24,12 @@ from gateway.backend.replica import Replica
 from gateway.backend.serving_client import ServingClient
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
-from gateway.backlog import Outlook, OutlookOf
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
 from gateway.imaging import ImageLimits
 from gateway.interceptors import Chain, interceptors, probe_interceptors
 from gateway.lookout import Lookout
+from gateway.outlook import Outlook, OutlookOf
 from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService

@@ -19,7 +19,7 @@ from observability import logs
 from observability.exposition import exposed, forget, of_processes
 from transport.addresses import with_port
 from transport.errors import CannotListenError
-from transport.free import place_of, require_free
+from transport.free_port import place_of, require_free
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from gateway.backlog import MeanTime, Outlook
 from gateway.errors import DeadlineExceededError, GatewayError, ModelFailedError
 from gateway.imaging import ImageArray
+from gateway.outlook import MeanTime, Outlook
 from gateway.telemetry.metrics import QUEUE_DEPTH
 from gateway.telemetry.stages import Inference, Wait
 

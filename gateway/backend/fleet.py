@@ -72,7 +72,7 @@ class Fleet:
             for target in sorted(set(targets) - self._replicas.keys()):
                 self._replicas[target] = self._connect(target)
         replicas = self._replicas.values()
-        await asyncio.gather(*(replica.knock(self._timeout_s) for replica in replicas))
+        await asyncio.gather(*(replica.probe(self._timeout_s) for replica in replicas))
         answering = sum(replica.answers for replica in replicas)
         REPLICAS.labels("answering").set(answering)
         REPLICAS.labels("away").set(len(replicas) - answering)

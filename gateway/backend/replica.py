@@ -50,7 +50,7 @@ class Replica:
         """Whether it has been silent for so long that its calls in flight will not come back."""
         return self._silences >= _SILENCES_OF_THE_LOST
 
-    async def knock(self, timeout_s: float) -> None:
+    async def probe(self, timeout_s: float) -> None:
         """Finds out whether it answers."""
         outcome = await self.look_up(None, timeout_s)
         self._silences = self._silences + 1 if isinstance(outcome, ServingUnavailableError) else 0

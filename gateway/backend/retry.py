@@ -1,7 +1,6 @@
 """Retries of calls that serving could not take."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
@@ -39,7 +38,8 @@ async def retrying(attempt: Callable[[], Awaitable[_T]], deadline: float) -> _T:
 
     Source: exponential backoff with equal jitter, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    for tries in itertools.count():
+    tries = 0
+    while True:
         try:
             return await attempt()
         except (ServingUnavailableError, ServingBusyError) as err:
@@ -50,4 +50,4 @@ async def retrying(attempt: Callable[[], Awaitable[_T]], deadline: float) -> _T:
                 raise
             RETRIES.labels(err.reason).inc()
         await asyncio.sleep(pause_s)
-    raise AssertionError  # count() does not end
+        tries += 1

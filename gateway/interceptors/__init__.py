@@ -1,6 +1,5 @@
 """What every call passes through, outermost first."""
 
-from gateway.backlog import OutlookOf
 from gateway.interceptors.authentication import AuthenticationInterceptor, authenticator_of
 from gateway.interceptors.caller import CallerInterceptor
 from gateway.interceptors.caller_rate import CallerRateInterceptor
@@ -11,6 +10,7 @@ from gateway.interceptors.request_id import RequestIdInterceptor
 from gateway.interceptors.streams import StreamsInterceptor
 from gateway.interceptors.telemetry import TelemetryInterceptor
 from gateway.interceptors.wrapping import Chain, WrappingInterceptor
+from gateway.outlook import OutlookOf
 from gateway.settings import Settings
 
 

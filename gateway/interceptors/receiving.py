@@ -5,8 +5,8 @@ from typing import Any
 
 from gateway import caller, deadline
 from gateway.admission import Admission
-from gateway.backlog import OutlookOf
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_reading
+from gateway.outlook import OutlookOf
 from gateway.receiving import Receiving
 from gateway.room import Room
 from gateway.settings import Settings

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.admission import Admission
-from gateway.backlog import Outlook
 from gateway.errors import DeadlineUnreachableError, QueueFullError
+from gateway.outlook import Outlook
 from gateway.room import Room
 
 

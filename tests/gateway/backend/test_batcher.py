@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gateway.backend.batcher import Batcher, BatchKey
-from gateway.backlog import Outlook
 from gateway.errors import DeadlineExceededError, ModelFailedError, ServingUnavailableError, VersionGoneError
+from gateway.outlook import Outlook
 
 _KEY = BatchKey(1, "serving_default")
 

@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from gateway import caller
-from gateway.backlog import Outlook
 from gateway.errors import ServingBusyError
 from gateway.interceptors import Chain, interceptors
+from gateway.outlook import Outlook
 from gateway.settings import Settings
 from gateway.telemetry.metrics import REGISTRY
 from observability import request_id

@@ -1,4 +1,4 @@
-"""Work that waits for a stage of an image's way, and the time that it will take."""
+"""What awaits an image at a stage of its way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`python -m transport.free VARIABLE=HOST:PORT…` fails where a port is taken: what answers there is somebody else."""
+"""`python -m transport.free_port VARIABLE=HOST:PORT…` fails where a port is taken: somebody else answers there."""
 
 import socket
 import sys

@@ -23,5 +23,5 @@ def test_a_port_that_is_taken_is_told(host, family):
 
 def _free(*addresses: str) -> "subprocess.CompletedProcess[str]":
     named = [f"PORT_{number}={address}" for number, address in enumerate(addresses, 1)]
-    command = [sys.executable, "-m", "transport.free", *named]
+    command = [sys.executable, "-m", "transport.free_port", *named]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

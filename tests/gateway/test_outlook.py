@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.backlog import MeanTime, Outlook
+from gateway.outlook import MeanTime, Outlook
 
 
 def test_the_first_time_is_the_mean():
