@@ -46,7 +46,7 @@ def _complete_baseline(image: Path) -> None:
 
 
 def _buf(*arguments: str, remedy: str) -> None:
-    finished = subprocess.run([_BUF, *arguments, *_ONLY_OURS], check=False)  # noqa: S603 - our own arguments
+    finished = subprocess.run([_BUF, *arguments, *_ONLY_OURS], check=False)  # noqa: S603 our own arguments
     if finished.returncode:
         raise SystemExit(f"buf {arguments[0]} failed: {remedy}")
 

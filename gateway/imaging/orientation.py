@@ -33,6 +33,6 @@ def _orientation(image: Image.Image) -> int:
         image.info.pop(xmp, None)  # where Pillow looks too, and viewers do not
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # noqa: BLE001 - hostile metadata makes Pillow raise nearly anything
+    except Exception:  # noqa: BLE001 hostile metadata makes Pillow raise nearly anything
         return 1
     return orientation if isinstance(orientation, int) else 1

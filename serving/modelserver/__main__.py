@@ -27,7 +27,7 @@ def main() -> int:
         threading.Thread(target=_stop_at_signal, args=(server, _signals()), name="signals", daemon=True).start()
         server.run()
     except ServingError as err:
-        print(f"Failed to start server. Error: {err.status_string()}", flush=True)  # noqa: T201 - supervisors read it
+        print(f"Failed to start server. Error: {err.status_string()}", flush=True)  # noqa: T201 supervisors read it
         return _EXIT_FAILED
     return 0
 

@@ -42,7 +42,7 @@ def _mapping_errors(method: _Method) -> _Method:
             return method(request, context)
         except ServingError as err:
             _abort(context, err.status_code, err.message)
-        except Exception:  # noqa: BLE001 - one fault of ours must not end the server
+        except Exception:  # noqa: BLE001 one fault of ours must not end the server
             _log.exception("Unexpected error in %s", method.__name__)
             _abort(context, grpc.StatusCode.INTERNAL, "Internal error of the model server; see its log")
 

@@ -86,7 +86,7 @@ class AspiredVersionsManager:
                 request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                 raise NotFoundError(f"Servable not found for request: {request}")
             servable = max(chosen, key=_version).servable
-            assert servable is not None  # noqa: S101 - AVAILABLE and having a servable are one assignment
+            assert servable is not None  # noqa: S101 AVAILABLE and having a servable are one assignment
             servable.acquire()
         try:
             yield servable
@@ -180,7 +180,7 @@ class AspiredVersionsManager:
             servable = self._load(harness.name, harness.version, harness.path)
         except ServingError as err:
             error = err
-        except Exception as err:  # noqa: BLE001 - whatever a broken version does, it must reach END
+        except Exception as err:  # noqa: BLE001 whatever a broken version does, it must reach END
             _log.exception("Loading {name: %s version: %d} failed unexpectedly", harness.name, harness.version)
             error = InternalError(f"{type(err).__name__} while loading")
         with self._lock:
@@ -214,7 +214,7 @@ class AspiredVersionsManager:
 
     def _unload(self, harness: _Harness) -> None:
         servable = harness.servable
-        assert servable is not None  # noqa: S101 - only what is AVAILABLE is unloaded
+        assert servable is not None  # noqa: S101 only what is AVAILABLE is unloaded
         self._monitor.publish(harness.name, harness.version, ManagerState.UNLOADING)
         harness.state = ManagerState.UNLOADING
         harness.servable = None

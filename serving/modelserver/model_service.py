@@ -17,13 +17,13 @@ class ModelService:
         self._core = core
         self._metrics = metrics
 
-    def GetModelStatus(self, request: Any, _: grpc.ServicerContext) -> Any:  # noqa: N802 - the RPC's name
+    def GetModelStatus(self, request: Any, _: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """States of all versions of a model, newest first, or of one."""
         if not request.HasField("model_spec"):
             raise InvalidArgumentError("Missing ModelSpec")
         return model_status(self._core, request.model_spec)
 
-    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - as above
+    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 as above
         """Replaces the configuration; returns when every new model is available."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise InvalidArgumentError(

@@ -29,7 +29,7 @@ class PredictionService:
         self._metrics = metrics
         self._options = options
 
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the RPC's name
+    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """Runs a signature of a version."""
         start = time.perf_counter()
         status = StatusCode.INTERNAL
@@ -56,22 +56,22 @@ class PredictionService:
         if status is StatusCode.OK:
             self._metrics.request_latency.observe_s(elapsed_s, known_name, "Predict", "GRPC")
 
-    def GetModelMetadata(self, request: Any, _: grpc.ServicerContext) -> Any:  # noqa: N802 - the RPC's name
+    def GetModelMetadata(self, request: Any, _: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """Signatures of a version."""
         _require_model_spec(request)
         validate_metadata_fields(request)
         with self._core.servable(request.model_spec) as servable:
             return model_metadata(servable, request.model_spec.name)
 
-    def Classify(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 - the RPC's name
+    def Classify(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """Left out."""
         raise _left_out("Classify")
 
-    def Regress(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 - the RPC's name
+    def Regress(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """Left out."""
         raise _left_out("Regress")
 
-    def MultiInference(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 - the RPC's name
+    def MultiInference(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """Left out."""
         raise _left_out("MultiInference")
 

@@ -121,7 +121,7 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
             if self.command != "HEAD":
                 self.wfile.write(encoded)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 - named by http.server
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 named by http.server
 
         def log_message(self, *_: object) -> None:
             """Status polls would fill the log."""

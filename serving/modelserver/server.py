@@ -106,7 +106,7 @@ class ModelServer:
             try:
                 self._core.step()
                 self._grpc.update_health(serving=self._core.all_available())
-            except Exception:  # noqa: BLE001 - one fault of ours must not end the server
+            except Exception:  # noqa: BLE001 one fault of ours must not end the server
                 _log.exception("A step of the manager failed; the next one goes on")
 
     def _initial_config(self) -> Any:
@@ -126,7 +126,7 @@ class ModelServer:
             start_polling(self._core, Path(flags.model_config_file), wait_s, self._stopping)
         self._start_rest()
         for address in self._grpc.start():
-            print(f"Running gRPC ModelServer at {address} ...", flush=True)  # noqa: T201 - who started us reads it
+            print(f"Running gRPC ModelServer at {address} ...", flush=True)  # noqa: T201 who started us reads it
         self._stopping.wait()
         _log.info("Draining: at most %.0f s for calls in progress", _DRAIN_S)
         self._grpc.drain(_DRAIN_S)

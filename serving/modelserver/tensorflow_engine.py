@@ -76,7 +76,7 @@ class TensorFlowEngine:
         fed: list[c_void_p] = []
         try:
             for tensor in inputs.values():
-                fed.append(to_tensorflow(tensor))  # noqa: PERF401 - what is fed is freed, also when the next one fails
+                fed.append(to_tensorflow(tensor))  # noqa: PERF401 what is fed is freed, also when the next one fails
             self._run(feeds, _array_of(c_void_p, fed), fetches, results, timeout_s)
             return {alias: from_tensorflow(result) for alias, result in zip(outputs, results, strict=True)}
         finally:

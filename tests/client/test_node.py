@@ -21,7 +21,7 @@ def example(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("node") / "example"
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("node_modules"))
     installed = subprocess.run(
-        ["npm", "install", "--ignore-scripts"],  # noqa: S607 - the npm of whoever runs the tests
+        ["npm", "install", "--ignore-scripts"],  # noqa: S607 the npm of whoever runs the tests
         cwd=folder,
         capture_output=True,
         text=True,
@@ -37,7 +37,7 @@ def example(tmp_path_factory) -> Path:
 
 def _predict(example: Path, protos: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["node", "predict.js", *arguments],  # noqa: S607 - the node of whoever runs the tests
+        ["node", "predict.js", *arguments],  # noqa: S607 the node of whoever runs the tests
         cwd=example,
         env={**os.environ, "BRAINTUMOR_PROTOS": str(protos)},
         capture_output=True,

@@ -38,9 +38,9 @@ def free_port() -> int:
 
 
 def get(url: str, method: str = "GET") -> tuple[int, str]:
-    request = urllib.request.Request(url, method=method)  # noqa: S310 - always http to this machine
+    request = urllib.request.Request(url, method=method)  # noqa: S310 always http to this machine
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 as above
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

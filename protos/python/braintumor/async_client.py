@@ -102,7 +102,7 @@ async def _requests(
             yield PredictStreamRequest(id=image_id, request=request)
             await room.acquire()
         state.source_ended()
-    except Exception as err:  # noqa: BLE001 - gRPC would only log it; the caller gets it from the stream
+    except Exception as err:  # noqa: BLE001 gRPC would only log it; the caller gets it from the stream
         state.source_ended(err)
 
 

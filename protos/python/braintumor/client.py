@@ -147,7 +147,7 @@ class _Sender:
             state.source_ended()
         except GeneratorExit:
             raise
-        except BaseException as err:  # noqa: BLE001 - gRPC would only log it; the caller gets it from the stream
+        except BaseException as err:  # noqa: BLE001 gRPC would only log it; the caller gets it from the stream
             state.source_ended(err)
 
     def watch(self, call: grpc.RpcContext, state: StreamState) -> None:

@@ -25,23 +25,23 @@ def images_below(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         shown, folders[:] = sorted(name for name in folders if not _is_hidden(name)), []
         for name in shown:
-            place = os.path.realpath(os.path.join(where, name))  # noqa: PTH118 - a Path for each of a million names
+            place = os.path.realpath(os.path.join(where, name))  # noqa: PTH118 a Path for each of a million names
             if place not in seen:  # Links may lead back to where they are.
                 seen.add(place)
                 folders.append(name)
-        images = (os.path.join(where, name) for name in sorted(files) if is_image(name))  # noqa: PTH118 - as above
+        images = (os.path.join(where, name) for name in sorted(files) if is_image(name))  # noqa: PTH118 as above
         yield from (Path(image) for image in images if not _is_special(image))
 
 
 def is_image(name: str) -> bool:
     """Tells by its name whether a file counts as an image: not where it is hidden, or explains a verdict."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - as above
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 as above
     return suffix in IMAGE_SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
 
 
 def _is_special(path: str) -> bool:
     """Tells pipes and devices, which may never end. A link that leads nowhere is none: it is told where it is read."""
-    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - as above
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 as above
 
 
 def _is_hidden(name: str) -> bool:

@@ -23,7 +23,7 @@ def decode_or_refuse(data: bytes) -> None:
     try:
         pixels = decode(data, LIMITS)
     except InvalidImageError as err:
-        assert err.reason  # noqa: PT017 - either outcome is right
+        assert err.reason  # noqa: PT017 either outcome is right
     else:
         assert pixels.dtype == np.uint8
         assert pixels.ndim == 3

@@ -30,5 +30,5 @@ def common_folder(paths: Sequence[Path]) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its place, where resolve() would follow it
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 a link keeps its place, where resolve() would follow it
     return absolute if path.is_dir() else absolute.parent

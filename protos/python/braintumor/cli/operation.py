@@ -15,5 +15,5 @@ def operation_argument(command: _Command) -> _Command:
     return click.argument("operation", metavar="OPERATION", callback=_full_name)(command)
 
 
-def _full_name(context: click.Context, parameter: click.Parameter, name: str) -> str:  # noqa: ARG001 - click gives three
+def _full_name(context: click.Context, parameter: click.Parameter, name: str) -> str:  # noqa: ARG001 click gives three
     return name if name.startswith(_PREFIX) else _PREFIX + name
