@@ -51,6 +51,7 @@ class Flags:
     batching_parameters_file: str = _flag("", "accepted with --enable_batching, not read")
     engine: str = _flag("auto", "auto, tensorflow or openvino (not in the original)")
     mixed_precision: str = _flag("", "bfloat16 lets OpenVINO compute in it, if the processor can")
+    drain_seconds: int = _flag(30, "seconds that calls in progress have after SIGTERM (not in the original)")
     bind_address: str = _flag("127.0.0.1", "address to listen on (not in the original: it takes 0.0.0.0)")
 
 
@@ -111,7 +112,7 @@ def _checked(flags: Flags) -> Flags:
     for name in ("port", "rest_api_port"):
         if not 0 <= getattr(flags, name) <= _LAST_PORT:
             raise InvalidArgumentError(f"--{name} is {getattr(flags, name)}; ports are 0 to {_LAST_PORT}")
-    for name in ("num_load_threads", "num_unload_threads", "grpc_max_threads"):
+    for name in ("num_load_threads", "num_unload_threads", "grpc_max_threads", "drain_seconds"):
         if getattr(flags, name) < 0:
             raise InvalidArgumentError(f"--{name} is {getattr(flags, name)}; it may be 0 or more")
     if flags.mixed_precision not in {"", "bfloat16"}:

@@ -25,7 +25,6 @@ from serving.modelserver.states import ServableStateMonitor
 _log = logging.getLogger(__name__)
 
 _STEP_S = 0.1
-_DRAIN_S = 30.0
 _DEFAULT_LOAD_THREADS = 2
 
 
@@ -128,8 +127,8 @@ class ModelServer:
         for address in self._grpc.start():
             print(f"Running gRPC ModelServer at {address} ...", flush=True)  # noqa: T201 who started us reads it
         self._stopping.wait()
-        _log.info("Draining: at most %.0f s for calls in progress", _DRAIN_S)
-        self._grpc.drain(_DRAIN_S)
+        _log.info("Draining: at most %d s for calls in progress", flags.drain_seconds)
+        self._grpc.drain(flags.drain_seconds)
 
     def _start_rest(self) -> None:
         flags = self._flags

@@ -162,7 +162,7 @@ def test_sigterm_ends_a_server_at_once_that_has_nothing_to_do(launch: Any, publi
 
 def test_sigterm_does_not_wait_for_what_never_ends(launch: Any, publish: Any, base_path: Path) -> None:
     publish("counter", "1")
-    server = launch(*single(base_path))
+    server = launch(*single(base_path), "--drain_seconds=1")
     endless = slow_call(server.ready(), 2**62, 120.0)
     server.process.terminate()
     assert endless.exception().code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
