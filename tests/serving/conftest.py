@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from tfserving_api.messages import (
     pool,
 )
 from tfserving_api.tensors import Tensor, to_proto
-from tfserving_api.tfrecord import masked_crc32c
+from tfserving_api.tfrecord import write_records
 
 DEADLINE_S = 30.0
 ALLOW_LABELS = "--allow_version_labels_for_unavailable_models"
@@ -197,12 +196,7 @@ def write_warmup() -> Callable[[Path, list[Any]], None]:
     def write(version: Path, messages: list[Any]) -> None:
         path = version / "assets.extra" / "tf_serving_warmup_requests"
         path.parent.mkdir(exist_ok=True)
-        with path.open("wb") as file:
-            for message in messages:
-                record = message if isinstance(message, bytes) else message.SerializeToString()
-                header = struct.pack("<Q", len(record))
-                file.write(header + struct.pack("<I", masked_crc32c(header)))
-                file.write(record + struct.pack("<I", masked_crc32c(record)))
+        write_records(path, (each if isinstance(each, bytes) else each.SerializeToString() for each in messages))
 
     return write
 

@@ -11,7 +11,6 @@ import pytest
 from serving.modelserver.errors import DataLossError, InvalidArgumentError
 from serving.modelserver.warmup import read_warmup_records
 from tfserving_api.messages import PredictionLog, TensorProto
-from tfserving_api.tfrecord import crc32c
 
 AVAILABLE, END = 30, 50
 
@@ -27,27 +26,6 @@ def question(alias: str = "x", steps: int | None = None) -> Any:
         value = TensorProto(dtype=9, int64_val=[steps], tensor_shape={})
     request.inputs[alias].CopyFrom(value)
     return log
-
-
-@pytest.mark.parametrize(
-    ("data", "checksum"),
-    [
-        (b"123456789", 0xE3069283),
-        (bytes(32), 0x8A9136AA),  # RFC 3720, appendix B.4
-        (b"\xff" * 32, 0x62A8AB43),
-        (bytes(range(256)) * 40, None),
-        (bytes(513), None),
-    ],
-)
-def test_the_checksum_is_crc32c(data: bytes, checksum: int | None) -> None:
-    if checksum is None:
-        checksum = 0xFFFFFFFF
-        for byte in data:
-            checksum ^= byte
-            for _ in range(8):
-                checksum = checksum >> 1 ^ (0x82F63B78 if checksum & 1 else 0)
-        checksum ^= 0xFFFFFFFF
-    assert crc32c(data) == checksum
 
 
 def test_records_are_read_in_order(tmp_path: Path, write_warmup: Any) -> None:

@@ -33,8 +33,6 @@ class FakeTrainer(
 
     percents: dict[int, float] = field(default_factory=dict)
     """Shares of versions as canary."""
-    asked: int = 0
-    """How often they were asked for."""
     refusals: deque[status_pb2.Status] = field(default_factory=deque)
     """What the next calls fail with."""
     reports: int = 3
@@ -81,7 +79,6 @@ class FakeTrainer(
             await self.open.wait()
 
     async def GetModelVersion(self, request: Any, context: Any) -> Any:  # noqa: ARG002 gRPC passes both
-        self.asked += 1
         percent = self.percents.get(request.version, 0.0)
         described = model_service_pb2.ModelVersion(version=request.version, canary_percent=percent)
         return model_service_pb2.GetModelVersionResponse(model_version=described)

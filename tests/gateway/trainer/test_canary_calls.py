@@ -1,6 +1,5 @@
 """A canary in the traffic: a real gateway between a fake serving and a fake trainer."""
 
-import math
 from contextlib import asynccontextmanager
 
 import pytest
@@ -108,15 +107,6 @@ async def test_the_share_stays_while_the_trainer_is_away_and_goes_with_the_label
         del serving.labels["canary"]
         await until(lambda: _answers(gateway, image, 1), 3)
         await trainer.start()
-
-
-@pytest.mark.parametrize("percent", [-1.0, math.nan])
-async def test_a_share_that_is_none_is_not_believed(with_canary, png, until, percent):
-    async with with_canary(100.0) as (_, trainer, gateway):
-        trainer.percents[2] = percent
-        asked = trainer.asked
-        await until(lambda: trainer.asked > asked + 1)
-        assert await _answered_by(gateway, png(204)) == 2
 
 
 async def test_a_share_that_changes_is_followed(with_canary, png, until):
