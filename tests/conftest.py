@@ -1,11 +1,15 @@
 """What every test may rely on."""
 
+import asyncio
 import datetime
+import inspect
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -15,6 +19,49 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 _DAY = datetime.timedelta(days=1)
+_PATIENCE_S = 120.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that is a coroutine in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Waits until a condition holds, and returns what it returned."""
+
+    def eventually(condition: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not (result := condition()):
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+        return result
+
+    return eventually
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., Awaitable[Any]]:
+    """Waits, beside a loop, until a condition, or a coroutine function's answer, holds; returns what it returned."""
+
+    async def until(condition: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
+        deadline = time.monotonic() + patience_s
+        while True:
+            result = condition()
+            if inspect.isawaitable(result):
+                result = await result
+            if result:
+                return result
+            assert time.monotonic() < deadline, f"not within {patience_s} s"
+            await asyncio.sleep(0.01)
+
+    return until
 
 
 @pytest.fixture(autouse=True, scope="session")

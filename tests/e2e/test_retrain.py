@@ -20,7 +20,6 @@ import pytest
 from braintumor.v1.trainer_service_pb2 import RETRAIN_STATE_RUNNING
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_PATIENCE_S = 60.0
 _FLAGS = (
     "--port=0",
     "--model_config_file_poll_wait_seconds=1",
@@ -40,13 +39,6 @@ _ORDER: dict[str, Any] = {
 }
 Ask = Callable[..., int]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def _eventually(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +119,11 @@ def _retrain_command(*options: str) -> list[str]:
 
 
 def test_a_retrained_version_takes_over_and_callers_notice_nothing(
-    client: braintumor.Client, run: Run, callers: Callable[[], Any]
+    client: braintumor.Client, run: Run, callers: Callable[[], Any], eventually: Any
 ) -> None:
     with callers() as present:
         done = run(*_retrain_command("--force", "--watch", "--json", "--request-id", "first"))
-        _eventually(lambda: all(2 in caller.versions for caller in present))
+        eventually(lambda: all(2 in caller.versions for caller in present))
 
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
@@ -226,13 +218,14 @@ def test_without_a_trainer_predictions_go_on_and_jobs_come_back(
     start_service: Any,
     answered_by: Ask,
     callers: Callable[[], Any],
+    eventually: Any,
 ) -> None:
     job = client.retrain(**_ORDER)
     with callers() as present:
         for child in psutil.Process(trainer.process.pid).children(recursive=True):
             child.kill()
         trainer.process.kill()
-        _eventually(lambda: _health(gateway, "braintumor.v1.TrainerService") == "NOT_SERVING")
+        eventually(lambda: _health(gateway, "braintumor.v1.TrainerService") == "NOT_SERVING")
         assert _health(gateway, "braintumor.v1.ClassifierService") == _health(gateway, "") == "SERVING"
         begun = time.monotonic()
         with pytest.raises(braintumor.ServiceError) as away:
@@ -242,11 +235,11 @@ def test_without_a_trainer_predictions_go_on_and_jobs_come_back(
         assert away.value.retry_after_s is not None
         for caller in present:
             caller.versions.clear()
-        _eventually(lambda: all(caller.versions == {2} for caller in present))
+        eventually(lambda: all(caller.versions == {2} for caller in present))
 
     back = start_service(["trainer", "serve"], trainer_environment | {"TRAINER_ADDRESS": trainer.address})
     try:
-        _eventually(lambda: client.job(job.operation).metadata.state == RETRAIN_STATE_RUNNING)
+        eventually(lambda: client.job(job.operation).metadata.state == RETRAIN_STATE_RUNNING)
         client.cancel(job.operation)
         assert client.job(job.operation).error is not None
     finally:

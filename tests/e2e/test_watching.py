@@ -3,10 +3,7 @@
 import json
 import re
 import socket
-import threading
-import time
 import urllib.request
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -73,15 +70,10 @@ def _read(port: int, path: str) -> str:
         return str(answer.read().decode())
 
 
-def _eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        threading.Event().wait(0.05)
-
-
 @pytest.fixture(scope="module")
-def watched(start_service: Any, data_root: Path, shipped_version: Path, slices: list[bytes]) -> Watched:
+def watched(
+    start_service: Any, data_root: Path, shipped_version: Path, slices: list[bytes], eventually: Any
+) -> Watched:
     """All three processes with a collector beside them: one call of each kind, and a job that fails, have ended."""
     watched = Watched()
     ports = {name: _free_port() for name in ("gateway", "trainer", "serving")}
@@ -126,7 +118,7 @@ def watched(start_service: Any, data_root: Path, shipped_version: Path, slices: 
             )
             _call(running[2].address, slices[0], watched)
             ended = 'braintumor_trainer_jobs_ended_total{reason="IMAGE_SOURCE_INVALID",state="failed"} 1.0'
-            _eventually(lambda: ended in _read(ports["trainer"], "/metrics"))
+            eventually(lambda: ended in _read(ports["trainer"], "/metrics"))
             watched.pages = {name: _read(ports[name], "/metrics") for name in ("gateway", "trainer")}
             watched.pages["serving"] = _read(ports["serving"], "/monitoring/prometheus/metrics")
         finally:

@@ -2,12 +2,10 @@
 
 import asyncio
 import importlib.util
-import inspect
 import io
 import json
 import os
 import sys
-import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -38,16 +36,6 @@ assert _spec.loader is not None
 fake_serving = importlib.util.module_from_spec(_spec)
 sys.modules[_spec.name] = fake_serving  # Where dataclasses look for it.
 _spec.loader.exec_module(fake_serving)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Runs a test that is a coroutine in an event loop of its own."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
-    return True
 
 
 @dataclass
@@ -84,22 +72,6 @@ class RunningGateway:
 async def _is_serving(gateway: Any) -> bool:
     answer = await gateway.health.Check(health_pb2.HealthCheckRequest(service=CLASSIFIER_SERVICE))
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-async def _until(condition: Callable[[], Awaitable[bool] | bool], patience_s: float = _PATIENCE_S) -> None:
-    deadline = time.monotonic() + patience_s
-    while True:
-        holds = condition()
-        if holds if isinstance(holds, bool) else await holds:
-            return
-        assert time.monotonic() < deadline, f"not within {patience_s} s"
-        await asyncio.sleep(0.01)
-
-
-@pytest.fixture(scope="session")
-def until() -> Callable[..., Awaitable[None]]:
-    """Waits until a condition, or a coroutine function's answer, holds."""
-    return _until
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +116,7 @@ def _built(**modules: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def start_gateway() -> Callable[..., AbstractAsyncContextManager[RunningGateway]]:
+def start_gateway(until: Any) -> Callable[..., AbstractAsyncContextManager[RunningGateway]]:
     """Runs a gateway on a fake serving, and waits until it serves; takes settings."""
 
     @asynccontextmanager
@@ -160,7 +132,7 @@ def start_gateway() -> Callable[..., AbstractAsyncContextManager[RunningGateway]
             async with running_gateway(Settings(**settings)) as address, grpc.aio.insecure_channel(address) as channel:
                 gateway = RunningGateway(address, channel, inside)
                 if ready:
-                    await _until(gateway.is_serving)
+                    await until(gateway.is_serving)
                 yield gateway
 
     return _start
@@ -185,7 +157,7 @@ class GatewayProcess:
 
 
 @pytest.fixture
-def spawn_gateway(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[GatewayProcess]]:
+def spawn_gateway(tmp_path: Path, until: Any) -> Callable[..., AbstractAsyncContextManager[GatewayProcess]]:
     """Runs a gateway process on a fake serving, and waits until it serves; takes environment variables."""
 
     @asynccontextmanager
@@ -209,7 +181,7 @@ def spawn_gateway(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[G
             address = line.split()[-1]
             async with grpc.aio.insecure_channel(address) as channel:
                 gateway = GatewayProcess(process, address, channel, log_file)
-                await _until(lambda: _is_serving(gateway))
+                await until(lambda: _is_serving(gateway))
                 yield gateway
         finally:
             if process.returncode is None:

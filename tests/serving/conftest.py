@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -115,20 +114,6 @@ class Server:
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Waits until a condition holds, and returns what it returned."""
-
-    def wait(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + DEADLINE_S
-        while not (result := condition()):
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.02)
-        return result
-
-    return wait
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,7 @@
-"""Labelled synthetic slices as directories and archives; tests may be coroutines."""
+"""Labelled synthetic slices as directories and archives."""
 
-import asyncio
-import inspect
 import io
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,36 +10,6 @@ from PIL import Image
 from trainer.operation import Order
 from trainer.orders import DEFAULT_ORDER, completed
 from trainer.synthetic import synthetic_slice
-
-_PATIENCE_S = 20.0
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Runs a test that is a coroutine in an event loop of its own."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
-    return True
-
-
-@pytest.fixture(scope="session")
-def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
-    """Waits until a condition, which may be a coroutine function, holds, and returns what it returned."""
-
-    async def until(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            result = condition()
-            if inspect.isawaitable(result):
-                result = await result
-            if result:
-                return result
-            assert time.monotonic() < deadline, "waited in vain"
-            await asyncio.sleep(0.01)
-
-    return until
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,6 @@ def _loaded(name: str) -> Any:
 
 
 _disk, _parts, _raw_caller, _relay = (_loaded(name) for name in ("disk", "parts", "raw_caller", "relay"))
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Waits until a condition holds, and returns what it returned."""
-
-    def eventually(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + _PATIENCE_S
-        while not (result := condition()):
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.02)
-        return result
-
-    return eventually
 
 
 @pytest.fixture(scope="session")

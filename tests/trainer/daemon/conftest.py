@@ -22,16 +22,6 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.rpc import error_details_pb2
 
 _SHIPPED = Path(__file__).parents[3] / "data/models/brain_tumor/1"
-_PATIENCE_S = 120.0
-
-
-def _eventually(condition: Callable[[], Any]) -> Any:
-    """Waits until a condition holds, and returns what it returned."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return result
 
 
 def _started(arguments: list[str], environment: dict[str, str], log: Path) -> tuple["subprocess.Popen[str]", str]:
@@ -57,8 +47,9 @@ def _started(arguments: list[str], environment: dict[str, str], log: Path) -> tu
 class Daemon:
     """A trainer on a data root of its own; it may be killed and started again."""
 
-    def __init__(self, root: Path, environment: dict[str, str]) -> None:
+    def __init__(self, root: Path, environment: dict[str, str], eventually: Callable[[Callable[[], Any]], Any]) -> None:
         self.root = root
+        self._eventually = eventually
         self._environment = environment | {
             "DATA_ROOT": str(root),
             "TRAINER_ADDRESS": "127.0.0.1:0",
@@ -98,11 +89,11 @@ class Daemon:
         return metadata
 
     def until_step(self, name: str, step: int) -> None:
-        _eventually(lambda: self.get(name).done or self.metadata(name).step >= step)
+        self._eventually(lambda: self.get(name).done or self.metadata(name).step >= step)
         assert not self.get(name).done
 
     def until_done(self, name: str) -> operations_pb2.Operation:
-        _eventually(lambda: self.get(name).done)
+        self._eventually(lambda: self.get(name).done)
         return self.get(name)
 
     def outcome(self, name: str) -> pb2.RetrainResponse:
@@ -170,12 +161,6 @@ class Daemon:
 
 
 @pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Waits until a condition holds, and returns what it returned."""
-    return _eventually
-
-
-@pytest.fixture(scope="session")
 def within() -> Callable[[float], AbstractContextManager[None]]:
     """Asserts that what happens in it takes no longer than some seconds."""
 
@@ -222,13 +207,13 @@ def data_root(
 
 
 @pytest.fixture(scope="module")
-def daemon(data_root: Path, serving: str) -> Iterator[Daemon]:
+def daemon(data_root: Path, serving: str, eventually: Callable[[Callable[[], Any]], Any]) -> Iterator[Daemon]:
     """A running daemon."""
-    daemon = Daemon(data_root, {"SERVING_ADDRESS": serving})
+    daemon = Daemon(data_root, {"SERVING_ADDRESS": serving}, eventually)
     daemon.start()
     yield daemon
     daemon.end(signal.SIGKILL)
-    _eventually(lambda: not daemon.job_processes())
+    eventually(lambda: not daemon.job_processes())
 
 
 @pytest.fixture

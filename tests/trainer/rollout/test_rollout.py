@@ -20,12 +20,6 @@ from trainer.serving_client import VersionState
 from trainer.versions import versions_on_disk
 
 
-async def _until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110  what is waited for happens in another process
-            await asyncio.sleep(0.02)
-
-
 def test_a_new_version_becomes_stable_and_a_rollback_takes_it_back(add_version, serving, play) -> None:
     """Also with another input shape, within the seconds that are promised."""
     add_version(1)
@@ -138,7 +132,7 @@ def test_a_canary_is_labelled_until_it_is_promoted(settings, add_version, servin
     assert promoted == RolloutState(stable=2, previous=1)
 
 
-def test_going_back_is_possible_where_serving_has_followed_already(settings, add_version, serving, play) -> None:
+def test_going_back_is_possible_where_serving_has_followed_already(settings, add_version, serving, play, until) -> None:
     """As when one of several replicas is late: those that are not have left the old canary behind."""
     for version in (1, 2, 3):
         add_version(version)
@@ -157,18 +151,18 @@ def test_going_back_is_possible_where_serving_has_followed_already(settings, add
 
         client.version_labelled = late
         change = asyncio.create_task(rollout.set_canary(3, 10))
-        await _until(lambda: canary_is(3))
+        await until(lambda: canary_is(3))
         change.cancel()
         await asyncio.wait([change])
         client.version_labelled = look
-        await _until(lambda: canary_is(2))
+        await until(lambda: canary_is(2))
         await rollout.roll_out(3)
         return rollout.state
 
     assert play(scene) == RolloutState(stable=3, previous=1, canary=2, canary_percent=10)
 
 
-def test_memory_keeps_two_stable_versions_and_the_disk_keeps_five(settings, add_version, serving, play) -> None:
+def test_memory_keeps_two_stable_versions_and_the_disk_keeps_five(settings, add_version, serving, play, until) -> None:
     for version in range(1, 7):
         add_version(version)
     RolloutFiles(settings).write(RolloutState(stable=2, previous=1))
@@ -181,14 +175,14 @@ def test_memory_keeps_two_stable_versions_and_the_disk_keeps_five(settings, add_
             statuses = await client.statuses()
             return {number for number, status in statuses.items() if status.state is VersionState.AVAILABLE} == {2, 3}
 
-        await _until(only_two)
+        await until(only_two)
 
     play(scene)
     assert versions_on_disk(settings.model_dir) == [2, 3, 4, 5, 6]
     assert not list(settings.model_dir.glob(".*"))
 
 
-def test_a_rollout_outlives_a_restart_of_serving(settings, add_version, serving, play) -> None:
+def test_a_rollout_outlives_a_restart_of_serving(settings, add_version, serving, play, until) -> None:
     add_version(1)
     serving.start()
     add_version(2)
@@ -200,7 +194,7 @@ def test_a_rollout_outlives_a_restart_of_serving(settings, add_version, serving,
         async def announced() -> bool:
             return "versions: 2" in settings.models_config.read_text()
 
-        await _until(announced)
+        await until(announced)
         await asyncio.to_thread(serving.start)
         await change
         return await client.version_labelled("stable")
