@@ -9,7 +9,8 @@ from gateway.backend.fleet import Fleet
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import CANARY, LATEST, STABLE, Versions
 from gateway.services.health import HealthService
-from gateway.telemetry.metrics import BACKEND_READY, SERVED_VERSION
+from gateway.telemetry.metrics import BACKEND_READY, SERVED_VERSION, predictions
+from gateway.verdict import KINDS
 
 _INTERVAL_S = 1.0
 _LABELS = {STABLE: "stable", CANARY: "canary", LATEST: "latest"}
@@ -67,6 +68,11 @@ class Lookout:
         for label, name in _LABELS.items():
             version = self._versions.served.get(label)
             SERVED_VERSION.labels(name).set(version.version if version else 0)
+            if version is not None:
+                for kind in KINDS:
+                    predictions(
+                        version.version, *kind
+                    )  # A count that is there from the start also shows its first step.
 
     async def look_at_trainer(self) -> None:
         """Learns whether the trainer answers, and how much the canary gets."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gateway.backend.batcher import Row
 from gateway.errors import ModelFailedError
 
 _TUMOR = 1
+_LABELS = "No Tumor", "Tumor"
 _THRESHOLD = 0.5
 
 
@@ -21,6 +23,10 @@ class Reliability(IntEnum):
     RELIABLE = 1
     UNCERTAIN = 2
     OUT_OF_DOMAIN = 3
+
+
+KINDS = tuple(product(_LABELS, (reliability.name for reliability in Reliability)))
+"""All pairs of a verdict's label and the name of its reliability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Verdict:
     @property
     def label(self) -> str:
         """The class as the contract names it."""
-        return "Tumor" if self.tumor else "No Tumor"
+        return _LABELS[self.tumor]
 
 
 def read_verdict(row: Row) -> Verdict:

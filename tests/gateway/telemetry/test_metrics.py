@@ -51,6 +51,14 @@ async def test_calls_are_counted_by_method_status_and_version(start_serving, spa
     assert _SECRET not in page.text
 
 
+async def test_counts_of_verdicts_are_there_before_the_first(start_serving, spawn_gateway, page_of):
+    async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
+        page = await page_of(gateway)
+    kinds = [sample for sample in page.samples if sample.name == "braintumor_gateway_predictions_total"]
+    assert {sample.labels["reliability"] for sample in kinds} == {"RELIABLE", "UNCERTAIN", "OUT_OF_DOMAIN"}
+    assert [(sample.labels["model_version"], sample.value) for sample in kinds] == [("1", 0)] * 6
+
+
 async def test_a_method_that_there_is_not_makes_no_label(start_serving, spawn_gateway, page_of):
     async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
         with pytest.raises(grpc.aio.AioRpcError):
