@@ -9,7 +9,7 @@ from gateway.backend.fleet import Fleet
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import CANARY, LATEST, STABLE, Versions
 from gateway.services.health import HealthService
-from gateway.telemetry.metrics import BACKEND_READY, SERVED_VERSION, predictions
+from gateway.telemetry.metrics import BACKEND_READY, LAST_LOOK, SERVED_VERSION, predictions
 from gateway.verdict import KINDS
 
 _INTERVAL_S = 1.0
@@ -69,10 +69,10 @@ class Lookout:
             version = self._versions.served.get(label)
             SERVED_VERSION.labels(name).set(version.version if version else 0)
             if version is not None:
+                # A count that is there from the start also shows its first step.
                 for kind in KINDS:
-                    predictions(
-                        version.version, *kind
-                    )  # A count that is there from the start also shows its first step.
+                    predictions(version.version, *kind)
+        LAST_LOOK.set_to_current_time()
 
     async def look_at_trainer(self) -> None:
         """Learns whether the trainer answers, and how much the canary gets."""

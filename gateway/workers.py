@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import uvloop
+from prometheus_client import Counter
 
 from gateway.settings import Settings
 from observability import logs
@@ -41,6 +42,7 @@ async def supervise(settings: Settings) -> int:
       CannotListenError: a port is taken.
     """
     stop = asyncio.Event()
+    deaths = Counter("braintumor_gateway_worker_deaths_total", "Workers that have died.", registry=None)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     with (
@@ -48,12 +50,12 @@ async def supervise(settings: Settings) -> int:
         _reserved(settings.health_address) if settings.health_address else nullcontext("") as health_address,
         # Each worker writes its metrics to files here, and they are read as those of one gateway.
         TemporaryDirectory(prefix="gateway-metrics-") as metrics,
-        exposed(of_processes(Path(metrics)), settings.metrics_address),
+        exposed(of_processes(Path(metrics), deaths), settings.metrics_address),
     ):
         of_workers = settings.model_copy(
             update={"address": address, "health_address": health_address, "metrics_address": ""}
         )
-        return await _Supervisor(of_workers, stop, Path(metrics) if settings.metrics_address else None).run()
+        return await _Supervisor(of_workers, stop, deaths, Path(metrics) if settings.metrics_address else None).run()
 
 
 @contextmanager
@@ -76,9 +78,10 @@ def _reserved(address: str) -> Iterator[str]:
 
 
 class _Supervisor:
-    def __init__(self, settings: Settings, stop: asyncio.Event, metrics: Path | None) -> None:
+    def __init__(self, settings: Settings, stop: asyncio.Event, deaths: Counter, metrics: Path | None) -> None:
         self._settings = settings
         self._stop = stop
+        self._deaths = deaths
         self._metrics = metrics
         self._stopped = asyncio.create_task(stop.wait())
         self._listening = 0
@@ -102,6 +105,7 @@ class _Supervisor:
                 return
             if self._metrics is not None:
                 forget(self._metrics, process.pid)
+            self._deaths.inc()
             _logger.error("worker died", extra={"pid": process.pid, "status": ended.result()})
             if not has_listened:
                 self._status = 1  # It would not fare better the next time.

@@ -42,14 +42,16 @@ def exposed(registry: Collector, address: str) -> Iterator[None]:
         thread.join()
 
 
-def of_processes(directory: Path) -> Collector:
+def of_processes(directory: Path, own: Collector) -> Collector:
     """Returns the metrics of all processes that were started with PROMETHEUS_MULTIPROC_DIR, as of one.
 
     Args:
       directory: the variable's value.
+      own: what this process, which was not, has to tell beside them.
     """
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]  # untyped there
+    registry.register(own)
     return registry
 
 

@@ -97,6 +97,12 @@ BACKEND_READY = Gauge(
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
+LAST_LOOK = Gauge(
+    "braintumor_gateway_last_look_timestamp_seconds",
+    "When serving was last looked at, each second; of several workers the one that was longest ago.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
 SERVED_VERSION = Gauge(
     "braintumor_gateway_served_version",
     "Version that a label leads to; 0 for none.",

@@ -139,8 +139,12 @@ async def test_workers_are_seen_as_one_gateway(start_serving, spawn_gateway, pag
             page = await page_of(gateway)
             return page.total("braintumor_gateway_requests_total", method=_PREDICT, code="OK", model_version="1")
 
+        async def number_of(name):
+            return (await page_of(gateway)).total(f"braintumor_gateway_{name}")
+
         await asyncio.gather(*(predict() for _ in range(24)))
         assert await counted() == 24
+        assert await number_of("worker_deaths_total") == 0
         page = await page_of(gateway)
         assert page.total("braintumor_gateway_served_version", label="latest") == 1
         assert page.total("braintumor_gateway_backend_ready", backend="serving") == 1
@@ -151,8 +155,17 @@ async def test_workers_are_seen_as_one_gateway(start_serving, spawn_gateway, pag
         psutil.Process(victim).kill()
         await until(lambda: len({child.pid for child in psutil.Process(gateway.process.pid).children()} - workers) == 1)
         assert await counted() == 24
+        assert await number_of("worker_deaths_total") == 1
         await predict()
         assert await counted() == 25
+
+        # The oldest look at serving moves on as long as all of them live.
+        last_look = await number_of("last_look_timestamp_seconds")
+
+        async def moves_on():
+            return await number_of("last_look_timestamp_seconds") > last_look
+
+        await until(moves_on)
 
 
 async def test_a_call_leaves_a_record_where_it_is_asked_for(start_serving, spawn_gateway, png):
