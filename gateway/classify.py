@@ -85,6 +85,7 @@ class Classifier:
             async with asyncio.timeout_at(deadline):
                 answer = await self._classify_with_what_is_served(query, deadline)
                 await self._audit.note(query.image, answer.version, answer.verdict)
+                predictions(answer.version, answer.verdict.label, answer.verdict.reliability.name).inc()
                 return answer
         except TimeoutError as err:
             raise DeadlineExceededError("The image was not classified within the call's deadline.") from err
@@ -126,7 +127,6 @@ class Classifier:
         row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
         explanation = await self._explain(row, query.image) if query.explain else None
         verdict = read_verdict(row)
-        predictions(version.version, verdict.label, verdict.reliability.name).inc()
         return Answer(version.version, verdict, explanation)
 
     async def _explain(self, row: Row, image: bytes) -> Explanation:

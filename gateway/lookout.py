@@ -8,8 +8,9 @@ from gateway.backend.canary import Canary
 from gateway.backend.fleet import Fleet
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import CANARY, LATEST, STABLE, Versions
+from gateway.errors import ModelFailedError
 from gateway.services.health import HealthService
-from gateway.telemetry.metrics import BACKEND_READY, LAST_LOOK, SERVED_VERSION, predictions
+from gateway.telemetry.metrics import BACKEND_READY, LAST_LOOK, SERVED_VERSION, inferences, predictions
 from gateway.verdict import KINDS
 
 _INTERVAL_S = 1.0
@@ -69,9 +70,7 @@ class Lookout:
             version = self._versions.served.get(label)
             SERVED_VERSION.labels(name).set(version.version if version else 0)
             if version is not None:
-                # A count that is there from the start also shows its first step.
-                for kind in KINDS:
-                    predictions(version.version, *kind)
+                _begin_counts(version.version)
         LAST_LOOK.set_to_current_time()
 
     async def look_at_trainer(self) -> None:
@@ -81,6 +80,14 @@ class Lookout:
             self._health.set(service, is_serving)
         BACKEND_READY.labels("trainer").set(is_serving)
         await self._canary.step()
+
+
+def _begin_counts(version: int) -> None:
+    """Has the counts of a version's answers there before the first, so that its step shows."""
+    for kind in KINDS:
+        predictions(version, *kind)
+    for outcome in ("OK", ModelFailedError.reason):
+        inferences(version, outcome)
 
 
 async def _each_second(look: Callable[[], Awaitable[None]]) -> None:

@@ -2,7 +2,10 @@
 
 from functools import cache
 
+from braintumor.v1 import classifier_service_pb2
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gateway.errors import GatewayError
 
 REGISTRY = CollectorRegistry()
 
@@ -110,6 +113,14 @@ SERVED_VERSION = Gauge(
     multiprocess_mode="livemax",
     registry=REGISTRY,
 )
+
+# A count that is there from the start also shows its first step. These are what alerts look at.
+ERRORS.labels(GatewayError.reason)
+for _error in GatewayError.__subclasses__():
+    ERRORS.labels(_error.reason)
+for _method in classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].methods:
+    for _code in ("INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        REQUESTS.labels(f"{_method.containing_service.full_name}/{_method.name}", _code, "")
 
 
 @cache

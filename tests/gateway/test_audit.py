@@ -14,6 +14,7 @@ from braintumor.v1 import classifier_service_pb2 as pb2
 
 from gateway.audit import AuditLog
 from gateway.errors import AuditLogUnavailableError
+from gateway.telemetry.metrics import PREDICTIONS
 from gateway.verdict import Reliability, Verdict
 from transport.watched import UnusableFileError
 
@@ -22,6 +23,12 @@ _VERDICT = Verdict(tumor=True, probability=0.8, reliability=Reliability.RELIABLE
 
 def _lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _counted():
+    return sum(
+        sample.value for metric in PREDICTIONS.collect() for sample in metric.samples if sample.name.endswith("_total")
+    )
 
 
 @contextmanager
@@ -65,10 +72,12 @@ async def test_what_cannot_be_recorded_is_not_told(start_serving, start_gateway,
     async with start_serving() as serving, start_gateway(serving, audit_log=log) as gateway:
         log.unlink()
         log.symlink_to("/dev/full")
+        before = _counted()
         calls = [gateway.classifier.Predict(pb2.PredictRequest(image=png(204))) for _ in range(4)]
         told = [await failure_of(call) for call in calls]
         assert {(one.code, one.reason) for one in told} == {(grpc.StatusCode.UNAVAILABLE, "AUDIT_LOG_UNAVAILABLE")}
         assert all(one.retry_after_s for one in told)
+        assert _counted() == before  # nor counted as a verdict
         log.unlink()
         await gateway.classifier.Predict(pb2.PredictRequest(image=png(204)))
     assert len(_lines(log)) == 1

@@ -1,6 +1,8 @@
 """What a gateway process tells of itself on its page of metrics, and in its log."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import grpc
 import psutil
@@ -10,6 +12,7 @@ from braintumor.v1 import classifier_service_pb2_grpc
 
 _PREDICT = "braintumor.v1.ClassifierService/Predict"
 _STREAM = "braintumor.v1.ClassifierService/PredictStream"
+_ALERTS = Path(__file__).parents[3] / "serving/monitoring/alerts.yml"
 _METRICS = {"GATEWAY_METRICS_ADDRESS": "127.0.0.1:0"}
 _SECRET = "patient-4711"  # noqa: S105 stands for what a caller might send
 
@@ -51,9 +54,22 @@ async def test_calls_are_counted_by_method_status_and_version(start_serving, spa
     assert _SECRET not in page.text
 
 
-async def test_counts_of_verdicts_are_there_before_the_first(start_serving, spawn_gateway, page_of):
+async def test_counts_that_alerts_look_at_are_there_before_the_first(start_serving, spawn_gateway, page_of):
     async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
         page = await page_of(gateway)
+
+    def values_of(name, label, **labels):
+        found = [sample for sample in page.samples if sample.name == name and labels.items() <= sample.labels.items()]
+        return {sample.labels[label] for sample in found}
+
+    alerts = _ALERTS.read_text()
+    reasons = {reason for pattern in re.findall(r'reason=~"(.+?)"', alerts) for reason in pattern.split("|")}
+    (codes,) = re.findall(r'code=~"(.+?)"', alerts)
+    assert len(reasons) > 5
+    assert reasons <= values_of("braintumor_gateway_errors_total", "reason")
+    for method in (_PREDICT, _STREAM):
+        assert set(codes.split("|")) <= values_of("braintumor_gateway_requests_total", "code", method=method)
+    assert values_of("braintumor_gateway_inferences_total", "outcome", model_version="1") == {"OK", "MODEL_FAILED"}
     kinds = [sample for sample in page.samples if sample.name == "braintumor_gateway_predictions_total"]
     assert {sample.labels["reliability"] for sample in kinds} == {"RELIABLE", "UNCERTAIN", "OUT_OF_DOMAIN"}
     assert [(sample.labels["model_version"], sample.value) for sample in kinds] == [("1", 0)] * 6
