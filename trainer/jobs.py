@@ -173,7 +173,8 @@ class Jobs:
                     await self._work.clear(operation, completely=False)  # which makes room
                 await asyncio.sleep(_RETRY_S)
             else:
-                _logger.info("job ended", extra={"operation": operation.operation_id, "state": state})
+                reason = result.reason if isinstance(result, Failure) else None
+                _logger.info("job ended", extra={"operation": operation.operation_id, "state": state, "reason": reason})
                 return
 
 

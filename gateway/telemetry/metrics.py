@@ -5,7 +5,7 @@ from functools import cache
 from braintumor.v1 import classifier_service_pb2
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ServingBusyError, ServingUnavailableError
 
 REGISTRY = CollectorRegistry()
 
@@ -114,10 +114,12 @@ SERVED_VERSION = Gauge(
     registry=REGISTRY,
 )
 
-# A count that is there from the start also shows its first step. These are what alerts look at.
+# A count that is there from the start also shows its first step. These are what alerts and dashboard look at.
 ERRORS.labels(GatewayError.reason)
 for _error in GatewayError.__subclasses__():
     ERRORS.labels(_error.reason)
+for _retried in (ServingUnavailableError, ServingBusyError):
+    RETRIES.labels(_retried.reason)
 for _method in classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].methods:
     for _code in ("INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"):
         REQUESTS.labels(f"{_method.containing_service.full_name}/{_method.name}", _code, "")

@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 _MONITORING = Path(__file__).parents[2] / "serving/monitoring"
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _METADATA = (("traceparent", f"00-{_TRACE}-00f067aa0ba902b7-01"), ("x-request-id", "watched"))
+_AT_ONCE_S = 0.5  # a process takes longer to start, two lines of Python never
 _PATIENCE_S = 120.0
 
 
@@ -113,6 +114,7 @@ def watched(
                         "GATEWAY_ADDRESS": "127.0.0.1:0",
                         "GATEWAY_METRICS_ADDRESS": f"127.0.0.1:{ports['gateway']}",
                         "GATEWAY_TRACE_RATIO": "0",
+                        "GATEWAY_WORKERS": "2",
                     },
                 )
             )
@@ -214,6 +216,10 @@ def test_a_job_with_its_steps_is_part_of_the_trace_that_ordered_it(watched: Watc
     assert step.parent_span_id == job.span_id
     assert attributes["operation_id"] == watched.operation.name.removeprefix("operations/")
     assert (attributes["state"], attributes["request_id"]) == ("failed", "watched")
+    # Its process starts within the first step, and what makes the job fail does so within a step too.
+    assert (step.start_time_unix_nano - job.start_time_unix_nano) / 1e9 < _AT_ONCE_S
+    assert step.status == job.status
+    assert step.status.message == "IMAGE_SOURCE_INVALID"
 
 
 def test_calls_that_nobody_traces_leave_no_spans(watched: Watched) -> None:

@@ -158,14 +158,17 @@ async def test_progress_is_noted_while_a_job_runs(tmp_path: Path, order: Order, 
     ],
 )
 async def test_a_job_that_fails_says_why_and_the_next_one_runs(
-    tmp_path: Path, order: Order, error: Exception, failure: Failure
+    tmp_path: Path, order: Order, error: Exception, failure: Failure, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     async with _scene(tmp_path, order) as scene:
         scene.work.error = error
         scene.work.let_go.set()
         first = await scene.submit()
         ended = await scene.operations.ended(first)
         assert (ended.state, ended.result, ended.progress.fraction) == (State.FAILED, failure, 0.5)
+        (told,) = [record for record in caplog.records if record.message == "job ended"]
+        assert vars(told)["reason"] == failure.reason
         scene.work.error = None
 
         assert (await scene.operations.ended(await scene.submit())).state is State.SUCCEEDED

@@ -46,6 +46,11 @@ def test_a_job_leaves_its_times_and_what_the_gate_said(
     assert _value("braintumor_trainer_step_duration_seconds_count", step="train") == steps + 1
 
 
+@pytest.mark.parametrize("step", Step)
+def test_times_of_steps_are_there_before_the_first(step: Step) -> None:
+    assert REGISTRY.get_sample_value("braintumor_trainer_step_duration_seconds_count", {"step": step}) is not None
+
+
 def test_a_job_that_fails_leaves_its_reason(operation: Operation) -> None:
     labels = {"state": "failed", "reason": "DISK_FULL"}
     before = _value("braintumor_trainer_jobs_ended_total", **labels)

@@ -17,23 +17,24 @@ class ObservedJob:
         self._begun = time.monotonic() - max(0.0, now_s - (operation.started_s or now_s))
         self._step: Step | None = None
         self._step_trace: tracing.Trace | None = None
-        self._step_begun = 0.0
         origin = ((tracing.TRACEPARENT, operation.origin.traceparent),)
         self.trace = tracing.begin("job", origin)
+        # A job is in its first step before it says so: its process has to start.
+        self._step_begun, self._step_begun_ns = time.monotonic(), time.time_ns()
 
     def progress(self, progress: Progress) -> None:
         """Sees how far it is."""
         if progress.step is not self._step:
             self._end_step()
-            self._step, self._step_begun = progress.step, time.monotonic()
+            self._step = progress.step
             if progress.step is not None:
-                self._step_trace = tracing.child(progress.step, self.trace)
+                self._step_trace = tracing.child(progress.step, self.trace, self._step_begun_ns)
 
     def end(self, state: State, result: Result) -> None:
         """Sees its end."""
-        self._end_step()
-        metrics.JOB_DURATION.labels(state).observe(time.monotonic() - self._begun)
         reason = result.reason if isinstance(result, Failure) else ""
+        self._end_step(reason)
+        metrics.JOB_DURATION.labels(state).observe(time.monotonic() - self._begun)
         metrics.JOBS_ENDED.labels(state, reason).inc()
         if isinstance(result, Outcome):
             metrics.GATE_DECISIONS.labels(_decision(result)).inc()
@@ -45,11 +46,14 @@ class ObservedJob:
         tracing.end(self._step_trace, {})
         tracing.end(self.trace, {"operation_id": self._operation.operation_id, "state": "interrupted"})
 
-    def _end_step(self) -> None:
-        if self._step is not None:
-            metrics.STEP_DURATION.labels(self._step).observe(time.monotonic() - self._step_begun)
-            tracing.end(self._step_trace, {})
+    def _end_step(self, reason: str = "") -> None:
+        if self._step is None:
+            return
+        now, now_ns = time.monotonic(), time.time_ns()
+        metrics.STEP_DURATION.labels(self._step).observe(now - self._step_begun)
+        tracing.end(self._step_trace, {}, reason)
         self._step, self._step_trace = None, None
+        self._step_begun, self._step_begun_ns = now, now_ns
 
 
 def _decision(outcome: Outcome) -> str:

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from trainer.operation import Step
+
 REGISTRY = CollectorRegistry()
 
 _LATENCIES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -35,7 +37,7 @@ JOB_DURATION = Histogram(
 )
 STEP_DURATION = Histogram(
     "braintumor_trainer_step_duration_seconds",
-    "Time of a job's step; that of the last one with the rollout.",
+    "Time of a job's step; that of the first one with the start of its process, that of the last one with the rollout.",
     ["step"],
     buckets=_DURATIONS_S,
     registry=REGISTRY,
@@ -58,3 +60,5 @@ for _outcome in ("done", "failed"):
     ROLLOUTS.labels(_outcome)
 for _outcome in ("blessed", "refused", "forced"):
     GATE_DECISIONS.labels(_outcome)
+for _step in Step:
+    STEP_DURATION.labels(_step)
