@@ -63,7 +63,7 @@ class AuditLog:
         self._path = path
         self._model_name = model_name
         self._thread = thread
-        self._waiting: dict[asyncio.Future[None], _Entry] = {}
+        self._waiting: dict[asyncio.Future[BaseException | None], _Entry] = {}
         self._writing: asyncio.Task[None] | None = None
 
     async def note(self, image: bytes, version: int, verdict: Verdict) -> None:
@@ -83,14 +83,17 @@ class AuditLog:
             "reliability": verdict.reliability.name,
             "ood_score": round(verdict.ood_score, 6),
         }
-        written = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._waiting[written] = _Entry(image, facts)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         try:
-            await written
+            failure = await written
         finally:
             self._waiting.pop(written, None)  # its caller may have left
+        if failure is not None:
+            _log(failure)  # here, where the record has the call's request id
+            raise AuditLogUnavailableError(_NOT_GIVEN) from failure
 
     async def _write_all(self) -> None:
         # What arrives during a write makes up the next one, so that the price of a write is shared under load.
@@ -99,16 +102,9 @@ class AuditLog:
                 entries, self._waiting = self._waiting, {}
                 writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, [*entries.values()])
                 await asyncio.wait([writing])
-                failure = writing.exception()
-                if failure is not None:
-                    _log(failure)
                 for written in entries:
-                    if written.done():
-                        continue  # its caller has left
-                    if failure is None:
-                        written.set_result(None)
-                    else:
-                        written.set_exception(AuditLogUnavailableError(_NOT_GIVEN))
+                    if not written.done():  # else its caller has left
+                        written.set_result(writing.exception())
         finally:
             self._writing = None
 

@@ -16,6 +16,7 @@ from gateway.audit import AuditLog
 from gateway.errors import AuditLogUnavailableError
 from gateway.telemetry.metrics import PREDICTIONS
 from gateway.verdict import Reliability, Verdict
+from observability import logs, request_id
 from transport.watched import UnusableFileError
 
 _VERDICT = Verdict(tumor=True, probability=0.8, reliability=Reliability.RELIABLE, ood_score=1.0)
@@ -81,6 +82,20 @@ async def test_what_cannot_be_recorded_is_not_told(start_serving, start_gateway,
         log.unlink()
         await gateway.classifier.Predict(pb2.PredictRequest(image=png(204)))
     assert len(_lines(log)) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+async def test_each_call_whose_line_cannot_be_written_is_found_by_its_request_id(open_log, caplog):
+    log = open_log(Path("/dev/full"))
+    caplog.handler.setFormatter(logs.JsonFormatter())
+
+    async def note(name):
+        request_id.current.set(name)
+        with pytest.raises(AuditLogUnavailableError):
+            await log.note(b"image", 1, _VERDICT)
+
+    await asyncio.gather(*(note(name) for name in "abcd"))
+    assert sorted(json.loads(line)["request_id"] for line in caplog.text.splitlines()) == list("abcd")
 
 
 async def test_a_renamed_log_is_followed_by_a_new_one(start_serving, start_gateway, png, tmp_path):
