@@ -27,7 +27,7 @@ from gateway.backend.versions import Versions
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
 from gateway.imaging import ImageLimits
-from gateway.interceptors import Chain, interceptors, probe_interceptors
+from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS, chain
 from gateway.lookout import Lookout
 from gateway.outlook import Outlook, OutlookOf
 from gateway.services.classifier import ClassifierService
@@ -123,7 +123,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
             address = listen(server, settings.address, settings.tls)
-            on_probes = [Chain(probe_interceptors(settings, outlook))]
+            on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
             async with (
                 answering_probes(health, settings.health_address, on_probes, share_port),
                 in_background(lookout.run()),
@@ -194,8 +194,7 @@ def _server(
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         ("grpc.keepalive_permit_without_calls", 1),
     ]
-    chain = Chain(interceptors(settings, outlook))
-    server = grpc.aio.server(interceptors=[chain], options=options)
+    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, settings, outlook)], options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
     server.add_generic_rpc_handlers([forwarder.handler_of(service) for service in FORWARDED])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

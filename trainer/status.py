@@ -10,8 +10,6 @@ from trainer.no_space import told_if_full
 from transport.brevity import brief
 from transport.status import internal, status_of
 
-__all__ = ["status_of", "to_status"]
-
 _logger = logging.getLogger(__name__)
 
 

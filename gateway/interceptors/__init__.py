@@ -1,6 +1,9 @@
 """What every call passes through, outermost first."""
 
-from gateway.interceptors.authentication import AuthenticationInterceptor, authenticator_of
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from gateway.interceptors.authentication import authentication_of
 from gateway.interceptors.caller import CallerInterceptor
 from gateway.interceptors.caller_rate import CallerRateInterceptor
 from gateway.interceptors.error_status import ErrorStatusInterceptor
@@ -13,44 +16,46 @@ from gateway.interceptors.wrapping import Chain, WrappingInterceptor
 from gateway.outlook import OutlookOf
 from gateway.settings import Settings
 
+_Make: TypeAlias = Callable[[Settings, OutlookOf], WrappingInterceptor | None]
 
-def interceptors(settings: Settings, outlook: OutlookOf) -> list[WrappingInterceptor]:
-    """Returns them in the order in which a call meets them.
+INTERCEPTORS: tuple[_Make, ...] = (
+    lambda *_: RequestIdInterceptor(),
+    lambda settings, _: TelemetryInterceptor(settings),
+    lambda *_: ErrorStatusInterceptor(),
+    lambda *_: CallerInterceptor(),
+    lambda settings, _: authentication_of(settings),
+    lambda settings, _: CallerRateInterceptor(settings.caller_rate, settings.caller_burst),
+    ReceivingInterceptor,
+    lambda settings, _: StreamsInterceptor(settings.max_streams_of_caller),
+    lambda *_: ParsingInterceptor(),
+)
+"""In the order in which a call meets them. The request id comes first: errors and their log records carry it. What
+counts calls stands around what gives them their status. Who is not let in gets no further than the authentication,
+where there is one; who is known has a rate, and only then, and where there is room, the request is read. Streams are
+counted after that, where they still differ from other calls. The parsing comes last, as part of the handling."""
 
-    The request id comes first: errors and their log records carry it. What counts calls stands around what gives them
-    their status. Who is not let in gets no further than the authentication, where there is one; who is known has a
-    rate, and only then, and where there is room, the request is read. Streams are counted after that, where they still
-    differ from other calls. The parsing comes last, as part of the handling.
+PROBE_INTERCEPTORS: tuple[_Make, ...] = (
+    lambda *_: ErrorStatusInterceptor(),
+    lambda *_: CallerInterceptor(),
+    ReceivingInterceptor,
+    lambda *_: ParsingInterceptor(),
+)
+"""The same for calls of the port for probes, which are neither counted nor asked who makes them."""
+
+
+def chain(makes: Iterable[_Make], settings: Settings, outlook: OutlookOf) -> Chain:
+    """Makes interceptors, and joins them.
 
     Args:
+      makes: INTERCEPTORS or PROBE_INTERCEPTORS.
       settings: of the gateway.
       outlook: of an image that comes now.
 
     Raises:
       UnusableFileError: what callers are known by cannot be used.
     """
-    authenticator = authenticator_of(settings)
-    return [
-        RequestIdInterceptor(),
-        TelemetryInterceptor(settings),
-        ErrorStatusInterceptor(),
-        CallerInterceptor(),
-        *([AuthenticationInterceptor(authenticator)] if authenticator else []),
-        CallerRateInterceptor(settings.caller_rate, settings.caller_burst),
-        ReceivingInterceptor(settings, outlook),
-        StreamsInterceptor(settings.max_streams_of_caller),
-        ParsingInterceptor(),
-    ]
+    made = [make(settings, outlook) for make in makes]
+    return Chain([interceptor for interceptor in made if interceptor is not None])
 
 
-def probe_interceptors(settings: Settings, outlook: OutlookOf) -> list[WrappingInterceptor]:
-    """Returns those of the port for probes, whose calls are neither counted nor asked who makes them."""
-    return [
-        ErrorStatusInterceptor(),
-        CallerInterceptor(),
-        ReceivingInterceptor(settings, outlook),
-        ParsingInterceptor(),
-    ]
-
-
-__all__ = ["Chain", "interceptors", "probe_interceptors"]
+__all__ = ["INTERCEPTORS", "PROBE_INTERCEPTORS", "chain"]

@@ -50,8 +50,8 @@ class AuthenticationInterceptor(BeforeInterceptor):
             )
 
 
-def authenticator_of(settings: Settings) -> Authenticator | None:
-    """Returns what tells callers by the API keys or the issuer that the settings name; None where they name neither.
+def authentication_of(settings: Settings) -> AuthenticationInterceptor | None:
+    """Returns one that goes by the API keys or the issuer that the settings name; None where they name neither.
 
     Raises:
       UnusableFileError: the keys cannot be used.
@@ -59,7 +59,8 @@ def authenticator_of(settings: Settings) -> Authenticator | None:
     if settings.api_keys is None and settings.jwt is None:
         return None
     api_keys = ApiKeys(settings.api_keys) if settings.api_keys else None
-    return Authenticator(api_keys, _signed_tokens(settings.jwt) if settings.jwt else None)
+    signed_tokens = _signed_tokens(settings.jwt) if settings.jwt else None
+    return AuthenticationInterceptor(Authenticator(api_keys, signed_tokens))
 
 
 def _signed_tokens(settings: JwtSettings) -> SignedTokens:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from trainer.errors import InvalidFieldError, OperationNotFoundError
 from trainer.operation import Failure, Operation, Outcome, State, Step
-from trainer.status import status_of
+from transport.status import status_of
 
 _PREFIX = "operations/"
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import caller
 from gateway.errors import ServingBusyError
-from gateway.interceptors import Chain, interceptors
+from gateway.interceptors import INTERCEPTORS, chain
 from gateway.outlook import Outlook
 from gateway.settings import Settings
 from gateway.telemetry.metrics import REGISTRY
@@ -69,7 +69,7 @@ async def _served():
         kind: getattr(grpc, f"{kind.removesuffix('_writing')}_rpc_method_handler")(getattr(service, kind))
         for kind in _KINDS
     }
-    server = grpc.aio.server(interceptors=[Chain(interceptors(Settings(), Outlook))])
+    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, Settings(), Outlook)])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
