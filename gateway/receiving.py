@@ -8,18 +8,23 @@ import grpc
 
 from gateway.errors import DeadlineExceededError, MalformedRequestError
 
-AT_ONCE = 64
-"""Requests of one caller that are received at a time. An image of the usual size is there at once."""
+IMAGES_AT_ONCE = 64
+"""Requests with an image that are received of one caller at a time. One of the usual size is there at once."""
+
+OTHERS_AT_ONCE = 4
+"""The same of all others, which are a few bytes, and some of which anybody may send; gRPC takes large ones too."""
 
 
 class Receiving:
     """Receives a few requests of each caller at a time; its others wait, and those of others do not.
 
     Args:
+      at_once: that are received of one caller.
       timeout_s: for one request with its wait, in seconds.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, at_once: int, timeout_s: float) -> None:
+        self._at_once = at_once
         self._timeout_s = timeout_s
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -32,7 +37,7 @@ class Receiving:
         """
         turns = self._turns.get(caller)
         if turns is None:
-            turns = self._turns[caller] = asyncio.Semaphore(AT_ONCE)
+            turns = self._turns[caller] = asyncio.Semaphore(self._at_once)
         remaining_s = context.time_remaining()
         try:
             async with asyncio.timeout(self._timeout_s if remaining_s is None else min(self._timeout_s, remaining_s)):

@@ -187,6 +187,8 @@ def _server(
         # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
         ("grpc.max_receive_message_length", 2 * settings.max_image_bytes + 2**20),
         ("grpc.max_send_message_length", -1),
+        # Else gRPC takes in megabytes of each request that nobody reads yet, once a connection has shown to be fast.
+        ("grpc.http2.bdp_probe", 0),
         # What one connection sends beyond it waits at its caller's, and costs nothing here.
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
         ("grpc.so_reuseport", int(share_port)),

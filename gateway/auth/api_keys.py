@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,11 @@ def _read(path: Path) -> tuple[_Entry, ...]:
     except UnicodeDecodeError as err:
         raise UnusableFileError(f"{path} is no text") from err
     numbered = ((number, line.partition(" #")[0].split()) for number, line in enumerate(lines, 1))
-    return tuple(_entry(path, number, words) for number, words in numbered if words and not words[0].startswith("#"))
+    entries = [_entry(path, number, words) for number, words in numbered if words and not words[0].startswith("#")]
+    for digest, times in Counter(entry.digest for entry in entries).items():
+        if times > 1:
+            raise UnusableFileError(f"{path}: {times} lines have the hash {digest[:8]}…; a key is one caller's")
+    return tuple(entries)
 
 
 def _entry(path: Path, number: int, words: list[str]) -> _Entry:

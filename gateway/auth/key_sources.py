@@ -100,7 +100,9 @@ class KeyUrl:
 
     async def _try(self) -> None:
         try:
-            self._keys = parse_keys(await asyncio.to_thread(_download, self._url), self._url)
+            async with asyncio.timeout(2 * _TIMEOUT_S):  # the download's own limit begins with the body
+                data = await asyncio.to_thread(_download, self._url)
+            self._keys = parse_keys(data, self._url)
         except (OSError, HTTPException, UnusableFileError) as err:
             _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
         finally:

@@ -57,15 +57,16 @@ class SignedTokens:
             header = jwt.get_unverified_header(token)
             candidates = _named(header, keys) or _named(header, await self._keys.renewed())
             claims = self._verified(token, candidates)
+            expires_s = float(claims["exp"])
         except jwt.ExpiredSignatureError as err:
             raise TokenExpiredError("The token has expired; get a new one.") from err
-        except jwt.PyJWTError as err:
+        except (jwt.PyJWTError, OverflowError) as err:  # the latter of an integer beyond all floats
             # Only what kind of error: its text may quote the token.
             _logger.info("token refused", extra={"problem": type(err).__name__})
             raise TokenInvalidError("The token is not valid here.") from None
         scope = claims.get("scope")
         granted = scope.split() if isinstance(scope, str) else []
-        return Identity(claims["sub"], frozenset(right for right in Right if right in granted)), float(claims["exp"])
+        return Identity(claims["sub"], frozenset(right for right in Right if right in granted)), expires_s
 
     def _verified(self, token: str, candidates: list[SigningKey]) -> dict[str, Any]:
         failure: jwt.PyJWTError = jwt.InvalidKeyError("no such key")

@@ -43,7 +43,7 @@ def parse_keys(data: bytes, origin: str) -> tuple[SigningKey, ...]:
     """
     try:
         keys = _parse_jwks(data) if data.lstrip().startswith(b"{") else _parse_pem(data)
-    except (ValueError, TypeError, AttributeError, KeyError, UnsupportedAlgorithm) as err:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, UnsupportedAlgorithm) as err:
         raise UnusableFileError(f"{origin} is neither PEM nor JWKS") from err
     if not keys:
         raise UnusableFileError(f"{origin} holds no public key that is fit for tokens; RSA needs 2048 bits")
@@ -65,7 +65,10 @@ def _jwk(entry: dict[str, Any]) -> SigningKey | None:
         key = PyJWK(entry).key
     except PyJWTError:
         return None  # of a kind that is not known here
-    return _signing_key(entry.get("kid"), key, entry.get("alg"))
+    kid = entry.get("kid")
+    if not (kid is None or isinstance(kid, str)):
+        raise TypeError("a key's id is a text")
+    return _signing_key(kid, key, entry.get("alg"))
 
 
 def _signing_key(kid: str | None, key: Any, algorithm: str | None) -> SigningKey | None:

@@ -7,7 +7,7 @@ from gateway import caller, deadline
 from gateway.admission import Admission
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_reading
 from gateway.outlook import OutlookOf
-from gateway.receiving import Receiving
+from gateway.receiving import IMAGES_AT_ONCE, OTHERS_AT_ONCE, Receiving
 from gateway.room import Room
 from gateway.settings import Settings
 from transport.handler_kind import of_its_kind
@@ -29,7 +29,8 @@ class ReceivingInterceptor(WrappingInterceptor):
     def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
         self._settings = settings
         self._admission = Admission(Room(settings.max_queued_images, settings.max_queued_bytes), outlook)
-        self._receiving = Receiving(settings.receive_timeout_s)
+        self._images = Receiving(IMAGES_AT_ONCE, settings.receive_timeout_s)
+        self._others = Receiving(OTHERS_AT_ONCE, settings.receive_timeout_s)
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler of bytes that reads them first; one of a stream stays as it is."""
@@ -38,22 +39,19 @@ class ReceivingInterceptor(WrappingInterceptor):
         behaviour = behaviour_of(handler)
 
         async def yielding(_: object, context: Any) -> AsyncIterator[Any]:
-            data = await self._received(context)
+            data = await self._others.message(context, caller.current.get())
             async for response in behaviour(data, context):
                 yield response
 
         async def returning(_: object, context: Any) -> Any:
-            return await behaviour(await self._received(context), context)
+            return await behaviour(await self._others.message(context, caller.current.get()), context)
 
         async def admitted(_: object, context: Any) -> Any:
             self._admission.check(deadline.begin(context, self._settings))
-            data = await self._received(context)
+            data = await self._images.message(context, caller.current.get())
             with self._admission.admitted(len(data)):
                 return await behaviour(data, context)
 
         if method == _PREDICT:
             return made_reading(handler, admitted)
         return made_reading(handler, of_its_kind(behaviour, yielding, returning))
-
-    async def _received(self, context: Any) -> bytes:
-        return await self._receiving.message(context, caller.current.get())

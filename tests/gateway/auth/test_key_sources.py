@@ -17,6 +17,7 @@ from jwt.algorithms import ECAlgorithm
 from gateway.auth.key_sources import KeyFile, KeyUrl
 from gateway.auth.rights import Right
 from gateway.auth.signed_tokens import SignedTokens
+from gateway.auth.signing_keys import parse_keys
 from gateway.errors import KeysUnavailableError, TokenInvalidError
 from transport.watched import UnusableFileError
 
@@ -28,7 +29,7 @@ class _Issuer(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.fetches = 0
-        self.drips = False
+        self.drips = ""
 
     @property
     def url(self) -> str:
@@ -50,16 +51,22 @@ class _Handler(BaseHTTPRequestHandler):
             {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"}
             for kid, key in self.server.keys.items()
         ]
-        self.send_response(200)
-        self.end_headers()
         content = json.dumps({"keys": found}).encode()
-        if not self.server.drips:
-            self.wfile.write(content)
-            return
+        self.send_response(200)
         with contextlib.suppress(OSError):  # whoever asked has had enough
-            for byte in content:
-                self.wfile.write(bytes([byte]))
-                time.sleep(0.05)
+            if self.server.drips == "headers":
+                self.flush_headers()
+                self._drip(b"x: y\r\n" * 20)
+            self.end_headers()
+            if self.server.drips == "body":
+                self._drip(content)
+            else:
+                self.wfile.write(content)
+
+    def _drip(self, content: bytes) -> None:
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            time.sleep(0.05)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -117,10 +124,11 @@ async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
         await tokens.identify(old)
 
 
-async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch):
+@pytest.mark.parametrize("what", ["headers", "body"])
+async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch, what):
     monkeypatch.setattr("gateway.auth.key_sources._TIMEOUT_S", 0.5)
     token = issuer.token("first")
-    issuer.drips = True
+    issuer.drips = what
     with pytest.raises(KeysUnavailableError):
         await asyncio.wait_for(SignedTokens(KeyUrl(issuer.url), "us", "slices").identify(token), 5)
 
@@ -138,6 +146,13 @@ async def test_any_of_the_keys_in_a_file_may_have_signed(tmp_path):
     for algorithm, key in keys.items():
         claims = {"iss": "us", "aud": "slices", "sub": algorithm, "exp": time.time() + 600}
         assert (await tokens.identify(jwt.encode(claims, key, algorithm))).name == algorithm
+
+
+def test_what_is_no_key_set_is_told():
+    entry = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+    for content in (json.dumps({"keys": [{**entry, "kid": ["a"]}]}), '{"keys":' + "[" * 100_000):
+        with pytest.raises(UnusableFileError, match="is neither PEM nor JWKS"):
+            parse_keys(content.encode(), "keys.json")
 
 
 async def test_without_keys_nobody_can_be_known():

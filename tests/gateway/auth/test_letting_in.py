@@ -150,6 +150,7 @@ async def test_signed_tokens(tmp_path, start_serving, start_gateway, failure_of)
             (jwt.encode(good, stranger, "ES256"), "TOKEN_INVALID"),
             (jwt.encode(b64, None, "none"), "TOKEN_INVALID"),
             (jwt.encode(b64, public, "HS256"), "TOKEN_INVALID"),
+            (jwt.encode(good | {"exp": 10**400}, key, "ES256"), "TOKEN_INVALID"),
             (jwt.encode(good | {"scope": "train"}, key, "ES256"), "RIGHT_MISSING"),
         ):
             assert (await failure_of(call(bad))).reason == reason

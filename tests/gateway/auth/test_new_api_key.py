@@ -9,6 +9,7 @@ import pytest
 from gateway.auth.api_keys import ApiKeys
 from gateway.auth.identity import Identity
 from gateway.auth.rights import Right
+from transport.watched import UnusableFileError
 
 
 def _new_api_key(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -22,6 +23,13 @@ def test_the_line_lets_the_key_in(tmp_path):
     found = ApiKeys(tmp_path / "keys").find(done.stderr.strip())
     assert found == Identity("ward-7", frozenset({Right.PREDICT, Right.TRAIN}))
     assert done.returncode == 0
+
+
+def test_a_key_of_two_callers_is_nobodys(tmp_path):
+    line = _new_api_key("ward-7", "predict").stdout
+    (tmp_path / "keys").write_text(line + line.replace("ward-7", "ward-8"))
+    with pytest.raises(UnusableFileError, match=r"keys: 2 lines have the hash [0-9a-f]{8}"):
+        ApiKeys(tmp_path / "keys")
 
 
 def test_help_is_no_error():

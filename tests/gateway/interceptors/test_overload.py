@@ -9,10 +9,11 @@ import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
 from grpc_health.v1 import health_pb2
 
-from gateway.receiving import AT_ONCE
+from gateway.receiving import IMAGES_AT_ONCE, OTHERS_AT_ONCE
 from gateway.telemetry import metrics
 
 _PREDICT = "/braintumor.v1.ClassifierService/Predict"
+_CHECK = "/grpc.health.v1.Health/Check"
 
 
 def _request(image, **fields):
@@ -194,15 +195,26 @@ async def test_a_request_that_does_not_come_is_not_waited_for(start_serving, sta
         assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
 
 
-async def test_requests_of_one_caller_come_in_a_few_at_a_time(start_serving, start_gateway, png, until):
+@pytest.mark.parametrize(
+    ("held", "at_once", "other"), [(_PREDICT, IMAGES_AT_ONCE, _CHECK), (_CHECK, OTHERS_AT_ONCE, _PREDICT)]
+)
+async def test_requests_of_one_caller_come_in_a_few_at_a_time(
+    start_serving, start_gateway, png, until, held, at_once, other
+):
+    requests = {_PREDICT: _request(png(1)).SerializeToString(), _CHECK: b""}
     async with start_serving() as serving, start_gateway(serving) as gateway:
-        begun = [gateway.channel.stream_unary("/grpc.health.v1.Health/Check")() for _ in range(AT_ONCE)]
-        in_progress = metrics.REQUESTS_IN_PROGRESS.labels("grpc.health.v1.Health/Check")
-        await until(lambda: in_progress._value.get() == AT_ONCE)
-        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+
+        async def sent(method):
+            return await gateway.channel.unary_unary(method)(requests[method])
+
+        begun = [gateway.channel.stream_unary(held)() for _ in range(at_once)]
+        in_progress = metrics.REQUESTS_IN_PROGRESS.labels(held.removeprefix("/"))
+        await until(lambda: in_progress._value.get() == at_once)
+        waiting = asyncio.ensure_future(sent(held))
         done, _ = await asyncio.wait([waiting], timeout=0.5)
         assert not done
+        assert await sent(other)
         begun[0].cancel()
-        assert (await waiting).model_version
+        assert await waiting
         for call in begun:
             call.cancel()
