@@ -26,6 +26,7 @@ async def answer_all(
     reads again. Only one of them reads or waits for room at a time. So a caller that sends too fast, or does not take
     its answers, is not read from: its own flow control stops it. Returns when the requests have ended and all are
     answered. When this task is cancelled, all work is dropped.
+    A call that has ended meanwhile is the same.
 
     Args:
       requests: read by one worker at a time; a GatewayError that they raise ends the stream,
@@ -35,12 +36,15 @@ async def answer_all(
       room: for the requests between being read and being answered. Other streams share it, so answers that
         wait to be written take none of it: a caller that does not take them would stop all the others.
     """
+    has_ended = False
     try:
         async with asyncio.TaskGroup() as tasks:
             workers = _Workers(tasks, requests, answer, write, room)
             workers.start_one()
     except* grpc.aio.BaseError:
-        pass  # The call has ended: nobody is left to answer.
+        has_ended = True
+    if has_ended:
+        raise asyncio.CancelledError  # as gRPC is about to: nobody is left to answer
     if workers.failure is not None:
         raise workers.failure
 

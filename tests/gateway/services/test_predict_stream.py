@@ -3,8 +3,11 @@
 import asyncio
 import time
 
+import grpc
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
+
+from gateway.telemetry.metrics import REGISTRY
 
 
 def _request(image, **fields):
@@ -20,6 +23,31 @@ async def test_a_stream_answers_every_image_by_id(start_serving, start_gateway, 
             probability = answers[f"image-{index}"].prediction.probability
             assert probability == pytest.approx(index % 256 / 255, abs=1e-3)
         assert 1 < max(serving.batch_sizes) <= 32
+
+
+async def test_streams_that_end_at_their_deadlines_are_counted_so(start_serving, start_gateway, png, until):
+    """Also those that were about to hand out an answer."""
+
+    def ended():
+        method = "braintumor.v1.ClassifierService/PredictStream"
+        codes = ("OK", "CANCELLED", "DEADLINE_EXCEEDED")
+        labels = [{"method": method, "code": code, "model_version": ""} for code in codes]
+        return [REGISTRY.get_sample_value("braintumor_gateway_requests_total", each) or 0 for each in labels]
+
+    before = ended()
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+
+        async def endless():
+            while True:
+                yield pb2.PredictStreamRequest(request=_request(png(20)))
+
+        async def follow(timeout_s):
+            with pytest.raises(grpc.aio.AioRpcError):
+                _ = [answer async for answer in gateway.classifier.PredictStream(endless(), timeout=timeout_s)]
+
+        await asyncio.gather(*(follow(0.5 + index / 100) for index in range(20)))
+        await until(lambda: sum(ended()) == sum(before) + 20)
+    assert ended() == [*before[:2], before[2] + 20]
 
 
 async def test_a_stream_without_images_ends(start_serving, start_gateway):

@@ -144,7 +144,8 @@ async def test_a_call_that_has_ended_ends_the_work():
     async def write(_):
         raise grpc.aio.UsageError("RPC already finished.")
 
-    await answer_all(stream, _double, write, _room(5))
+    with pytest.raises(asyncio.CancelledError):
+        await answer_all(stream, _double, write, _room(5))
     assert stream.read < 100
 
 
