@@ -25,8 +25,7 @@ async def answer_all(
     Each of up to `room.max_images` workers reads a request, waits for room, answers it and writes the answer before it
     reads again. Only one of them reads or waits for room at a time. So a caller that sends too fast, or does not take
     its answers, is not read from: its own flow control stops it. Returns when the requests have ended and all are
-    answered. When this task is cancelled, all work is dropped.
-    A call that has ended meanwhile is the same.
+    answered. When this task is cancelled, or the call has ended meanwhile, all work is dropped.
 
     Args:
       requests: read by one worker at a time; a GatewayError that they raise ends the stream,
