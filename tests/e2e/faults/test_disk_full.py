@@ -137,9 +137,9 @@ def test_disk_of_the_trainer_is_full(callers: Any, disk: Any, trainer: Any, fail
 def test_disk_fills_up_under_a_job(callers: Any, disk: Any, trainer: Any, eventually: Any) -> None:
     """Disk of the trainer fills up under a job.
 
-    The job fails: `DISK_FULL`. Nothing of it stays, and no half of a version is served
+    The job fails: `DISK_FULL`. Nothing of it stays but a version that was whole already, which the message names
 
-    When there is room; order the job again
+    When there is room; order the job again, or promote that version
     """
     daemon = psutil.Process(trainer.process.pid)
     for step in (pb2.RETRAIN_STEP_BUILD_DATASET, pb2.RETRAIN_STEP_EVALUATE):
