@@ -20,7 +20,7 @@ _Make: TypeAlias = Callable[[Settings, OutlookOf], WrappingInterceptor | None]
 
 INTERCEPTORS: tuple[_Make, ...] = (
     lambda *_: RequestIdInterceptor(),
-    lambda settings, _: TelemetryInterceptor(settings),
+    lambda settings, _: TelemetryInterceptor(settings.access_log_level),
     lambda *_: ErrorStatusInterceptor(),
     lambda *_: CallerInterceptor(),
     lambda settings, _: authentication_of(settings),

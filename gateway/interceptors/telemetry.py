@@ -10,7 +10,6 @@ from prometheus_client import Counter
 
 from gateway import caller
 from gateway.interceptors.around import AroundInterceptor
-from gateway.settings import Settings
 from gateway.telemetry import call, metrics
 from observability import request_id, tracing
 from transport.status_name import status_name
@@ -19,17 +18,20 @@ _access_logger = logging.getLogger("gateway.access")
 
 
 class TelemetryInterceptor(AroundInterceptor):
-    """Tells of each call, when it has ended, however it has ended."""
+    """Tells of each call, when it has ended, however it has ended.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Args:
+      log_level: name of the level at which calls are logged.
+    """
+
+    def __init__(self, log_level: str) -> None:
+        self._log_level = logging.getLevelNamesMapping()[log_level]
         self._methods: dict[str, _Method] = {}
 
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """Makes a call of a method observed."""
         if method not in self._methods:
-            level = logging.getLevelNamesMapping()[self._settings.access_log_level]
-            self._methods[method] = _Method(method.removeprefix("/"), level)
+            self._methods[method] = _Method(method.removeprefix("/"), self._log_level)
         return _Observed(self._methods[method], context)
 
 

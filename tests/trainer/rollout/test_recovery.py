@@ -142,7 +142,7 @@ def test_versions_that_are_gone_are_forgotten(files) -> None:
     assert files.read() == RolloutState()
 
 
-def test_without_its_stable_versions_serving_takes_the_newest(settings, add_version, serving, play) -> None:
+def test_without_its_stable_versions_serving_takes_the_newest(settings, add_version, serving, play, until) -> None:
     """One that was never stable, and so is not loaded: no label may lead to it before it is."""
     for version in (1, 2):
         add_version(version)
@@ -151,10 +151,11 @@ def test_without_its_stable_versions_serving_takes_the_newest(settings, add_vers
     shutil.rmtree(settings.model_dir / "2")
 
     async def scene(rollout, client):
+        async def is_loaded() -> bool:
+            return (await client.status(1)).state is VersionState.AVAILABLE
+
         await rollout.recover()
-        async with asyncio.timeout(10):
-            while (await client.status(1)).state is not VersionState.AVAILABLE:  # noqa: ASYNC110  in another process
-                await asyncio.sleep(0.02)
+        await until(is_loaded, 10)
         await rollout.roll_out(1)
         return rollout.state
 
@@ -162,14 +163,16 @@ def test_without_its_stable_versions_serving_takes_the_newest(settings, add_vers
 
 
 @pytest.mark.usefixtures("files")
-def test_a_label_leaves_a_version_that_is_removed_by_hand(settings, serving, play) -> None:
+def test_a_label_leaves_a_version_that_is_removed_by_hand(settings, serving, play, until) -> None:
     serving.start()
     shutil.rmtree(settings.model_dir / "2")
 
     async def scene(rollout, client):
-        async with in_background(rollout.keep()), asyncio.timeout(10):
-            while await client.version_labelled("stable") != 1:  # noqa: ASYNC110  in another process
-                await asyncio.sleep(0.02)
+        async def has_moved() -> bool:
+            return await client.version_labelled("stable") == 1
+
+        async with in_background(rollout.keep()):
+            await until(has_moved, 10)
         return rollout.state
 
     assert play(scene) == RolloutState(stable=1)
