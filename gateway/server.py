@@ -65,6 +65,9 @@ _REFLECTED = (
 _RESOLUTION_S = 1.0
 _LEAST_PING_INTERVAL_MS = 5000
 
+_MAX_PENDING_CALLS = 8192
+"""That have arrived and are not handled yet; each takes some 10 KB, and a second brings thousands to their answer."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -191,6 +194,9 @@ def _server(
         ("grpc.http2.bdp_probe", 0),
         # What one connection sends beyond it waits at its caller's, and costs nothing here.
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
+        # Calls wait for us while we answer others. gRPC would cancel them at random from 1000 on, and all beyond 3000.
+        ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.so_reuseport", int(share_port)),
         # Callers behind load balancers look every few seconds whether they are still there, also between calls.
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
 
 import grpc
@@ -108,3 +109,26 @@ async def _refuses(address):
         except grpc.aio.AioRpcError as err:
             return err.code() is grpc.StatusCode.UNAVAILABLE
         return False
+
+
+async def test_a_burst_of_thousands_of_calls_is_answered_by_us(start_serving, spawn_gateway, png):
+    """gRPC cancels calls that wait for us, without a word of why, where it holds their number for too large."""
+    outcomes: Counter[grpc.StatusCode] = Counter()
+
+    async def call(classifier):
+        try:
+            await classifier.Predict(pb2.PredictRequest(image=png(204)), timeout=60)
+        except grpc.aio.AioRpcError as err:
+            outcomes[err.code()] += 1
+        else:
+            outcomes[grpc.StatusCode.OK] += 1
+
+    async with start_serving() as serving, spawn_gateway(serving) as gateway, AsyncExitStack() as stack:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options)) for _ in range(4)
+        ]
+        await asyncio.gather(*(channel.channel_ready() for channel in channels))
+        callers = [classifier_service_pb2_grpc.ClassifierServiceStub(channel) for channel in channels]
+        await asyncio.gather(*(call(caller) for caller in callers for _ in range(750)))
+    assert outcomes.keys() <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}, outcomes
