@@ -8,8 +8,9 @@ import grpc
 
 from gateway.errors import DeadlineExceededError, MalformedRequestError
 
-IMAGES_AT_ONCE = 64
-"""Requests with an image that are received of one caller at a time. One of the usual size is there at once."""
+IMAGES_AT_ONCE = 16
+"""Requests with an image that are received of one caller at a time. One of the usual size is there at once; others may
+have twice the limit of an image, and nothing tells how long they are before they are there."""
 
 OTHERS_AT_ONCE = 4
 """The same of all others, which are a few bytes, and some of which anybody may send; gRPC takes large ones too."""

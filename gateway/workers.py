@@ -8,7 +8,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,18 +19,23 @@ from gateway.settings import Settings
 from observability import logs
 from observability.exposition import exposed, forget, of_processes
 from transport.addresses import with_port
+from transport.background import in_background
 from transport.errors import CannotListenError
 from transport.free_port import place_of, require_free
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0
 _KILL_MARGIN_S = 5.0
+_SIGN_OF_LIFE_S = 1.0
+_PATIENCE_S = 15.0
+_MISSED = 2
+"""So often without a sign of life for that long, and a worker hangs; once may be a machine that was asleep."""
 
 _logger = logging.getLogger(__name__)
 
 
 async def supervise(settings: Settings) -> int:
-    """Runs `settings.workers` gateways until SIGTERM or SIGINT, and puts a new one in the place of each that dies.
+    """Runs `settings.workers` gateways until SIGTERM or SIGINT, with a new one in the place of each that dies or hangs.
 
     The kernel spreads connections over them (SO_REUSEPORT). Each is a fresh interpreter, never a fork. A worker
     whose parent is gone drains by itself, however the parent ended.
@@ -92,27 +97,30 @@ class _Supervisor:
         return self._status
 
     async def _keep_worker(self) -> None:
-        has_listened = False
+        listening = asyncio.Event()
         while not self._stop.is_set():
-            process, listens = await self._start_worker()
-            if listens and not has_listened:
-                has_listened = True
-                self._count_listening()
+            process, words = await self._start_worker()
             ended = asyncio.create_task(process.wait())
-            await asyncio.wait([ended, self._stopped], return_when=asyncio.FIRST_COMPLETED)
+            silent = asyncio.create_task(self._await_silence(words, listening))
+            await asyncio.wait([ended, silent, self._stopped], return_when=asyncio.FIRST_COMPLETED)
+            silent.cancel()
             if self._stop.is_set():
                 await self._drain(process, ended)
                 return
+            if not ended.done() and not words.at_eof():
+                _logger.error("worker hangs", extra={"pid": process.pid})
+                process.kill()
+            status = await ended
             if self._metrics is not None:
                 forget(self._metrics, process.pid)
             self._deaths.inc()
-            _logger.error("worker died", extra={"pid": process.pid, "status": ended.result()})
-            if not has_listened:
+            _logger.error("worker died", extra={"pid": process.pid, "status": status})
+            if not listening.is_set():
                 self._status = 1  # It would not fare better the next time.
                 self._stop.set()
             await asyncio.wait([self._stopped], timeout=_PAUSE_S)
 
-    async def _start_worker(self) -> tuple[Process, bool]:
+    async def _start_worker(self) -> tuple[Process, asyncio.StreamReader]:
         if self._metrics is not None:
             self._metrics.mkdir(exist_ok=True)  # Whoever tidies up temporary files may have taken it for one.
         process = await asyncio.create_subprocess_exec(
@@ -121,7 +129,22 @@ class _Supervisor:
         if process.stdin is None or process.stdout is None:
             raise AssertionError("pipes were asked for")
         process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
-        return process, bool(await process.stdout.readline())
+        return process, process.stdout
+
+    async def _await_silence(self, words: asyncio.StreamReader, listening: asyncio.Event) -> None:
+        """Returns when a worker shows no more signs of life; the one with text says that it listens."""
+        missed, patience_s = 0, None  # Its start takes as long as it takes.
+        while missed < _MISSED and not words.at_eof():
+            try:
+                async with asyncio.timeout(patience_s):
+                    said = await words.readline()
+            except TimeoutError:
+                missed += 1
+            else:
+                missed, patience_s = 0, _PATIENCE_S
+                if said.strip() and not listening.is_set():
+                    listening.set()
+                    self._count_listening()
 
     def _environment(self) -> dict[str, str]:
         # The library of metrics reads it when it is first imported.
@@ -150,9 +173,17 @@ async def _work() -> None:
     stop = asyncio.Event()
     _set_at_end_of(sys.stdin.fileno(), stop)
     try:
-        await serve(settings, stop, share_port=True)
+        async with in_background(_show_life()):
+            await serve(settings, stop, share_port=True)
     except UnusableFileError as err:
         sys.exit(str(err))
+
+
+async def _show_life() -> None:
+    with suppress(BrokenPipeError):  # The parent is gone, and the worker about to drain.
+        while True:
+            print(flush=True)  # noqa: T201 to the parent
+            await asyncio.sleep(_SIGN_OF_LIFE_S)
 
 
 def _set_at_end_of(parent: int, stop: asyncio.Event) -> None:

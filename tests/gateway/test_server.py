@@ -112,7 +112,7 @@ async def _refuses(address):
 
 
 async def test_a_burst_of_thousands_of_calls_is_answered_by_us(start_serving, spawn_gateway, png):
-    """gRPC cancels calls that wait for us, without a word of why, where it holds their number for too large."""
+    """Where too many wait for us, gRPC cancels calls without a word of why."""
     outcomes: Counter[grpc.StatusCode] = Counter()
 
     async def call(classifier):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from contextlib import contextmanager
 
 import grpc
 import psutil
@@ -47,6 +48,45 @@ async def test_workers_share_a_port_and_a_dead_one_is_replaced(start_serving, sp
         died = [record for record in gateway.logs() if record["message"] == "worker died"]
         assert [(record["pid"], record["status"]) for record in died] == [(victim.pid, -signal.SIGKILL)]
         await asyncio.gather(*(_predict(gateway.address, png(204)) for _ in range(8)))
+
+
+@contextmanager
+def _supervised(**settings):
+    """Workers of a supervisor in this process, which is stopped at the end."""
+    supervisor = asyncio.ensure_future(supervise(Settings(address="127.0.0.1:0", workers=2, **settings)))
+    try:
+        yield supervisor
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _children():
+    return {child.pid for child in psutil.Process().children()}
+
+
+async def test_a_worker_that_hangs_is_replaced(monkeypatch, until, caplog):
+    monkeypatch.setattr("gateway.workers._PATIENCE_S", 5.0)
+    caplog.set_level("INFO")
+    before = _children()
+    with _supervised() as supervisor:
+        await until(lambda: "workers listen" in caplog.messages)
+        first, second = _children() - before
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: "worker hangs" in caplog.messages)
+        await until(lambda: len(_children() - before - {first}) == 2)
+        assert second in _children()
+    assert await asyncio.wait_for(supervisor, 20) == 0
+
+
+async def test_a_worker_that_hangs_before_it_listens_does_not_hold_up_the_end(monkeypatch, until):
+    before = _children()
+    with _supervised(drain_grace_s=0.0) as supervisor:
+        monkeypatch.setattr("gateway.workers._KILL_MARGIN_S", 0.5)
+        await until(lambda: len(_children() - before) == 2)
+        for worker in _children() - before:
+            os.kill(worker, signal.SIGSTOP)
+    assert await asyncio.wait_for(supervisor, 20) == 0
+    assert _children() == before
 
 
 async def test_a_port_of_other_workers_is_taken(start_serving, spawn_gateway):

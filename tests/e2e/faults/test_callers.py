@@ -85,7 +85,7 @@ def test_a_caller_never_reads(callers: Any, eventually: Any) -> None:
 def test_callers_send_half_a_message(callers: Any, raw: Any, eventually: Any) -> None:
     """Callers send half a message.
 
-    They wait; others are answered, memory stays flat, and a drain ends after the grace period
+    They wait, and 16 of a caller at a time are taken in; others are answered, and a drain ends after the grace period
 
     With the other half
     """
