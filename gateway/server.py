@@ -139,6 +139,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                     # still need serving and trainer, so the channels and the look at them end last.
                     health.close()
                     forwarder.close()
+                    asyncio.get_running_loop().call_later(settings.drain_grace_s / 2, classifier.close)
                     await server.stop(settings.drain_grace_s)
 
 

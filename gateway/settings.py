@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     """Time for a call that goes on to the trainer and whose caller sets no deadline, in seconds."""
 
     drain_grace_s: float = Field(default=20.0, ge=0)
-    """Time for calls in flight to finish after SIGTERM, in seconds."""
+    """Time for calls in flight to finish after SIGTERM, in seconds. Streams that go on are ended after half of it."""
 
     audit_log: Path | None = None
     """File to which a line of JSON is appended for each verdict: time, request id, caller, SHA-256 of the image, model,

@@ -18,7 +18,7 @@ from gateway.classify import Answer, Classifier, Query
 from gateway.deadline import left_s
 from gateway.imaging import IMAGE_FORMATS
 from gateway.room import Room
-from gateway.services.streaming import answer_all
+from gateway.services.streaming import Streams
 from gateway.settings import Settings
 from gateway.status import to_status
 from gateway.telemetry import call
@@ -37,7 +37,11 @@ class ClassifierService(ClassifierServiceServicer):
         self._classifier = classifier
         self._versions = versions
         self._settings = settings
-        self._stream_room = Room(settings.stream_window, settings.max_queued_bytes)
+        self._streams = Streams(Room(settings.stream_window, settings.max_queued_bytes))
+
+    def close(self) -> None:
+        """Ends streams, once what was read of them is answered, with the word to go on elsewhere."""
+        self._streams.close()
 
     async def GetServiceInfo(self, request: pb2.GetServiceInfoRequest, context: _Context) -> pb2.GetServiceInfoResponse:
         """Tells what is known already; asks nobody."""
@@ -78,7 +82,7 @@ class ClassifierService(ClassifierServiceServicer):
         """Reads no more images than there is room for."""
         tracing.current.set(None)  # One span for the whole stream, and not some for each of its images.
         answer = partial(self._stream_answer, _routing_key(context))
-        await answer_all(request_iterator, answer, context.write, self._stream_room)
+        await self._streams.answer_all(request_iterator, answer, context.write)
 
     async def _stream_answer(self, routing_key: str, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
         try:

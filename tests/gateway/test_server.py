@@ -75,6 +75,18 @@ async def test_calls_that_outlast_the_grace_period_are_cut_off(start_serving, st
         await until(lambda: serving.in_flight == 0)
 
 
+async def test_a_stream_without_end_is_told_to_go_on_elsewhere(start_serving, start_gateway, png, told):
+    async with start_serving() as serving, _draining(start_gateway(serving, drain_grace_s=2.0)) as gateway:
+        stream = gateway.classifier.PredictStream()
+        await stream.write(pb2.PredictStreamRequest(id="1", request=pb2.PredictRequest(image=png(204))))
+        assert (await stream.read()).id == "1"
+        gateway.drain.set()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stream.read()
+        assert told(caught.value).reason == "GATEWAY_STOPPING"
+        await gateway.drained
+
+
 @asynccontextmanager
 async def _draining(starting):
     """Runs a gateway that drains when its `drain` is set, with a caller whose channel outlives it."""

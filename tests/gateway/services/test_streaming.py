@@ -5,8 +5,9 @@ import asyncio
 import grpc
 import pytest
 
+from gateway.errors import StoppingError
 from gateway.room import Room
-from gateway.services.streaming import answer_all
+from gateway.services.streaming import Streams
 
 _BYTES = 1000
 
@@ -59,7 +60,7 @@ async def _double(request):
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 async def test_every_request_is_answered_once(count):
     stream = _Stream(count)
-    await answer_all(stream, _double, stream.write, _room(7))
+    await Streams(_room(7)).answer_all(stream, _double, stream.write)
     assert sorted(stream.written) == [2 * request for request in range(1, count + 1)]
 
 
@@ -72,7 +73,7 @@ async def test_answers_come_as_they_are_ready():
             await slow.wait()
         return request
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(2)))
+    task = asyncio.ensure_future(Streams(_room(2)).answer_all(stream, answer, stream.write))
     await _turns()
     assert stream.written == [2]
     slow.set()
@@ -88,7 +89,7 @@ async def test_no_more_than_a_window_is_read_while_answers_are_not_ready():
         await ready.wait()
         return request
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(5)))
+    task = asyncio.ensure_future(Streams(_room(5)).answer_all(stream, answer, stream.write))
     await _turns()
     assert stream.read == 5
     ready.set()
@@ -99,7 +100,7 @@ async def test_no_more_than_a_window_is_read_while_answers_are_not_ready():
 async def test_no_more_than_a_window_is_read_while_answers_are_not_taken():
     stream = _Stream(100)
     stream.taking.clear()
-    task = asyncio.ensure_future(answer_all(stream, _double, stream.write, _room(5)))
+    task = asyncio.ensure_future(Streams(_room(5)).answer_all(stream, _double, stream.write))
     await _turns()
     assert stream.read == 5
     stream.taking.set()
@@ -116,7 +117,7 @@ async def test_a_stream_that_sends_little_needs_few_workers():
         seen.append(len(asyncio.all_tasks()) - before)
         await stream.write(response)
 
-    await answer_all(stream, _double, write, _room(64))
+    await Streams(_room(64)).answer_all(stream, _double, write)
     assert max(seen) <= 3
 
 
@@ -130,7 +131,7 @@ async def test_cancelling_drops_all_work():
         finally:
             dropped.append(request)
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(5)))
+    task = asyncio.ensure_future(Streams(_room(5)).answer_all(stream, answer, stream.write))
     await _turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -145,7 +146,7 @@ async def test_a_call_that_has_ended_ends_the_work():
         raise grpc.aio.UsageError("RPC already finished.")
 
     with pytest.raises(asyncio.CancelledError):
-        await answer_all(stream, _double, write, _room(5))
+        await Streams(_room(5)).answer_all(stream, _double, write)
     assert stream.read < 100
 
 
@@ -159,7 +160,8 @@ async def test_streams_that_share_room_hold_one_request_each_beyond_it():
         return request
 
     room = _room(6)
-    tasks = [asyncio.ensure_future(answer_all(stream, answer, stream.write, room)) for stream in streams]
+    sharing = Streams(room)
+    tasks = [asyncio.ensure_future(sharing.answer_all(stream, answer, stream.write)) for stream in streams]
     await _turns()
     assert room.images == 6
     assert sum(stream.read for stream in streams) <= 6 + len(streams)
@@ -177,7 +179,7 @@ async def test_large_requests_fill_the_room_by_their_bytes():
         await ready.wait()
         return request
 
-    task = asyncio.ensure_future(answer_all(stream, answer, stream.write, _room(64)))
+    task = asyncio.ensure_future(Streams(_room(64)).answer_all(stream, answer, stream.write))
     await _turns()
     assert stream.read == _BYTES // 100 + 1
     ready.set()
@@ -187,10 +189,10 @@ async def test_large_requests_fill_the_room_by_their_bytes():
 async def test_a_caller_that_takes_no_answers_leaves_the_room_to_others():
     idle, busy = _Stream(100), _Stream(100)
     idle.taking.clear()
-    room = _room(5)
-    stuck = asyncio.ensure_future(answer_all(idle, _double, idle.write, room))
+    sharing = Streams(_room(5))
+    stuck = asyncio.ensure_future(sharing.answer_all(idle, _double, idle.write))
     await _turns()
-    await answer_all(busy, _double, busy.write, room)
+    await sharing.answer_all(busy, _double, busy.write)
     assert len(busy.written) == 100
     idle.taking.set()
     await stuck
@@ -203,9 +205,38 @@ async def test_cancelling_gives_back_all_room():
         await asyncio.Event().wait()
 
     room = _room(4)
-    tasks = [asyncio.ensure_future(answer_all(stream, answer, stream.write, room)) for stream in streams]
+    sharing = Streams(room)
+    tasks = [asyncio.ensure_future(sharing.answer_all(stream, answer, stream.write)) for stream in streams]
     await _turns()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert room.images == 0
+
+
+@pytest.mark.parametrize("count", [3, 100])
+async def test_a_close_ends_a_stream_once_what_was_read_is_answered(count):
+    """Be it that it waits for its next request, or for room."""
+    stream = _Stream(count)
+    ready = asyncio.Event()
+
+    async def answer(request):
+        await ready.wait()
+        return request
+
+    async def requests():
+        async for request in stream:
+            yield request
+        await asyncio.Event().wait()
+
+    streams = Streams(_room(5))
+    task = asyncio.ensure_future(streams.answer_all(requests(), answer, stream.write))
+    await _turns()
+    streams.close()
+    await _turns()
+    assert not task.done()
+    ready.set()
+    with pytest.raises(StoppingError):
+        await task
+    assert sorted(stream.written) == [*range(1, stream.read + 1)]
+    assert stream.read <= 6
