@@ -60,7 +60,7 @@ def held_out_rows(
     if known.staying.size or known.held_out.size:
         _logger.info("too little or too much would be held out after the earlier split; all is drawn anew")
         return held_out_rows(groups, labels, share, seed)
-    raise TooFewSlicesError(f"{_counted(labels, names)} cannot be split with both labels on both sides; add slices")
+    raise _too_few(labels, names, "split with both labels on both sides")
 
 
 def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -104,9 +104,15 @@ def _suffices(held_out: NDArray[np.bool_], mostly_tumor: NDArray[np.bool_], shar
     return all(wanted <= 2 * count <= 4 * wanted for wanted, count in counts)
 
 
-def _counted(labels: NDArray[np.int64], names: NDArray[np.int64]) -> str:
-    tumors = int(labels.sum())
-    return f"{len(labels) - tumors} slices of class 0 and {tumors} of class 1, in {len(names)} groups,"
+def _too_few(labels: NDArray[np.int64], names: NDArray[np.int64], wanted: str) -> TooFewSlicesError:
+    """Makes the error that says why slices in these groups cannot be parted as wanted."""
+    without, tumors = np.bincount(labels, minlength=2)
+    if not without or not tumors:
+        return TooFewSlicesError(f"there are no slices of class {int(not tumors)}; add some")
+    return TooFewSlicesError(
+        f"{without} slices of class 0 and {tumors} of class 1 cannot be {wanted}: near-duplicates stay together, "
+        f"which makes {len(names)} group{'s' * (len(names) > 1)} of them; add slices"
+    )
 
 
 def _has_both_labels(labels: NDArray[np.int64], held_out: NDArray[np.bool_]) -> bool:
@@ -144,7 +150,5 @@ def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: in
             dealt[run] = rng.permutation(folds)[: len(run)]
     numbers = dealt[rows]
     if any(len(np.unique(labels[numbers == fold])) < 2 for fold in range(folds)):
-        raise TooFewSlicesError(
-            f"{_counted(labels, names)} cannot be dealt out to {folds} folds with both labels in each"
-        )
+        raise _too_few(labels, names, f"dealt out to {folds} folds with both labels in each")
     return numbers

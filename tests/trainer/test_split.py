@@ -75,8 +75,17 @@ def test_where_too_little_or_too_much_would_be_held_out_all_are_drawn_anew(
 
 
 def test_too_few_groups_are_an_error() -> None:
-    with pytest.raises(TooFewSlicesError, match="2 slices of class 0 and 1 of class 1, in 2 groups, cannot"):
+    told = r"2 slices of class 0 and 1 of class 1 cannot be split .*: near-duplicates .* makes 2 groups of them; add"
+    with pytest.raises(TooFewSlicesError, match=told):
         held_out_rows(np.array([0, 0, 1]), np.array([0, 0, 1]), 0.16, 0)
+    with pytest.raises(TooFewSlicesError, match="makes 1 group of them"):
+        held_out_rows(np.zeros(80, np.int64), np.arange(80) % 2, 0.16, 0)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_label_without_slices_is_told_as_such(label: int) -> None:
+    with pytest.raises(TooFewSlicesError, match=f"^there are no slices of class {label}; add some$"):
+        held_out_rows(np.arange(9), np.full(9, 1 - label), 0.16, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -98,7 +107,5 @@ def test_the_seed_deals_the_folds() -> None:
 
 
 def test_more_folds_than_groups_of_a_label_are_an_error() -> None:
-    with pytest.raises(
-        TooFewSlicesError, match=r"8 slices of class 0 and 4 of class 1, in 12 groups, cannot .* 5 folds"
-    ):
+    with pytest.raises(TooFewSlicesError, match=r"8 slices of class 0 and 4 of class 1 cannot .* 5 folds .* 12 groups"):
         fold_numbers(np.arange(12), np.array([0] * 8 + [1] * 4), 5, 0)
