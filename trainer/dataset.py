@@ -24,7 +24,7 @@ from trainer.npz import Streamed, map_npz, write_npz
 from trainer.paths import MANIFEST
 from trainer.progress_bar import OnProgress
 from trainer.sources import SliceSource
-from trainer.split import Sides, held_out_rows
+from trainer.split import Sides, held_out_rows, validation_rows
 
 TEST_SHARE = 0.16
 """Of the near-duplicate groups that become the test split."""
@@ -161,6 +161,7 @@ def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
     labels = manifest["label"].to_numpy()[kept].astype(np.int64)
     try:
         is_test = held_out_rows(groups, labels, TEST_SHARE, seed, Sides(of_train, of_test))
+        validation_rows(groups[~is_test], labels[~is_test], seed)  # as the training will, which is too late to be told
     except TooFewSlicesError as err:
         raise TooFewSlicesError(f"{err}; left out: {_told_exclusions(manifest) or 'none'}") from err
     manifest.loc[kept, "group"] = groups

@@ -4,7 +4,7 @@ TrainerError
 ├── DatasetError              the labelled slices cannot become a data set
 │   ├── LabelFileError        the label file is missing, unreadable or ambiguous
 │   ├── SourceError           the directory or archive of images cannot be read
-│   └── TooFewSlicesError     what is left cannot be split into train and test
+│   └── TooFewSlicesError     what is left cannot be split to train, validate and test
 ├── SeenSlicesError           a network would be tested on what it was fitted to
 ├── NpzError                  a file is no data set of ours
 ├── UnknownArchitectureError  no such line in ARCHITECTURES
@@ -70,7 +70,7 @@ class SourceError(DatasetError):
 
 
 class TooFewSlicesError(DatasetError):
-    """What is left cannot be split into train and test."""
+    """What is left cannot be split to train, validate and test."""
 
     reason = "TOO_FEW_SLICES"
 

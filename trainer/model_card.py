@@ -14,7 +14,8 @@ from trainer.calibration_error import BINS
 from trainer.figures import Evaluation
 from trainer.pretrained.trunk import ORIGIN
 from trainer.report.intervals import METHOD, SHARE, Figure
-from trainer.train import VALIDATION_SHARE, Training
+from trainer.split import VALIDATION_SHARE
+from trainer.train import Training
 
 INTENDED_USE = "Research and engineering on skull-stripped, axial, FLAIR-like brain MRI slices. Not a medical device."
 

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
 
+VALIDATION_SHARE = 0.12
+"""Of the training split's groups; they steer early stopping and calibration."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -61,6 +64,18 @@ def held_out_rows(
         _logger.info("too little or too much would be held out after the earlier split; all is drawn anew")
         return held_out_rows(groups, labels, share, seed)
     raise _too_few(labels, names, "split with both labels on both sides")
+
+
+def validation_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """Chooses whole groups of the training split to validate on; arguments and answer as those of held_out_rows.
+
+    Raises:
+      TooFewSlicesError: a label would be missing on one of the two sides.
+    """
+    try:
+        return held_out_rows(groups, labels, VALIDATION_SHARE, seed)
+    except TooFewSlicesError as err:
+        raise TooFewSlicesError(f"the training split leaves nothing to validate on: {err}") from err
 
 
 def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

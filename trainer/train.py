@@ -21,10 +21,7 @@ from trainer.npz import allocate_pixels
 from trainer.progress_bar import OnProgress
 from trainer.run_directory import CANDIDATE
 from trainer.servable import export
-from trainer.split import held_out_rows
-
-VALIDATION_SHARE = 0.12
-"""Of the training split's groups; they steer early stopping and calibration."""
+from trainer.split import validation_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def train(
     """Fits, calibrates and exports; goes on where a training of the same run directory was broken off.
 
     Args:
-      split: the training split; VALIDATION_SHARE of its groups is held out of the fitting.
+      split: the training split; validation_rows of it are held out of the fitting.
       architecture: what to fit.
       epochs: at most; 0 is the recipe's own.
       seed: of validation split, initial weights and augmentation.
@@ -73,6 +70,7 @@ def train(
       on_critic: progress of the domain critic, which comes after it.
 
     Raises:
+      TooFewSlicesError: nothing can be held out; the run directory is not touched.
       TrainingDivergedError: the loss is no longer a number.
     """
     import keras
@@ -127,9 +125,9 @@ class _Fitted:
 
 
 def _material(split: Split, spec: InputSpec, seed: int, run_dir: Path) -> Material:
+    held_out = validation_rows(split.groups, split.labels, seed)
     run_dir.mkdir(parents=True, exist_ok=True)
     images = _preprocessed(split.images, spec, run_dir / "pixels.npy")
-    held_out = held_out_rows(split.groups, split.labels, VALIDATION_SHARE, seed)
     return Material(images, split.labels, np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 

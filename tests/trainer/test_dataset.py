@@ -195,6 +195,18 @@ def test_one_label_only_is_an_error_and_leaves_nothing_behind(
     ] == []
 
 
+def test_what_leaves_nothing_to_validate_on_is_refused_before_it_is_trained_on(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    """Of two tumors that look alike in nothing, one is to train on and one to test on."""
+    label_file.write_text("Image,Class\n" + "".join(f"Image{number},{number // 46}\n" for number in range(48)))
+
+    with pytest.raises(TooFewSlicesError, match=r"nothing to validate on: \d+ slices of class 0 and 1 of class 1"):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+    assert not paths.train_npz.exists()
+
+
 def test_labels_of_another_code_are_told_where_too_few_slices_are_left(
     image_dir: Path, label_file: Path, paths: DatasetPaths
 ) -> None:

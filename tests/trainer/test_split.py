@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
-from trainer.split import Sides, fold_numbers, held_out_rows
+from trainer.split import Sides, fold_numbers, held_out_rows, validation_rows
 
 _RNG = np.random.default_rng(5)
 _GROUPS = _RNG.integers(0, 60, 400)
@@ -86,6 +86,12 @@ def test_too_few_groups_are_an_error() -> None:
 def test_a_label_without_slices_is_told_as_such(label: int) -> None:
     with pytest.raises(TooFewSlicesError, match=f"^there are no slices of class {label}; add some$"):
         held_out_rows(np.arange(9), np.full(9, 1 - label), 0.16, 0)
+
+
+def test_a_training_split_without_slices_to_validate_on_is_told_as_such() -> None:
+    assert validation_rows(np.arange(4), np.arange(4) % 2, 0).sum() == 2
+    with pytest.raises(TooFewSlicesError, match=r"^the training split leaves nothing to validate on: 3 slices of"):
+        validation_rows(np.arange(4), np.arange(4) // 3, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -12,7 +12,7 @@ from trainer.architectures import Architecture
 from trainer.architectures.architecture import EMBEDDING, FEATURES
 from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.dataset import Split
-from trainer.errors import TrainingDivergedError
+from trainer.errors import TooFewSlicesError, TrainingDivergedError
 from trainer.figures import EpochMetrics
 from trainer.train import train
 
@@ -65,6 +65,15 @@ def test_finished_epochs_are_not_done_again(tmp_path: Path, split: Split, archit
     assert (tmp_path / "candidate/saved_model.pb").exists()
     assert not (tmp_path / "candidate/half").exists()
     assert len(list((tmp_path / "checkpoint").glob("*.npz"))) <= 2
+
+
+def test_a_split_that_leaves_nothing_to_validate_on_costs_nothing(tmp_path: Path, split: Split) -> None:
+    lopsided = replace(split, labels=np.arange(48) // 47)
+
+    with pytest.raises(TooFewSlicesError, match="validate"):
+        train(lopsided, _PATIENT, 3, 1, tmp_path / "run", lambda *_: None, lambda *_: None)
+
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_is_told(tmp_path: Path, split: Split) -> None:
