@@ -54,7 +54,7 @@ def renewed(run_dir: Path) -> Iterator[Path]:
     """Makes a directory anew: what was in it stays until all is well, and for good where it is not.
 
     Yields:
-      An empty directory beside it, `<name>.unfinished`, to fill.
+      An empty directory beside it, `<name>.unfinished`, to fill. Where that fails nothing stays of it but curves.
 
     Raises:
       TrainerError: another process fills that already.
@@ -62,10 +62,14 @@ def renewed(run_dir: Path) -> Iterator[Path]:
     unfinished = run_dir.with_name(f"{run_dir.name}.unfinished")
     unfinished.mkdir(parents=True, exist_ok=True)
     with hold(unfinished):
-        for entry in unfinished.iterdir():
-            if entry.name != _LOCK:
-                remove(entry)
-        yield unfinished
+        _clear(unfinished, {_LOCK})
+        try:
+            yield unfinished
+        except BaseException:
+            prune(unfinished)
+            with contextlib.suppress(OSError):  # there are curves
+                unfinished.rmdir()
+            raise
         replaced = run_dir.with_name(f"{run_dir.name}.replaced")
         remove(replaced)
         if run_dir.exists():
@@ -112,9 +116,7 @@ def evict(run_dir: Path) -> None:
 def prune(run_dir: Path) -> None:
     """Leaves of an ended job what people may want to look at: the log, and the curves for TensorBoard."""
     if run_dir.is_dir():
-        for entry in run_dir.iterdir():
-            if entry.name not in _KEPT:
-                remove(entry)
+        _clear(run_dir, _KEPT)
 
 
 def remove(path: Path) -> None:
@@ -123,6 +125,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _clear(directory: Path, kept: set[str]) -> None:
+    for entry in directory.iterdir():
+        if entry.name not in kept:
+            remove(entry)
 
 
 def _is_free(lock: IO[str]) -> bool:

@@ -58,6 +58,7 @@ def test_what_was_there_stays_until_all_is_well(tmp_path: Path) -> None:
         (unfinished / "half").touch()
         raise ZeroDivisionError
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
     with renewed(tmp_path / "run") as unfinished:
         assert [path.name for path in unfinished.iterdir()] == ["lock"]
         with pytest.raises(TrainerError, match="another process"), renewed(tmp_path / "run"):
@@ -66,6 +67,17 @@ def test_what_was_there_stays_until_all_is_well(tmp_path: Path) -> None:
 
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_curves_of_what_was_broken_off_stay_until_the_next(tmp_path: Path) -> None:
+    with contextlib.suppress(KeyboardInterrupt), renewed(tmp_path / "run") as unfinished:
+        (unfinished / "tensorboard").mkdir()
+        (unfinished / "pixels.npy").touch()
+        raise KeyboardInterrupt
+
+    assert [path.name for path in (tmp_path / "run.unfinished").iterdir()] == ["tensorboard"]
+    with renewed(tmp_path / "run") as unfinished:
+        assert [path.name for path in unfinished.iterdir()] == ["lock"]
 
 
 def test_what_is_in_use_is_replaced_afterwards(tmp_path: Path) -> None:
