@@ -24,10 +24,7 @@ from trainer.npz import Streamed, map_npz, write_npz
 from trainer.paths import MANIFEST
 from trainer.progress_bar import OnProgress
 from trainer.sources import SliceSource
-from trainer.split import Sides, held_out_rows, validation_rows
-
-TEST_SHARE = 0.16
-"""Of the near-duplicate groups that become the test split."""
+from trainer.split import TEST_SHARE, Sides, held_out_rows, validation_rows
 
 _BLOCK = 256
 _UNFINISHED = f"{UNFINISHED}data-set-"

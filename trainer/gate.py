@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trainer.bootstrap import ACCURACY, AUC, SENSITIVITY, Sampled, bootstrap
 from trainer.dataset import Split
 from trainer.settings import TrainerSettings
+from trainer.split import TEST_SHARE
 
 _INTERVAL = 0.9
 """Share of resamples between the bounds that are told. Above the upper one lies 1 in 20: that a difference is
@@ -101,7 +102,8 @@ def gate(
     if min(without, tumors) < thresholds.min_test_slices:
         reasons.append(
             f"the test split has {tumors} slices with a tumor and {without} without, "
-            f"and fewer than {thresholds.min_test_slices} of either show nothing; add slices"
+            f"and fewer than {thresholds.min_test_slices} of either show nothing; "
+            f"add slices, of which about 1 group of near-duplicates in {1 / TEST_SHARE:.0f} is held out to test on"
         )
     for other in stable:
         reasons += [

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from trainer.errors import TooFewSlicesError
 
+TEST_SHARE = 0.16
+"""Of the near-duplicate groups that become the test split."""
+
 VALIDATION_SHARE = 0.12
 """Of the training split's groups; they steer early stopping and calibration."""
 

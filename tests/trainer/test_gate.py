@@ -59,7 +59,8 @@ def test_a_perfect_network_is_refused_where_too_few_slices_say_so(split) -> None
 
     assert gate(_network(few, []), None, few, Thresholds(), 1).reasons == (
         "the test split has 19 slices with a tumor and 41 without, "
-        "and fewer than 20 of either show nothing; add slices",
+        "and fewer than 20 of either show nothing; "
+        "add slices, of which about 1 group of near-duplicates in 6 is held out to test on",
     )
     few.labels[19] = 1
     assert gate(_network(few, []), None, few, Thresholds(), 1) == _BLESSED
