@@ -1,6 +1,8 @@
 """Reading of labelled slices into one pixel file, with every exclusion counted and named."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from trainer.sources import SliceSource, image_name
 
 SIDE = 240
 """Height and width of a stored slice, in pixels."""
+
+_TOLD_LABELS, _TOLD_CHARS = 3, 20
+"""Unknown labels that are told by their value, and how much of each: a label file may hold anything."""
 
 MANIFEST_COLUMNS = ["name", "label", "sha256", "group", "split", "excluded"]
 
@@ -88,11 +93,19 @@ def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     unlabelled = sorted(set(locations) - set(named))
     manifest = pd.DataFrame({"name": [*named, *unlabelled], "label": [*label, *([np.nan] * len(unlabelled))]})
     manifest = manifest.assign(sha256="", group=-1, split="", excluded="")
-    manifest.loc[manifest["label"].isna(), "excluded"] = "unknown label"
     manifest.loc[manifest["name"].isin(unlabelled), "excluded"] = "no label"
+    unknown = label.isna()
+    manifest.loc[np.flatnonzero(unknown), "excluded"] = _unknown(labels["Class"][unknown].fillna(""))
     manifest.loc[~manifest["name"].isin(locations.keys()), "excluded"] = "missing image"
     left_out = manifest["excluded"] != ""
     return pd.concat([manifest[~left_out], manifest[left_out]], ignore_index=True)[MANIFEST_COLUMNS]
+
+
+def _unknown(labels: Iterable[str]) -> list[str]:
+    """Returns why each is left out: few different reasons, since these are counted."""
+    told = [label[:_TOLD_CHARS] for label in labels]
+    frequent = dict(Counter(told).most_common(_TOLD_LABELS))
+    return [f"unknown label{f' {label!r}' if label in frequent else ''} (0 and 1 are known)" for label in told]
 
 
 def _exclude_conflicts(manifest: pd.DataFrame) -> None:

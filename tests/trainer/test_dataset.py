@@ -106,7 +106,8 @@ def test_each_defect_is_counted_and_named(image_dir: Path, label_file: Path, pat
     assert excluded["Image4"].startswith("unreadable: ")
     assert excluded["Image5"] == excluded["Image6"] == "conflicting labels"
     assert excluded["Image7"] == excluded["Image9"] == ""
-    assert excluded["Image8"] == excluded["Image10"] == "unknown label"
+    assert excluded["Image8"] == "unknown label 'maybe' (0 and 1 are known)"
+    assert excluded["Image10"] == "unknown label '1e400' (0 and 1 are known)"
     assert excluded["Stranger"] == "no label"
     assert sum(summary.excluded.values()) == 7
     assert summary.identical_files == 1
@@ -218,7 +219,27 @@ def test_labels_of_another_code_are_told_where_too_few_slices_are_left(
         _build(DirectorySource(image_dir, label_file), paths)
 
     assert "there are no slices of class 0" in str(raised.value)
-    assert "left out: 24 unknown label, such as 'Image1'; 1 missing image, such as 'Image0'" in str(raised.value)
+    assert (
+        "left out: 24 unknown label '2' (0 and 1 are known), such as 'Image1'; 1 missing image, such as 'Image0'"
+        in str(raised.value)
+    )
+
+
+def test_few_of_many_unknown_labels_are_told_by_their_value(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    labels = ["yes"] * 21 + ["no"] * 19 + ["No Tumor, as the radiologist says"] * 2 + [str(n) for n in range(2, 8)]
+    label_file.write_text("Image,Class\n" + "".join(f'Image{n},"{label}"\n' for n, label in enumerate(labels)))
+
+    with pytest.raises(TooFewSlicesError) as raised:
+        _build(DirectorySource(image_dir, label_file), paths)
+
+    assert str(raised.value) == (
+        "every image was excluded: 21 unknown label 'yes' (0 and 1 are known), such as 'Image0'; "
+        "19 unknown label 'no' (0 and 1 are known), such as 'Image21'; "
+        "6 unknown label (0 and 1 are known), such as 'Image42'; "
+        "2 unknown label 'No Tumor, as the rad' (0 and 1 are known), such as 'Image40'"
+    )
 
 
 def test_labels_with_decimal_commas_and_images_below_folders_are_read(

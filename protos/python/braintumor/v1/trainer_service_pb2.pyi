@@ -206,7 +206,7 @@ class RetrainResponse(google.protobuf.message.Message):
 
     @property
     def excluded(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.int]:
-        """How many images were left out of the data set, by why, such as "missing image" or "unknown label"."""
+        """How many images were left out of the data set, by why in words for people, such as "missing image"."""
 
     def __init__(
         self,
