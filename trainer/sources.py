@@ -3,9 +3,10 @@
 The archive may have the layout of this project (`BrainTumor.csv`, `images/Image1.jpg`) or
 Kaggle's (`Brain Tumor.csv`, `Brain Tumor/Brain Tumor/Image1.jpg`): images are found by suffix
 wherever they lie, the label file is the only CSV with the columns `Image` and `Class`. A directory
-is searched alike.
+is searched alike. What is hidden is passed over.
 """
 
+import contextlib
 import io
 import os
 import re
@@ -29,7 +30,7 @@ _SEPARATORS = (",", ";", "\t")
 """Of columns: spreadsheets write what their country does."""
 _SEPARATOR_LINE = re.compile(rb'\A(?:\xef\xbb\xbf)?"?sep=[^\r\n]*\r?\n')
 """Excel's own first line. What it says is found out anyway."""
-_TOLD_CHARS = 60
+_TOLD_CHARS, _TOLD_FILES = 60, 3
 
 _MAX_IMAGE_BYTES = ImageLimits().max_image_bytes
 _MAX_LABEL_BYTES = 2**28
@@ -101,18 +102,26 @@ class ZipSource:
 
     def labels(self) -> pd.DataFrame:
         """See SliceSource."""
-        tables = []
-        for name in self._archive.namelist():
-            if name.lower().endswith(".csv"):
-                try:
-                    tables.append(_read_labels(self._beginning(name, _MAX_LABEL_BYTES), name))
-                except (LabelFileError, OSError):
-                    continue
+        files = [name for name in self._archive.namelist() if name.lower().endswith(".csv") and not _is_hidden(name)]
+        if len(files) == 1:
+            return self._labels_in(files[0])
+        tables = {}
+        for name in files:
+            with contextlib.suppress(LabelFileError):
+                tables[name] = self._labels_in(name)
         if len(tables) != 1:
+            told = [name[-_TOLD_CHARS:] for name in (list(tables) or files)[:_TOLD_FILES]]
             raise LabelFileError(
                 f"{self._name} holds {len(tables)} CSV files with columns Image and Class; one is needed"
+                + (f", among {', '.join(map(repr, told))}" if told else "")
             )
-        return tables[0]
+        return tables.popitem()[1]
+
+    def _labels_in(self, name: str) -> pd.DataFrame:
+        try:
+            return _read_labels(self._beginning(name, _MAX_LABEL_BYTES), name[-_TOLD_CHARS:])
+        except OSError as err:
+            raise LabelFileError(f"label file {name[-_TOLD_CHARS:]} cannot be read: {err}") from err
 
     def images(self) -> dict[str, str]:
         """See SliceSource."""
@@ -181,11 +190,15 @@ def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
     )
 
 
+def _is_hidden(location: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePath(location).parts)
+
+
 def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for location in locations:
         path, name = PurePath(location), image_name(location)
-        if not is_image(path.name) or any(part.startswith(".") for part in path.parts):
+        if not is_image(path.name) or _is_hidden(location):
             continue
         if name in found:
             raise SourceError(f"{place} holds two images named {name}: {found[name]} and {location}")

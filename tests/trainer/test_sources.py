@@ -73,11 +73,42 @@ def test_a_label_file_has_a_limit(tmp_path):
         DirectorySource(tmp_path, labels).labels()
 
 
-def test_an_archive_without_labels_says_so(tmp_path):
+_OTHERS = {f"{name}.csv": "image,class\na,1\n" for name in "abcd"}
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, r"holds 0 CSV files with columns Image and Class; one is needed$"),
+        ({"a.csv": "image,class\na,1\n"}, r"^a\.csv is no CSV file .* it begins with 'image,class'$"),
+        (_OTHERS, r"holds 0 CSV files with .* needed, among 'a\.csv', 'b\.csv', 'c\.csv'$"),
+        (_OTHERS | {"b.csv": _LABELS, "c.csv": _LABELS}, r"holds 2 CSV files .* needed, among 'b\.csv', 'c\.csv'$"),
+        ({f"{'a' * 1000}{number}.csv": _LABELS for number in range(2)}, r"needed, among 'a{55}0\.csv', 'a{55}1\.csv'$"),
+    ],
+    ids=["none", "another", "others", "two", "long names"],
+)
+def test_an_archive_without_one_label_file_says_what_it_has(tmp_path, files, told):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("Image1.png", b"")
-    with ZipSource(tmp_path / "set.zip") as source, pytest.raises(LabelFileError, match="holds 0 CSV files"):
+        for name, text in files.items():
+            archive.writestr(name, text)
+    with ZipSource(tmp_path / "set.zip") as source, pytest.raises(LabelFileError, match=told):
         source.labels()
+
+
+def test_a_damaged_label_file_is_told_as_such(tmp_path):
+    archive = _archive(tmp_path / "set.zip")
+    archive.write_bytes(archive.read_bytes().replace(b"Image1,1\n", b"Image1,0\n"))
+    with ZipSource(archive) as source, pytest.raises(LabelFileError, match=r"label file set/BrainTumor\.csv cannot be"):
+        source.labels()
+
+
+def test_hidden_label_files_are_none(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("labels.csv", "._labels.csv", ".old/labels.csv", "__MACOSX/labels.csv"):
+            archive.writestr(name, _LABELS)
+    with ZipSource(tmp_path / "set.zip") as source:
+        assert len(source.labels()) == 1
 
 
 @pytest.mark.parametrize(
