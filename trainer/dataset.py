@@ -194,7 +194,10 @@ def _fingerprint(manifest: pd.DataFrame) -> str:
 
 def _told_exclusions(manifest: pd.DataFrame) -> str:
     examples = manifest.drop_duplicates("excluded").set_index("excluded")["name"]
-    return "; ".join(f"{count} {why}, such as {examples[why]!r}" for why, count in _excluded(manifest).items())
+    return "; ".join(
+        f"{count} {why}" + (f", such as {examples[why]!r}" if examples[why] else "")
+        for why, count in _excluded(manifest).items()
+    )
 
 
 def _excluded(manifest: pd.DataFrame) -> dict[str, int]:

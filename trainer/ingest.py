@@ -83,7 +83,7 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
 def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     """Makes the manifest: images with a label that is known, and behind them everything else."""
     named = labels["Image"].fillna("").str.strip().map(image_name)
-    twice = sorted(set(named[named.duplicated()]))
+    twice = sorted(set(named[named.duplicated() & (named != "")]))
     if twice:
         raise LabelFileError(
             f"{len(twice)} names stand more than once in the label file, such as {twice[0]!r}; keep one row of each"
@@ -97,6 +97,7 @@ def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     unknown = label.isna()
     manifest.loc[np.flatnonzero(unknown), "excluded"] = _unknown(labels["Class"][unknown].fillna(""))
     manifest.loc[~manifest["name"].isin(locations.keys()), "excluded"] = "missing image"
+    manifest.loc[manifest["name"] == "", "excluded"] = "no name"
     left_out = manifest["excluded"] != ""
     return pd.concat([manifest[~left_out], manifest[left_out]], ignore_index=True)[MANIFEST_COLUMNS]
 

@@ -166,6 +166,18 @@ def test_a_name_that_stands_twice_is_an_error(image_dir: Path, label_file: Path,
         _build(DirectorySource(image_dir, label_file), paths)
 
 
+def test_rows_without_a_name_are_left_out(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
+    label_file.write_text(label_file.read_text() + ",1,0\n,0,0\n,,1\n")
+
+    assert _build(DirectorySource(image_dir, label_file), paths).excluded == {"no name": 2}
+
+    label_file.write_text("Image,Class\n,1\n,0\n")
+    with pytest.raises(
+        TooFewSlicesError, match=r"^every image was excluded: 48 no label, such as 'Image0'; 2 no name$"
+    ):
+        _build(DirectorySource(image_dir, label_file), paths)
+
+
 def test_two_files_of_one_name_are_an_error(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
     shutil.copy(image_dir / "Image2.jpg", image_dir / "Image2.png")
 
