@@ -147,7 +147,7 @@ def _staging(parent: Path) -> Iterator[Path]:
 
 
 def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
-    """Fills in group and split of every kept row."""
+    """Fills in group, split and row within the split of every kept row."""
     manifest = ingested.manifest
     kept = np.flatnonzero(manifest["excluded"] == "")
     if not len(kept):
@@ -163,6 +163,7 @@ def _assign(ingested: Ingested, seed: int, known: KnownSlices) -> None:
         raise TooFewSlicesError(f"{err}; left out: {_told_exclusions(manifest) or 'none'}") from err
     manifest.loc[kept, "group"] = groups
     manifest.loc[kept, "split"] = np.where(is_test, "test", "train")
+    manifest.loc[kept, "row"] = manifest.loc[kept].groupby("split").cumcount()
     manifest["label"] = manifest["label"].astype("Int64")
 
 

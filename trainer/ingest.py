@@ -23,7 +23,7 @@ SIDE = 240
 _TOLD_LABELS, _TOLD_CHARS = 3, 20
 """Unknown labels that are told by their value, and how much of each: a label file may hold anything."""
 
-MANIFEST_COLUMNS = ["name", "label", "sha256", "group", "split", "excluded"]
+MANIFEST_COLUMNS = ["name", "label", "sha256", "group", "split", "row", "excluded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     label = number.where(number.isin([0, 1]))
     unlabelled = sorted(set(locations) - set(named))
     manifest = pd.DataFrame({"name": [*named, *unlabelled], "label": [*label, *([np.nan] * len(unlabelled))]})
-    manifest = manifest.assign(sha256="", group=-1, split="", excluded="")
+    manifest = manifest.assign(sha256="", group=-1, split="", row=-1, excluded="")
     manifest.loc[manifest["name"].isin(unlabelled), "excluded"] = "no label"
     unknown = label.isna()
     manifest.loc[np.flatnonzero(unknown), "excluded"] = _unknown(labels["Class"][unknown].fillna(""))

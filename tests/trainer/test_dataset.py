@@ -61,6 +61,19 @@ def test_rows_follow_the_manifest_and_labels_follow_the_names(
     assert len(load_split(paths.all_npz).labels) == 48
 
 
+def test_the_manifest_tells_where_in_its_split_an_image_is(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    (image_dir / "Image3.jpg").unlink()
+    _build(DirectorySource(image_dir, label_file), paths)
+    manifest, images = _manifest(paths), load_split(paths.test_npz).images
+
+    assert manifest.loc["Image3", "row"] == -1
+    for name, row in manifest[manifest["split"] == "test"]["row"].items():
+        with Image.open(image_dir / f"{name}.jpg") as picture:
+            np.testing.assert_array_equal(images[row][..., 0], np.asarray(picture)[..., 0])
+
+
 def test_the_seed_gives_the_same_split_bit_for_bit(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:
     contents = []
     for _ in range(2):

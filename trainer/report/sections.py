@@ -88,7 +88,8 @@ def doubt(answers: Answers) -> str:
 def examples(cases: Sequence[Case], *, with_pictures: bool) -> str:
     """Shows slices as they come."""
     pictures = "the slice, and what spoke for a tumor laid over it" if with_pictures else _HIDDEN
-    return f"<p class=soft>Drawn at random, of both labels as many: {pictures}.</p>{_gallery(cases)}"
+    found = "Test slice 7 is, in manifest.csv beside the data set, the image with split test and row 7"
+    return f"<p class=soft>Drawn at random, of both labels as many: {pictures}. {found}.</p>{_gallery(cases)}"
 
 
 def errors(cases: Sequence[Case], total: int) -> str:
