@@ -4,7 +4,7 @@ import asyncio
 
 from trainer.child import run_child
 from trainer.errors import NpzError, QueueFullError
-from trainer.figures import Evaluation
+from trainer.figures import VersionEvaluation
 from trainer.reports import Task
 from trainer.rollout import Rollout
 from trainer.settings import TrainerSettings
@@ -20,14 +20,11 @@ class Evaluator:
         self._turn = asyncio.Lock()
         self._callers = 0
 
-    async def evaluate(self, version: int) -> tuple[int, Evaluation]:
+    async def evaluate(self, version: int) -> VersionEvaluation:
         """Evaluates a version.
 
         Args:
           version: its number; 0 for the stable one.
-
-        Returns:
-          The version, and its figures.
 
         Raises:
           ModelVersionNotFoundError: there is no such version.
@@ -48,4 +45,4 @@ class Evaluator:
             self._callers -= 1
         if report.evaluation is None:
             raise AssertionError("a task without an order ends in an evaluation")
-        return chosen, report.evaluation
+        return report.evaluation

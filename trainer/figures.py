@@ -36,3 +36,18 @@ class Evaluation:
     false_positives: int
     true_negatives: int
     false_negatives: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEvaluation:
+    """A published version, measured once more.
+
+    Attributes:
+      version: its number.
+      figures: on the test split that is stored now, which need not be its own.
+      seen_in_training: how many of these slices it was fitted to; 0 where it came without hashes of those.
+    """
+
+    version: int
+    figures: Evaluation
+    seen_in_training: int

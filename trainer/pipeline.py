@@ -11,11 +11,11 @@ from trainer.architectures import architecture_named
 from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
 from trainer.durable import UNFINISHED
 from trainer.evaluate import Candidate, evaluate, predict_split
-from trainer.figures import EpochMetrics, Evaluation
+from trainer.figures import EpochMetrics, Evaluation, VersionEvaluation
 from trainer.gate import Decision, Thresholds, gate
 from trainer.golden import write_golden_requests
 from trainer.infra_validation import infra_validate
-from trainer.known_slices import KnownSlices
+from trainer.known_slices import KnownSlices, seen_among
 from trainer.model_card import Approval, DataSource
 from trainer.operation import Order, Outcome, Progress, Step
 from trainer.orders import is_archive
@@ -206,8 +206,8 @@ class Pipeline:
         return Answers(self._test_split, self._outputs, others, dataset, self._settings.report_pictures)
 
 
-def evaluated(settings: TrainerSettings, version: int) -> Evaluation:
+def evaluated(settings: TrainerSettings, version: int) -> VersionEvaluation:
     """Measures a published version on the stored test split; raises NpzError where there is none."""
-    split = load_split(settings.test_npz)
-    outputs = predict_split(Candidate(settings.model_dir / str(version)), split, lambda *_: None)
-    return evaluate(outputs, split.labels)
+    split, directory = load_split(settings.test_npz), settings.model_dir / str(version)
+    outputs = predict_split(Candidate(directory), split, lambda *_: None)
+    return VersionEvaluation(version, evaluate(outputs, split.labels), seen_among(directory, split.images))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from trainer.figures import Evaluation
+from trainer.figures import VersionEvaluation
 from trainer.operation import Failure, Order, Outcome, Progress
 
 
@@ -29,7 +29,7 @@ class Report:
 
     progress: Progress | None = None
     outcome: Outcome | None = None
-    evaluation: Evaluation | None = None
+    evaluation: VersionEvaluation | None = None
     failure: Failure | None = None
 
 

@@ -58,9 +58,10 @@ class TrainingServicer(TrainerServiceServicer):
 
     async def Evaluate(self, request: pb2.EvaluateRequest, context: _Context) -> pb2.EvaluateResponse:
         """Evaluates a version, the stable one where none is named."""
-        version, evaluation = await self._evaluator.evaluate(request.version)
+        measured = await self._evaluator.evaluate(request.version)
         return pb2.EvaluateResponse(
-            model_version=version,
-            evaluation=pb2.Evaluation(**asdict(evaluation)),
-            classification_report=classification_report(evaluation),
+            model_version=measured.version,
+            evaluation=pb2.Evaluation(**asdict(measured.figures)),
+            classification_report=classification_report(measured.figures),
+            seen_in_training=measured.seen_in_training,
         )

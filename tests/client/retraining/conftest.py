@@ -35,6 +35,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         as do code, reason and message; None holds it open.
       versions: newest first.
       padding: bytes that are added to a report.
+      seen_in_training: of a version that is evaluated.
       left: set when a watcher's stream has ended.
     """
 
@@ -47,6 +48,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         self.streams: deque[list[Any]] = deque()
         self.versions: list[model_service_pb2.ModelVersion] = []
         self.padding = 0
+        self.seen_in_training = 0
         self.left = threading.Event()
 
     def job(self, name: str = "operations/1", response: Any = None, error: Any = None, **metadata: Any) -> Any:
@@ -86,6 +88,7 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
             model_version=request.version or 7,
             evaluation=trainer_service_pb2.Evaluation(examples=489, accuracy=0.98, auc=0.996),
             classification_report="          precision\n   Tumor      0.970\n",
+            seen_in_training=self.seen_in_training,
         )
 
     def ListOperations(self, request, context):

@@ -184,7 +184,15 @@ def test_a_version_is_measured(braintumor):
     done = braintumor("evaluate", "3")
     assert done.stdout.startswith("version 3: accuracy 0.980, AUC 0.996, ")
     assert "   Tumor      0.970\n" in done.stdout
+    assert "fitted to" not in done.stdout
     assert json.loads(braintumor("evaluate", "--json").stdout)["evaluation"]["examples"] == 489
+
+
+def test_a_version_that_knows_slices_it_is_measured_on_says_so(braintumor, trainer):
+    trainer.seen_in_training = 11
+    told = braintumor("evaluate", "3").stdout.splitlines()[1]
+    assert told == "version 3 was fitted to 11 of these 489 slices, which flatters it"
+    assert json.loads(braintumor("evaluate", "3", "--json").stdout)["seen_in_training"] == 11
 
 
 @pytest.mark.parametrize("arguments", [["jobs"], ["retrain"], ["rollback"], ["versions"]], ids=" ".join)

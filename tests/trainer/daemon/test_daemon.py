@@ -6,6 +6,9 @@ from typing import Any
 
 from braintumor.v1 import trainer_service_pb2 as pb2
 
+from trainer.dataset import load_split
+from trainer.known_slices import TRAIN_HASHES, write_hashes
+
 _STEPS = (pb2.RETRAIN_STEP_BUILD_DATASET, pb2.RETRAIN_STEP_TRAIN, pb2.RETRAIN_STEP_PUBLISH)
 
 
@@ -57,9 +60,16 @@ def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:
     answer = daemon.trainer.Evaluate(pb2.EvaluateRequest(), timeout=60)
 
     assert answer.model_version == daemon.stable()
-    assert answer.evaluation.examples == 8
+    assert (answer.evaluation.examples, answer.seen_in_training) == (8, 0)
     assert "weighted mean" in answer.classification_report
     assert not daemon.job_processes()
+
+
+def test_a_version_that_was_fitted_to_slices_it_is_tested_on_says_to_how_many(daemon: Any) -> None:
+    version_dir = daemon.root / "models/brain_tumor/1"
+    write_hashes(version_dir / TRAIN_HASHES, load_split(daemon.root / "test/test_data.npz").images[:3])
+
+    assert daemon.trainer.Evaluate(pb2.EvaluateRequest(version=1), timeout=60).seen_in_training == 3
 
 
 def test_the_daemon_stays_small_and_loads_no_tensorflow(daemon: Any) -> None:

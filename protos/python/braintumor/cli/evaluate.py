@@ -25,5 +25,8 @@ def evaluate(number: int | None, as_json: bool, address: str, timeout_s: float) 
     if as_json:
         click.echo(message_line(answer))
     else:
-        click.echo(f"version {answer.model_version}: {figures_text(answer.evaluation)}")
+        version, figures, seen = answer.model_version, answer.evaluation, answer.seen_in_training
+        click.echo(f"version {version}: {figures_text(figures)}")
+        if seen:
+            click.echo(f"version {version} was fitted to {seen} of these {figures.examples} slices, which flatters it")
         click.echo(answer.classification_report.rstrip())

@@ -439,10 +439,13 @@ class EvaluateResponse(google.protobuf.message.Message):
     MODEL_VERSION_FIELD_NUMBER: builtins.int
     EVALUATION_FIELD_NUMBER: builtins.int
     CLASSIFICATION_REPORT_FIELD_NUMBER: builtins.int
+    SEEN_IN_TRAINING_FIELD_NUMBER: builtins.int
     model_version: builtins.int
     """The version that was measured."""
     classification_report: builtins.str
     """Precision, recall and F1 of each class as a table for people."""
+    seen_in_training: builtins.int
+    """Slices of the split that the version was fitted to, which flatters it; 0 too where it came without hashes of those."""
     @property
     def evaluation(self) -> Global___Evaluation:
         """Its figures."""
@@ -453,10 +456,11 @@ class EvaluateResponse(google.protobuf.message.Message):
         model_version: builtins.int = ...,
         evaluation: Global___Evaluation | None = ...,
         classification_report: builtins.str = ...,
+        seen_in_training: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: typing_extensions.TypeAlias = typing.Literal["evaluation", b"evaluation"]
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["classification_report", b"classification_report", "evaluation", b"evaluation", "model_version", b"model_version"]
+    _ClearFieldArgType: typing_extensions.TypeAlias = typing.Literal["classification_report", b"classification_report", "evaluation", b"evaluation", "model_version", b"model_version", "seen_in_training", b"seen_in_training"]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___EvaluateResponse: typing_extensions.TypeAlias = EvaluateResponse
