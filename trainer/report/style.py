@@ -48,5 +48,6 @@ i.c0 { border-color: var(--soft); } i.c1 { border-color: var(--one); } i.c2 { bo
 .cases figcaption { font-size: .78rem; line-height: 1.4; padding: 4px 10px 10px; }
 .cases b { font-size: .9rem; font-variant-numeric: tabular-nums; }
 .wrong { color: var(--two); }
-@media print { body { max-width: none; } .cases figure, figure.chart { break-inside: avoid; } }
+@media print { body { max-width: none; } .wide { overflow: visible; } small { white-space: normal; }
+  tr, li, p, .cases figure, figure.chart { break-inside: avoid; } h2, h2 + p, h3, caption { break-after: avoid; } }
 """
