@@ -21,8 +21,8 @@ p { margin: 4px 0 12px; max-width: 75ch; }
 .wide { margin: 12px 0; overflow-x: auto; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
 caption { padding-bottom: 4px; text-align: left; }
-th, td { border-bottom: 1px solid var(--rule); padding: 5px 14px 5px 0; text-align: left; vertical-align: top;
-  overflow-wrap: anywhere; }
+th, td { border-bottom: 1px solid var(--rule); padding: 5px 14px 5px 0; text-align: left; vertical-align: top; }
+tbody:first-child td { overflow-wrap: anywhere; } /* of tables without a header, whose cells may hold long words */
 small { color: var(--soft); display: block; font-size: .78rem; white-space: nowrap; }
 thead th { color: var(--soft); font-weight: 600; }
 tbody th { font-weight: 500; min-width: 8em; }
