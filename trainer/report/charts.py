@@ -12,19 +12,22 @@ from trainer.report.curves import average_precision, precision_recall_curve, ris
 from trainer.report.svg import Axis, Series, chart
 
 _HEADROOM = 1.05
+_LEAST_LOSS, _LEAST_FALL = 0.01, 0.1
+"""Of the axes of loss and accuracy: on shorter ones the ticks have more digits than there is room for."""
+
 _SMALLEST_DOT, _DOT_GROWTH = 2.0, 8.0
 
 
 def training_charts(history: Sequence[EpochMetrics], kept_epoch: int) -> str:
     """Draws loss and accuracy over the epochs; the one whose weights were kept is marked."""
     epochs = list(range(1, len(history) + 1))
-    x_axis = Axis("epoch", 1, max(2, len(history)), whole=True)
+    x_axis = Axis("epoch", min(1, len(history) - 1), max(2, len(history)), whole=True)  # one is in the middle
     drawn = []
     for name in ("loss", "accuracy"):
         train, val = ([getattr(epoch, key) for epoch in history] for key in (name, f"val_{name}"))
         finite = [value for value in (*train, *val) if np.isfinite(value)] or [1.0]
-        low = 0.0 if name == "loss" else min(1 - 1e-3, *finite)
-        y_axis = Axis(name, low, (max(*finite, 1e-3) * _HEADROOM) if name == "loss" else 1.0)
+        low = 0.0 if name == "loss" else min(1 - _LEAST_FALL, *finite)
+        y_axis = Axis(name, low, (max(*finite, _LEAST_LOSS) * _HEADROOM) if name == "loss" else 1.0)
         drawn.append(
             chart(
                 f"{name.capitalize()} by epoch",

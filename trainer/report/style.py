@@ -36,12 +36,13 @@ polyline { fill: none; stroke-linejoin: round; stroke-width: 2; }
 .dashed { stroke-dasharray: 5 5; stroke-width: 1.5; }
 polyline.c0 { stroke: var(--soft); } polyline.c1 { stroke: var(--one); } polyline.c2 { stroke: var(--two); }
 circle.c1, rect.c1 { fill: var(--one); } circle.c2 { fill: var(--two); }
+circle.mark { fill: none; stroke: var(--two); stroke-width: 2.5; }
 .chart figcaption { display: flex; flex-wrap: wrap; font-size: .8rem; gap: 4px 16px; padding-left: 12%; }
 .chart i { border-top: 3px solid; display: inline-block; margin-right: 6px; vertical-align: middle; width: 18px; }
 i.c0 { border-color: var(--soft); } i.c1 { border-color: var(--one); } i.c2 { border-color: var(--two); }
 .chart i.dashed { border-top-style: dashed; }
-.chart i.dots { background: var(--one); border: 0; border-radius: 50%; height: 9px; width: 9px; }
-.chart i.mark { background: var(--two); border: 0; border-radius: 50%; height: 9px; width: 9px; }
+.chart i.dots, .chart i.mark { border-radius: 50%; border-style: solid; border-width: 5px; width: 0; }
+.chart i.mark { border-width: 2.5px; height: 12px; width: 12px; }
 .cases { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); }
 .cases figure { background: var(--tint); border-radius: 6px; margin: 0; overflow: hidden; }
 .cases img { background: #000; display: inline-block; width: 50%; }

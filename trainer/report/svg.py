@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 _WIDTH, _HEIGHT = 420, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 46
 _TICKS = 5
-_MARK_RADIUS = 5
+_MARK_RADIUS, _POINT_RADIUS = 6.5, 3.5
+"""Of a mark, and of a line's only point, which is seen within it."""
+
 _MAX_POINTS = 600
 """More cannot be told apart at this size, and would only make the page heavy."""
 
@@ -39,10 +41,10 @@ class Series:
     """Points of one kind.
 
     Attributes:
-      name: for the legend; empty leaves it out of there.
+      name: for the legend, where the series is when it has both this and a point.
       x: (K,).
       y: (K,); what is not finite is left out.
-      kind: "bars" stand on the x axis' line, "dots" are not joined, "mark" is one point to be seen.
+      kind: "bars" stand on the x axis' line, "dots" are not joined, "mark" is a ring around one point.
       colour: 1 or 2, or 0 for what is only there to compare with.
       bar_width: in units of x.
       radii: of the dots, (K,), in units of the drawing, which is 420 wide.
@@ -56,13 +58,20 @@ class Series:
     bar_width: float = 0.0
     radii: Sequence[float] | NDArray[np.float64] = ()
 
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """Which points can be drawn, (K,)."""
+        return np.asarray(np.isfinite(self.x) & np.isfinite(self.y))
+
 
 def chart(title: str, x_axis: Axis, y_axis: Axis, *series: Series) -> str:
     """Draws a chart as one figure element: title, SVG, legend."""
     frame = _Frame(x_axis, y_axis)
     drawn = "".join(part for one in series for part in frame.drawn(one))
     legend = "".join(
-        f'<span><i class="c{one.colour} {one.kind}"></i>{escape(one.name)}</span>' for one in series if one.name
+        f'<span><i class="c{one.colour} {one.kind}"></i>{escape(one.name)}</span>'
+        for one in series
+        if one.name and one.finite.any()
     )
     return (
         f"<figure class=chart><h3>{escape(title)}</h3>"
@@ -83,7 +92,7 @@ class _Frame:
         for value in _ticks(self._x):
             at = self._across(value)
             yield f'<line class=grid x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{bottom}"/>'
-            yield f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>'
+            yield f'<text x="{at:.1f}" y="{bottom + 19}" text-anchor="middle">{value:g}</text>'
         for value in _ticks(self._y):
             at = self._up(value)
             yield f'<line class=grid x1="{_LEFT}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}"/>'
@@ -94,10 +103,9 @@ class _Frame:
         yield f'<text {turned} text-anchor="middle">{escape(self._y.label)}</text>'
 
     def drawn(self, series: Series) -> Iterator[str]:
-        x, y = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)
-        finite = np.isfinite(x) & np.isfinite(y)
+        x, y, finite = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64), series.finite
         points = list(zip(x[finite].tolist(), y[finite].tolist(), strict=True))
-        style = f"c{series.colour}"
+        style = f"c{series.colour} {series.kind}"
         if series.kind == "bars":
             for across, up in points:
                 yield self._bar(across, up, series.bar_width, style)
@@ -108,9 +116,9 @@ class _Frame:
         elif points:
             kept = points if len(points) <= _MAX_POINTS else _thinned(points)
             path = " ".join(f"{self._across(across):.1f},{self._up(up):.1f}" for across, up in kept)
-            yield f'<polyline class="{style} {series.kind}" points="{path}"/>'
+            yield f'<polyline class="{style}" points="{path}"/>'
             if len(points) == 1:  # a line of one point is not seen
-                yield self._dot(*points[0], _MARK_RADIUS, style)
+                yield self._dot(*points[0], _POINT_RADIUS, style)
 
     def _bar(self, across: float, up: float, width: float, style: str) -> str:
         left, top = self._across(across - width / 2), self._up(up)

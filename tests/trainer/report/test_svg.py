@@ -75,6 +75,14 @@ def test_a_single_value_is_still_seen() -> None:
     assert len(_drawing(Series("one epoch", [1], [0.5])).findall("circle")) == 1
 
 
+def test_the_legend_tells_of_what_is_drawn() -> None:
+    html = chart("A", _UNIT, _UNIT, Series("here", [0], [0]), Series("gone", [], []), Series("nan", [0], [np.nan]))
+
+    assert ">here<" in html
+    assert ">gone<" not in html
+    assert ">nan<" not in html
+
+
 def test_names_are_escaped() -> None:
     assert "<h3>A &amp; B</h3>" in chart("A & B", Axis("x"), Axis("y"), Series("<b>", [0], [0]))
     assert "<b>" not in chart("A & B", Axis("x"), Axis("y"), Series("<b>", [0], [0]))
