@@ -49,11 +49,13 @@ def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
     values = {name: test[key] for name, key in _FIGURES.items()}
     values |= {"ECE": calibration["ece"], "Brier score": calibration["brier_score"]}
     yield f"On {test['examples']} slices of the test split; ECE over {calibration['bins']} bins of P(tumor)."
-    yield f"Intervals hold {intervals['share'] * 100:g} % of {intervals['method']}."
+    told = f"Intervals hold {intervals['share'] * 100:g} % of {intervals['method']}"
+    yield f"{told}; a dash where these agree, which on few slices is no certainty."
     yield from ("", "| figure | value | interval |", "|---|---|---|")
     for name, value in values.items():
-        low, high = map(_number, intervals["bounds"][name])
-        yield f"| {name} | {_number(value)} | {low} to {high} |"
+        low, high = intervals["bounds"][name]
+        bounds = "-" if low is None else f"{low:.4f} to {high:.4f}"
+        yield f"| {name} | {_number(value)} | {bounds} |"
     yield from ("", "| truth | called Tumor | called No Tumor |", "|---|---|---|")
     yield f"| tumor | {test['true_positives']} | {test['false_negatives']} |"
     yield f"| no tumor | {test['false_positives']} | {test['true_negatives']} |"

@@ -64,7 +64,7 @@ def test_the_text_says_the_same(card) -> None:
     assert lines[0] == "# Model card: version 7"
     for line in (
         "| accuracy | 0.8750 | 0.7500 to 0.9375 |",
-        "| Brier score | - | - to - |",
+        "| Brier score | - | - |",
         "| tumor | 10 | 2 |",
         "- threshold: 0.4",
         "- brain area: alone it tells the labels of the test split apart with an AUC of 0.84",

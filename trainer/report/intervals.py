@@ -14,12 +14,22 @@ from trainer.report.answers import Answers
 SHARE = 0.95
 """Of the resamples that lie between the bounds."""
 
+_DIGITS = 4
+"""Of a figure as it is told. Resamples that agree to these give no interval: it would read as certainty, where on few
+slices they cannot differ."""
+
 METHOD = f"{RESAMPLES:,} resamples of whole near-duplicate groups"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and its interval; not-a-number where the split gives it no meaning."""
+    """A figure and its interval.
+
+    Attributes:
+      value: not-a-number where the split gives it no meaning.
+      low: not-a-number there, and where the resamples agree.
+      high: alike.
+    """
 
     value: float
     low: float
@@ -29,8 +39,11 @@ class Figure:
     def of(cls, values: NDArray[np.float64]) -> "Figure":
         """Takes values as bootstrap returns them."""
         sampled = Sampled.of(values)
-        low, high = sampled.interval(SHARE) if len(sampled.resampled) else (math.nan, math.nan)
-        return cls(sampled.value, low, high)
+        if len(sampled.resampled):
+            low, high = sampled.interval(SHARE)
+            if round(low, _DIGITS) < round(high, _DIGITS):
+                return cls(sampled.value, low, high)
+        return cls(sampled.value, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,8 @@ def summary(card: Mapping[str, Any], title: str, measured: Measured) -> str:
         f"<h1>{escape(title)}</h1><p class=soft>Published {escape(card['created'])}</p>"
         f"<p class=warning>{escape(card['intended_use'])}</p>{refused}<div class=tiles>{tiles}</div>"
         f"<p class=soft>On {card['split']['test_slices']} slices of the untouched test split, positive is tumor. "
-        f"Below each figure its 95 % interval, from {METHOD}. The ECE of a resample is larger on average than "
-        "that of the split, so its interval lies high.</p>"
+        f"Below each figure its 95 % interval, from {METHOD}; a dash where these agree, which on few slices is no "
+        "certainty. The ECE of a resample is larger on average than that of the split, so its interval lies high.</p>"
     )
 
 

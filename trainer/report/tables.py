@@ -109,8 +109,8 @@ def number(value: float, sign: str = "") -> str:
 
 
 def interval(figure: Figure, sign: str = "") -> str:
-    """Writes the bounds of a figure."""
-    return f"{number(figure.low, sign)} to {number(figure.high, sign)}"
+    """Writes the bounds of a figure; a dash where it has none."""
+    return f"{number(figure.low, sign)} to {number(figure.high, sign)}" if math.isfinite(figure.low) else "-"
 
 
 def _cell(text: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.bootstrap import ACCURACY, AUC, BRIER, ECE, FIGURES, SENSITIVITY, SPECIFICITY
-from trainer.report.intervals import measure
+from trainer.report.intervals import Figure, measure
 
 
 def test_values_are_those_of_the_split(make_answers) -> None:
@@ -31,12 +31,27 @@ def test_intervals_hold_the_value_and_repeat_with_the_seed(make_answers) -> None
     assert accuracy == measure(make_answers(), 1).figures[ACCURACY]
 
 
-def test_a_version_held_against_itself_differs_in_nothing_for_certain(make_answers) -> None:
+def test_resamples_that_agree_are_no_certainty(make_answers) -> None:
+    """A few slices that are all called rightly say little of the next."""
+    measured = measure(make_answers(wrong=()), 1)
+
+    assert (measured.figures[ACCURACY].value, measured.figures[AUC].value) == (1, 1)
+    for name in (ACCURACY, AUC, SENSITIVITY, SPECIFICITY):
+        assert math.isnan(measured.figures[name].low)
+        assert math.isnan(measured.figures[name].high)
+
+
+def test_bounds_that_read_the_same_are_none() -> None:
+    assert math.isnan(Figure.of(np.array([0.01, 0.010001, 0.010002])).high)
+    assert Figure.of(np.array([0.01, 0.0101, 0.0103])).high > 0.0102
+
+
+def test_a_version_held_against_itself_differs_in_nothing(make_answers) -> None:
     others = {"twin": make_answers().outputs, "worse": make_answers((0, 1, 2, 3)).outputs}
     measured = measure(make_answers(comparisons=others), 1)
 
     assert measured.others["twin"] == measured.figures
-    assert {(gain.value, gain.low, gain.high) for gain in measured.gains["twin"].values()} == {(0, 0, 0)}
+    assert all(gain.value == 0 and math.isnan(gain.low) for gain in measured.gains["twin"].values())
     assert measured.gains["worse"][ACCURACY].value == pytest.approx(1 / 24)
 
 

@@ -134,6 +134,7 @@ def test_a_network_without_faults_has_a_page_too(make_answers, make_page) -> Non
 
     assert "None." in text["missed-tumors"]
     assert "1.0000 1.0000 1.0000 1.0000" in text["verdicts"]
+    assert "accuracy 1.0000 - AUC 1.0000 - " in text[""]
 
 
 @pytest.mark.parametrize("label", [0, 1])
