@@ -17,15 +17,19 @@ from trainer.report.intervals import METHOD, SHARE, Figure
 from trainer.split import VALIDATION_SHARE
 from trainer.train import Training
 
-INTENDED_USE = "Research and engineering on skull-stripped, axial, FLAIR-like brain MRI slices. Not a medical device."
+INTENDED_USE = (
+    "Research and engineering on skull-stripped, axial brain MRI slices like those of the training data. "
+    "Not a medical device."
+)
 
 LIMITS = (
-    "Near-duplicate slices are kept on one side of each split, but the data names no patients: "
+    "Near-duplicate slices are kept on one side of each split, others of one patient need not be: "
     "figures are near-duplicate-grouped, not patient-level.",
-    "Labels of near-identical slices disagree in some cases, so a few per cent of them are wrong.",
+    "Labels are taken as they are: the network learns from wrong ones, and the figures count them as right.",
     "A verdict may rest on slice position and contrast instead of a lesion: see the known shortcuts.",
-    "Other sequences, planes, scanners and pictures with skull were not seen in training.",
+    "The figures say nothing of sequences, planes and scanners that the training data lacks.",
 )
+"""Of every version, whatever it was trained on."""
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow", "scipy", "pandas")
 

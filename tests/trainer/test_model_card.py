@@ -39,6 +39,14 @@ def test_it_tells_where_the_version_comes_from(card) -> None:
     assert "Not a medical device" in card["intended_use"]
 
 
+def test_its_limits_claim_nothing_of_a_data_set_that_nobody_has_looked_at(card) -> None:
+    told = " ".join([card["intended_use"], *card["limits"]])
+
+    assert "not patient-level" in told
+    for claim in ("FLAIR", "names no patients", "per cent", "disagree"):
+        assert claim not in told
+
+
 def test_it_tells_figures_with_intervals_thresholds_and_shortcuts(card) -> None:
     assert card["metrics"]["test"]["true_positives"] == 10
     assert set(card["metrics"]["intervals"]["bounds"]) == set(FIGURES)
