@@ -35,13 +35,18 @@ def model_card_text(card: Mapping[str, Any]) -> str:
         f"- created: {card['created']}",
         f"- stable versions before it: {versions}",
         f"- network: fitted for version {card['network_of_version']}",
-        f"- seed: {card['seed']}; epochs: {card['epochs']}",
+        f"- seed: {card['seed']}; epochs: {epochs_text(card)}",
     ]
     for key, title in _ORDER:
         if card.get(key):
             content = _metrics(card["metrics"]) if key == "metrics" else _lines(card[key])
             lines += ["", f"## {title}", "", *content]
     return "\n".join(lines) + "\n"
+
+
+def epochs_text(card: Mapping[str, Any]) -> str:
+    """Tells over how many epochs the network was fitted for this version."""
+    return str(card["epochs"] or "none, since it was kept")
 
 
 def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The model card, as JSON and as Markdown."""
 
+import dataclasses
 import json
 import math
 
@@ -64,6 +65,15 @@ def test_a_first_version_has_no_lineage() -> None:
     assert (card["parent_version"], card["lineage"]) == (0, [])
     assert "- stable versions before it: none" in model_card_text(card)
     assert "Known shortcuts" not in model_card_text(card)
+
+
+def test_a_network_that_was_kept_took_no_epochs() -> None:
+    figures = {name: Figure(0.5, 0.5, 0.5) for name in FIGURES}
+    kept = dataclasses.replace(_TRAINING, network_of_version=6)
+    card = model_card(7, [6], kept, _EVALUATION, figures, {}, _SOURCE)
+
+    assert card["epochs"] == 0
+    assert "- seed: 5; epochs: none, since it was kept" in model_card_text(card)
 
 
 def test_the_text_says_the_same(card) -> None:

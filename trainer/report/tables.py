@@ -8,6 +8,7 @@ from typing import Any
 from trainer.bootstrap import FIGURES
 from trainer.dataset import DatasetSummary
 from trainer.figures import Evaluation, precision_recall_f1, ratio
+from trainer.model_card_text import epochs_text
 from trainer.reliability import Reliability
 from trainer.report.answers import Answers
 from trainer.report.intervals import Figure, Measured
@@ -93,7 +94,7 @@ def card_table(card: Mapping[str, Any]) -> str:
         ["fingerprint of the data", data["fingerprint"]],
         ["seed", str(card["seed"])],
         ["network fitted for", f"version {card['network_of_version']}"],
-        ["epochs", f"{card['epochs'] or 'none, since it was kept'}"],
+        ["epochs", epochs_text(card)],
         *(
             [name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value)]
             for name, value in verdict.items()
