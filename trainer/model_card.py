@@ -103,6 +103,7 @@ def model_card(
         "verdict": _verdict(training),
         "limits": list(LIMITS),
         "known_shortcuts": [_shortcut(name, area) for name, area in shortcuts.items()],
+        "gate": None,
         "packages": _installed(),
     }
     if approval is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+NO_GATE = "Published by hand: no gate has looked at this version."
+
 _ORDER = (
     ("training_data", "Training data"),
     ("pretrained_weights", "Pretrained weights"),
@@ -37,9 +39,10 @@ def model_card_text(card: Mapping[str, Any]) -> str:
         f"- network: fitted for version {card['network_of_version']}",
         f"- seed: {card['seed']}; epochs: {epochs_text(card)}",
     ]
+    parts = {**card, "gate": card["gate"] or [NO_GATE]}
     for key, title in _ORDER:
-        if card.get(key):
-            content = _metrics(card["metrics"]) if key == "metrics" else _lines(card[key])
+        if parts[key]:
+            content = _metrics(parts[key]) if key == "metrics" else _lines(parts[key])
             lines += ["", f"## {title}", "", *content]
     return "\n".join(lines) + "\n"
 

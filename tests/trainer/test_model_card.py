@@ -9,7 +9,7 @@ import pytest
 from trainer.bootstrap import FIGURES
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import Approval, DataSource, model_card
-from trainer.model_card_text import model_card_text
+from trainer.model_card_text import NO_GATE, model_card_text
 from trainer.report.intervals import Figure
 from trainer.train import Training
 
@@ -65,6 +65,14 @@ def test_a_first_version_has_no_lineage() -> None:
     assert (card["parent_version"], card["lineage"]) == (0, [])
     assert "- stable versions before it: none" in model_card_text(card)
     assert "Known shortcuts" not in model_card_text(card)
+
+
+def test_a_version_that_was_published_by_hand_has_seen_no_gate() -> None:
+    figures = {name: Figure(0.5, 0.5, 0.5) for name in FIGURES}
+    card = model_card(1, [], _TRAINING, _EVALUATION, figures, {}, _SOURCE)
+
+    assert card["gate"] is None
+    assert f"## Gate\n\n- {NO_GATE}\n" in model_card_text(card)
 
 
 def test_a_network_that_was_kept_took_no_epochs() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainer.bootstrap import BRIER, ECE
 from trainer.figures import Evaluation
+from trainer.model_card_text import NO_GATE
 from trainer.reliability import Reliability
 from trainer.report.answers import Answers
 from trainer.report.cases import MAX_ERRORS, Case
@@ -34,11 +35,9 @@ def summary(card: Mapping[str, Any], title: str, measured: Measured) -> str:
         f"<div><span>{escape(name)}</span><b>{number(figure.value)}</b><span>{interval(figure)}</span></div>"
         for name, figure in measured.figures.items()
     )
-    gate = card.get("gate", {"blessed": True})
-    refused = "" if gate["blessed"] else listed("Published although the gate refused it", gate["reasons"])
     return (
         f"<h1>{escape(title)}</h1><p class=soft>Published {escape(card['created'])}</p>"
-        f"<p class=warning>{escape(card['intended_use'])}</p>{refused}<div class=tiles>{tiles}</div>"
+        f"<p class=warning>{escape(card['intended_use'])}</p>{_gate(card['gate'])}<div class=tiles>{tiles}</div>"
         f"<p class=soft>On {card['split']['test_slices']} slices of the untouched test split, positive is tumor. "
         f"Below each figure its 95 % interval, from {METHOD}; a dash where these agree, which on few slices is no "
         "certainty. The ECE of a resample is larger on average than that of the split, so its interval lies high.</p>"
@@ -104,6 +103,17 @@ def listed(title: str, lines: Sequence[str]) -> str:
     """Lists lines of text under a small heading."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<h3>{escape(title)}</h3><ul>{items}</ul>" if lines else ""
+
+
+def _gate(gate: Mapping[str, Any] | None) -> str:
+    if gate is None:
+        return f"<p class=warning>{NO_GATE}</p>"
+    if gate["blessed"]:
+        return ""
+    return listed("Published although the gate refused it", gate["reasons"]) + (
+        "<p class=soft>The gate's intervals hold 90 % of the resamples, with 1 in 20 above them; all others on this "
+        "page hold 95 %.</p>"
+    )
 
 
 def _gallery(cases: Sequence[Case]) -> str:

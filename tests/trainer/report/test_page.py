@@ -9,6 +9,7 @@ import pytest
 from trainer.evaluate import evaluate
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import Approval, DataSource, model_card
+from trainer.model_card_text import NO_GATE
 from trainer.report.intervals import measure
 from trainer.report.page import report_page
 from trainer.train import Training
@@ -127,6 +128,14 @@ def test_a_version_that_the_gate_refused_says_so_at_the_top(make_answers, make_p
 
     assert "although the gate refused it" in top
     assert "accuracy is <low>" in top
+    assert "The gate's intervals hold 90 %" in top
+
+
+def test_a_version_that_no_gate_has_seen_says_so_at_the_top(make_answers, make_page) -> None:
+    assert NO_GATE in _Page(make_page(make_answers())).text[""]
+    blessed = _Page(make_page(make_answers(), approval=Approval("1", True, ()))).text[""]
+    assert NO_GATE not in blessed
+    assert "refused" not in blessed
 
 
 def test_a_network_without_faults_has_a_page_too(make_answers, make_page) -> None:
