@@ -15,7 +15,7 @@ class Explanation:
     """Class-activation map of one slice, as PNG files of the slice's size."""
 
     heatmap_png: bytes
-    """8-bit grey; white is where the evidence lies."""
+    """8-bit grey; white is where there was most evidence in this slice."""
     overlay_png: bytes
     """RGB: the slice, and the map over it, the more opaque the hotter."""
 

@@ -16,6 +16,9 @@ from trainer.report.tables import comparison_table, interval, number, reliabilit
 from trainer.train import Training
 
 _NO_CURVES = "<p>Not drawn: a curve needs slices of both labels, and probabilities that are numbers.</p>"
+_SHOWN = (
+    "the slice, and what spoke for a tumor laid over it, brightest where there was most in this slice, be it little"
+)
 _HIDDEN = "pictures of slices are left out, as TRAINER_REPORT_PICTURES says"
 
 
@@ -86,7 +89,7 @@ def doubt(answers: Answers) -> str:
 
 def examples(cases: Sequence[Case], *, with_pictures: bool) -> str:
     """Shows slices as they come."""
-    pictures = "the slice, and what spoke for a tumor laid over it" if with_pictures else _HIDDEN
+    pictures = _SHOWN if with_pictures else _HIDDEN
     found = "Test slice 7 is, in manifest.csv beside the data set, the image with split test and row 7"
     return f"<p class=soft>Drawn at random, of both labels as many: {pictures}. {found}.</p>{_gallery(cases)}"
 

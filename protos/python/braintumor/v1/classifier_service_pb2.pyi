@@ -284,7 +284,9 @@ class Explanation(google.protobuf.message.Message):
     HEATMAP_PNG_FIELD_NUMBER: builtins.int
     OVERLAY_PNG_FIELD_NUMBER: builtins.int
     heatmap_png: builtins.bytes
-    """Class-activation map as an 8-bit grey PNG of the slice's size; white is where the evidence lies."""
+    """Class-activation map as an 8-bit grey PNG of the slice's size; white is where there was most evidence for a
+    tumor in this slice, be it little, so that maps of two slices do not compare.
+    """
     overlay_png: builtins.bytes
     """The slice with the map laid over it, as an RGB PNG of the slice's size."""
     def __init__(
