@@ -22,7 +22,7 @@ from trainer.report.intervals import measure
 from trainer.report.page import report_page
 from trainer.shortcuts import shortcuts
 from trainer.train import Training
-from trainer.versions import MODEL_CARD, REPORT, lineage, versions_on_disk
+from trainer.versions import MODEL_CARD, REPORT, lineage, next_version
 
 
 def publish(
@@ -55,7 +55,7 @@ def publish(
       The number of the version.
 
     Raises:
-      PublicationError: the version cannot be written.
+      PublicationError: the version cannot be written, or has no number.
       BrokenModelError: the candidate cannot be loaded.
     """
     unfinished = model_dir / f"{UNFINISHED}{uuid.uuid4().hex if approval is None else approval.operation_id}"
@@ -72,7 +72,7 @@ def publish(
         measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
         found = shortcuts(answers.split)
         while True:
-            version = max(versions_on_disk(model_dir), default=0) + 1
+            version = next_version(model_dir)
             card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
             report = report_page(card, training, evaluation, answers, measured, candidate)
             _describe(unfinished, card, report)

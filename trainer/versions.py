@@ -2,13 +2,14 @@
 
 import datetime
 import json
+import re
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.durable import UNFINISHED
-from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError
+from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError, PublicationError
 from trainer.figures import Evaluation
 
 MODEL_CARD = Path("assets.extra", "model_card.json")
@@ -18,6 +19,9 @@ REPORT = Path("assets.extra", "report.html")
 """Where the report of its training lies."""
 
 _REMOVED = ".removed-"
+_VERSION = re.compile("[1-9][0-9]*")
+_MAX_VERSION = 2**63 - 1
+"""Serving counts in 64 bits, and passes over what is beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,22 @@ class VersionRecord:
 
 
 def versions_on_disk(model_dir: Path) -> list[int]:
-    """Returns the numbers of the versions, ascending."""
+    """Returns the numbers of the versions, ascending: of directories that are named as `publish` names them.
+
+    Serving also takes others for versions, such as `0` and `007`. Whoever made them has to look after them.
+    """
     if not model_dir.is_dir():
         return []
-    return sorted(int(entry.name) for entry in model_dir.iterdir() if entry.name.isdecimal() and entry.is_dir())
+    named = [entry for entry in model_dir.iterdir() if _VERSION.fullmatch(entry.name) and entry.is_dir()]
+    return sorted(version for entry in named if (version := int(entry.name)) <= _MAX_VERSION)
+
+
+def next_version(model_dir: Path) -> int:
+    """Returns the number of the version to come; raises PublicationError where numbers are used up."""
+    newest = max(versions_on_disk(model_dir), default=0)
+    if newest == _MAX_VERSION:
+        raise PublicationError(f"version {newest} has the highest number there can be; remove it by hand")
+    return newest + 1
 
 
 def read_version(model_dir: Path, version: int) -> VersionRecord:

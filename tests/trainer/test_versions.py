@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError
-from trainer.versions import MODEL_CARD, REPORT, lineage, read_report
+from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError, PublicationError
+from trainer.versions import MODEL_CARD, REPORT, lineage, next_version, read_report, versions_on_disk
 
 
 def _add(model_dir: Path, version: int, **card: Any) -> Path:
@@ -24,6 +24,24 @@ def _add(model_dir: Path, version: int, **card: Any) -> Path:
     }
     (directory / MODEL_CARD).write_text(json.dumps(described | card))
     return directory
+
+
+def test_only_names_that_publish_gives_are_versions(tmp_path: Path) -> None:
+    others = ("0", "007", "+3", " 4", "1_0", "v5", "²", "\N{ARABIC-INDIC DIGIT SEVEN}", str(2**63), "9" * 200)
+    for name in ("2", "10", *others):
+        (tmp_path / name).mkdir()
+    (tmp_path / "6").touch()
+
+    assert versions_on_disk(tmp_path) == [2, 10]
+    assert next_version(tmp_path) == 11
+
+
+def test_after_the_highest_number_there_is_none(tmp_path: Path) -> None:
+    assert next_version(tmp_path) == 1
+    (tmp_path / str(2**63 - 1)).mkdir()
+
+    with pytest.raises(PublicationError, match="version 9223372036854775807 has the highest number there can be"):
+        next_version(tmp_path)
 
 
 def test_a_report_is_read_or_missed_with_a_name(tmp_path: Path) -> None:
