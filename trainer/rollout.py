@@ -59,7 +59,7 @@ class Rollout:
 
     @property
     def state(self) -> RolloutState:
-        """What was decided last; raises RolloutError where its file is damaged."""
+        """What was decided last; raises RolloutError where its file is damaged or cannot be read."""
         return self._files.read()
 
     def chosen(self, version: int) -> int:
@@ -176,8 +176,9 @@ class Rollout:
         """Lets serving hold what a state needs, and no more."""
         try:
             self._files.write(state)
-        except (DiskFullError, RolloutError):
-            _logger.exception("a state cannot be written; what was decided last holds", extra={"labels": state.labels})
+        except (DiskFullError, RolloutError) as err:
+            told = {"labels": state.labels, "problem": str(err)}
+            _logger.error("a state cannot be written; what was decided last holds", extra=told)
 
     async def _let_go(self, version: int, state: RolloutState) -> VersionStatus:
         """Waits until a version that was dropped a moment ago has left serving: it must not be taken for loaded.

@@ -31,13 +31,15 @@ class RolloutFiles:
         """Returns what was decided, as far as the versions still exist; where nothing was, the newest is stable.
 
         Raises:
-          RolloutError: rollout.json is damaged.
+          RolloutError: rollout.json is damaged, or cannot be read.
         """
         on_disk = versions_on_disk(self._settings.model_dir)
         try:
             state = RolloutState.from_json(self._settings.rollout_state.read_bytes())
         except FileNotFoundError:
             return RolloutState(stable=max(on_disk, default=None))
+        except OSError as err:
+            raise RolloutError(f"rollout.json cannot be read: {err.strerror}") from err
         return state.limited_to(on_disk)
 
     def write(self, state: RolloutState, beside: Collection[int] = ()) -> None:

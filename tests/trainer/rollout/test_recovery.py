@@ -243,6 +243,30 @@ def test_a_damaged_state_is_not_guessed_at(files, settings) -> None:
             files.read()
 
 
+def test_a_state_that_cannot_be_read_is_told(files, settings) -> None:
+    settings.rollout_state.unlink()
+    settings.rollout_state.mkdir()
+
+    for use in (files.read, files.ensure):
+        with pytest.raises(RolloutError, match=r"rollout\.json cannot be read: Is a directory"):
+            use()
+
+
+@pytest.mark.usefixtures("files")
+def test_a_state_that_cannot_be_written_is_one_line_of_the_log(play, monkeypatch, caplog) -> None:
+    def broken(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def scene(rollout, _client):
+        monkeypatch.setattr("trainer.durable.os.fsync", broken)
+        with pytest.raises(RolloutError, match=r"models\.config cannot be written: Input/output error"):
+            await rollout.roll_out(3)
+
+    play(scene)
+    (told,) = [record for record in caplog.records if "what was decided last holds" in record.message]
+    assert (told.problem, told.exc_info) == ("models.config cannot be written: Input/output error", None)
+
+
 @pytest.mark.usefixtures("files")
 def test_a_removed_version_is_gone_before_its_files_are(settings) -> None:
     (settings.model_dir / "1").rename(settings.model_dir / ".removed-1")
