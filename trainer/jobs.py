@@ -1,13 +1,14 @@
 """The queue of jobs: one at a time, each to exactly one end."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from observability import request_id, tracing
-from trainer.errors import DiskFullError, TrainerError
+from trainer.errors import DiskFullError, OutOfMemoryError, TrainerError
 from trainer.latest import Latest
 from trainer.no_space import told_if_full
 from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
@@ -37,13 +38,15 @@ class Jobs:
     """Works on operations in their order.
 
     An operation is changed by this class alone. Its end is written when its work is done, and what it leaves is cleared
-    after that: a kill before it leaves it running, to be taken up again at the next start with all its records.
+    after that: a kill before it leaves it running, to be taken up again at the next start with all its records. Not for
+    ever: what takes the trainer with it when memory runs out would do so again, and keep all others waiting.
     """
 
-    def __init__(self, operations: Operations, work: Work, max_queued: int) -> None:
+    def __init__(self, operations: Operations, work: Work, max_queued: int, max_attempts: int) -> None:
         self._operations = operations
         self._work = work
         self._capacity = max_queued + 1
+        self._max_attempts = max_attempts
         self._current: tuple[str, asyncio.Task[Outcome]] | None = None
         self._unwanted: set[str] = set()
 
@@ -97,8 +100,12 @@ class Jobs:
         operation = await self._operations.next_unfinished()
         if operation is None:
             await changed.wait()
-        elif operation.state is State.RUNNING or await self._operations.begin(operation.operation_id):
-            await self._do(operation)
+        elif await self._operations.begin(operation.operation_id):
+            try:
+                await self._do(operation)
+            finally:  # which is where nobody comes who is killed
+                with contextlib.suppress(TrainerError):
+                    await self._operations.leave(operation.operation_id)
 
     async def _do(self, operation: Operation) -> None:
         observed = ObservedJob(operation)
@@ -112,7 +119,7 @@ class Jobs:
             observed.progress(progress)
             latest.put(progress)
 
-        work = asyncio.create_task(self._work.do(operation, note))
+        work = asyncio.create_task(self._attempt(operation, note))
         noting = asyncio.create_task(self._keep_noting(operation, latest))
         self._current = (operation.operation_id, work)
         if operation.operation_id in self._unwanted:
@@ -132,6 +139,14 @@ class Jobs:
         else:
             await self._end(operation, work, latest.value, observed)
         self._unwanted.discard(operation.operation_id)
+
+    async def _attempt(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
+        if operation.attempts >= self._max_attempts:
+            raise OutOfMemoryError(
+                f"the trainer died {operation.attempts} times in a row in this job, which got no further; "
+                "it may need more memory than there is"
+            )
+        return await self._work.do(operation, note)
 
     async def _keep_noting(self, operation: Operation, latest: Latest[Progress]) -> None:
         while True:

@@ -143,6 +143,7 @@ class Operation:
     Attributes:
       operation_id: hex digits; the operation's name ends in it.
       result: Outcome where it succeeded, Failure where it failed, else None.
+      attempts: how often it was begun since it last got further, or was left in good order.
     """
 
     operation_id: str
@@ -154,3 +155,4 @@ class Operation:
     ended_s: float | None = None
     result: Result = None
     origin: Origin = UNKNOWN_ORIGIN
+    attempts: int = 0

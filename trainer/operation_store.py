@@ -3,6 +3,7 @@
 import sqlite3
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,14 @@ class OperationStore:
         row = self._row(_NEXT_UNFINISHED)
         return None if row is None else _loaded(row[0])
 
-    def change(self, operation_id: str, expected: tuple[State, ...], changes: dict[str, Any]) -> bool:
-        """Changes fields of an operation if its state is as expected, and tells whether it was."""
+    def change(self, operation_id: str, expected: tuple[State, ...], change: Callable[[Operation], Operation]) -> bool:
+        """Changes an operation if its state is as expected, and tells whether it was."""
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             operation = self.get(operation_id)
             if operation.state not in expected:
                 return False
-            changed = _in_order(replace(operation, **changes))
+            changed = _in_order(change(operation))
             values = (changed.state, _dumped(changed), operation_id)
             self._database.execute("UPDATE operations SET state = ?, content = ? WHERE id = ?", values)
         return True

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -90,13 +91,26 @@ class Operations:
         return await self._run(self._store.next_unfinished)
 
     async def begin(self, operation_id: str) -> bool:
-        """Makes a queued operation a running one; False where it is not queued."""
-        changes = {"state": State.RUNNING, "started_s": time.time()}
-        return await self._change(operation_id, (State.QUEUED,), **changes)
+        """Makes an operation a running one, and counts the attempt; False where it has ended."""
+
+        def begun(operation: Operation) -> Operation:
+            started_s = operation.started_s or time.time()
+            return replace(operation, state=State.RUNNING, started_s=started_s, attempts=operation.attempts + 1)
+
+        return await self._change(operation_id, UNFINISHED_STATES, begun)
 
     async def note(self, operation_id: str, progress: Progress) -> bool:
         """Notes how far a running operation is; False where it is not running."""
-        return await self._change(operation_id, (State.RUNNING,), progress=progress)
+
+        def noted(operation: Operation) -> Operation:
+            attempts = 0 if progress.fraction > operation.progress.fraction else operation.attempts
+            return replace(operation, progress=progress, attempts=attempts)
+
+        return await self._change(operation_id, (State.RUNNING,), noted)
+
+    async def leave(self, operation_id: str) -> bool:
+        """Leaves a running operation to a later `begin`, in good order; False where it is not running."""
+        return await self._change(operation_id, (State.RUNNING,), lambda operation: replace(operation, attempts=0))
 
     async def end(
         self,
@@ -116,10 +130,12 @@ class Operations:
           progress: the last; None leaves what was noted.
           expected: states that it may be in.
         """
-        changes: dict[str, object] = {"state": state, "result": result, "ended_s": time.time()}
-        if progress is not None:
-            changes["progress"] = progress
-        return await self._change(operation_id, expected, **changes)
+
+        def ended(operation: Operation) -> Operation:
+            last = progress or operation.progress
+            return replace(operation, state=state, result=result, ended_s=time.time(), progress=last)
+
+        return await self._change(operation_id, expected, ended)
 
     async def remove(self, operation_id: str) -> None:
         """Forgets an operation that has ended.
@@ -157,8 +173,10 @@ class Operations:
             last = operation
         return last
 
-    async def _change(self, operation_id: str, expected: tuple[State, ...], **changes: object) -> bool:
-        return await self._run(self._telling(self._store.change), operation_id, expected, changes)
+    async def _change(
+        self, operation_id: str, expected: tuple[State, ...], change: Callable[[Operation], Operation]
+    ) -> bool:
+        return await self._run(self._telling(self._store.change), operation_id, expected, change)
 
     def _telling(self, work: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
         """Makes a change wake whoever waits for one, even if its own caller has gone meanwhile."""

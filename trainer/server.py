@@ -102,7 +102,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         stack.enter_context(exposed(REGISTRY, settings.metrics_address))
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
-        jobs = Jobs(operations, retraining, settings.max_queued_jobs)
+        jobs = Jobs(operations, retraining, settings.max_queued_jobs, settings.max_job_attempts)
         interceptors = [CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
         # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
         server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])

@@ -70,7 +70,7 @@ class Scene:
     def __init__(self, operations: Operations, order: Order) -> None:
         self.work = Script()
         self.operations = operations
-        self.jobs = Jobs(operations, self.work, max_queued=2)
+        self.jobs = Jobs(operations, self.work, max_queued=2, max_attempts=3)
         self._order = order
         self._running = asyncio.create_task(self.jobs.run())
 

@@ -82,7 +82,7 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
     async def serve() -> AsyncIterator[Served]:
         store, work = Operations(settings.database), Work()
         await store.open()
-        jobs = Jobs(store, work, _MAX_QUEUED)
+        jobs = Jobs(store, work, _MAX_QUEUED, max_attempts=3)
         running = asyncio.create_task(jobs.run())
         server = grpc.aio.server(interceptors=[CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))])
         async with open_channel("127.0.0.1:1") as nowhere:

@@ -1,0 +1,89 @@
+"""A job that takes the trainer with it comes to an end as well. To begin, and neither end nor leave: that is a kill."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from trainer.errors import SourceError
+from trainer.jobs import Jobs
+from trainer.operation import Failure, Operation, Order, Outcome, Progress
+from trainer.operations import Operations
+
+
+class Work:
+    """Fails when it is let go."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def do(self, operation: Operation, _note: Callable[[Progress], None]) -> Outcome:
+        self.done.append(operation.operation_id)
+        self.begun.set()
+        await self.let_go.wait()
+        raise SourceError("no images")
+
+    async def undo(self, _operation: Operation) -> bool:
+        return True
+
+    async def clear(self, operation: Operation, *, completely: bool) -> None:
+        """Nothing is left."""
+
+
+@contextlib.asynccontextmanager
+async def _opened(directory: Path) -> AsyncIterator[Operations]:
+    operations = Operations(directory / "trainer.db")
+    await operations.open()
+    yield operations
+    await operations.close()
+
+
+@contextlib.asynccontextmanager
+async def _trainer(operations: Operations) -> AsyncIterator[Work]:
+    """Works until it is stopped, in good order."""
+    work = Work()
+    running = asyncio.create_task(Jobs(operations, work, max_queued=2, max_attempts=3).run())
+    yield work
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_a_job_that_kills_the_trainer_each_time_fails_and_the_next_one_runs(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        deadly, next_one = [(await operations.add(order, "", 2)).operation_id for _ in range(2)]
+        for _ in range(3):
+            await operations.begin(deadly)
+        async with _trainer(operations) as work:
+            work.let_go.set()
+            ends = [(await operations.ended(identity)).result for identity in (deadly, next_one)]
+
+    told = "the trainer died 3 times in a row in this job, which got no further; it may need more memory than there is"
+    assert ends == [
+        Failure(status_code="RESOURCE_EXHAUSTED", reason="OUT_OF_MEMORY", message=told),
+        Failure(status_code="FAILED_PRECONDITION", reason="IMAGE_SOURCE_INVALID", message="no images"),
+    ]
+    assert work.done == [next_one]
+
+
+async def test_a_trainer_may_be_stopped_in_good_order_any_number_of_times(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 2)).operation_id
+        for _ in range(3):
+            await operations.begin(identity)
+            await operations.leave(identity)
+            async with _trainer(operations) as work:
+                await work.begun.wait()
+            assert (await operations.get(identity)).attempts == 0
+
+
+async def test_attempts_count_from_where_a_job_last_got_further(tmp_path: Path, order: Order) -> None:
+    async with _opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 2)).operation_id
+        counts = []
+        for fraction in (0.1, 0.5, 0.5, 0.5, 0.6, 0.6):
+            await operations.begin(identity)
+            await operations.note(identity, Progress(fraction=fraction))
+            counts.append((await operations.get(identity)).attempts)
+
+    assert counts == [0, 0, 1, 2, 0, 1]
