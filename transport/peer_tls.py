@@ -17,6 +17,8 @@ _RECONNECTION = (
     ("grpc.max_reconnect_backoff_ms", 500),
     # How long a try may take at least, by gRPC's connection-backoff.md: on a busy machine 100 ms are none for TLS.
     ("grpc.min_reconnect_backoff_ms", 1000),
+    # It looks a name up anew after half a minute at the earliest; the other side may be back at another address.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
 )
 
 

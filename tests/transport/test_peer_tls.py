@@ -1,0 +1,70 @@
+"""Channels to the other processes of the service."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from transport.peer_tls import connect
+
+_A = 1
+_PATIENCE_S = 10.0
+"""Far less than the half minute that gRPC takes by itself."""
+
+
+class Names(threading.Thread):
+    """A server of names, which all lead to one address."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.leads_to = ""
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def run(self) -> None:
+        while True:
+            query, asker = self.socket.recvfrom(512)
+            if not query:
+                return
+            end = query.index(b"\0", 12) + 5
+            question, (kind,) = query[12:end], struct.unpack("!H", query[end - 4 : end - 2])
+            record = struct.pack("!HHHIH", 0xC00C, _A, 1, 0, 4) + socket.inet_aton(self.leads_to)
+            records = [record] if kind == _A else []
+            header = query[:2] + struct.pack("!HHHHH", 0x8180, 1, len(records), 0, 0)
+            self.socket.sendto(header + question + b"".join(records), asker)
+
+
+@pytest.fixture
+def names() -> Iterator[Names]:
+    names = Names()
+    names.start()
+    yield names
+    names.socket.sendto(b"", names.socket.getsockname())
+    names.join()
+    names.socket.close()
+
+
+async def test_a_name_that_leads_elsewhere_is_followed_within_seconds(names: Names) -> None:
+    """As that of a pod which is replaced by another."""
+    old, new = (grpc.aio.server() for _ in range(2))
+    names.leads_to = "127.0.0.2"
+    port = old.add_insecure_port("127.0.0.2:0")
+    new.add_insecure_port(f"127.0.0.3:{port}")
+    await old.start()
+    await new.start()
+    try:
+        async with connect(f"dns://{names.address}/trainer:{port}", (), None) as channel:
+            await asyncio.wait_for(channel.channel_ready(), 10)
+            names.leads_to = "127.0.0.3"
+            await old.stop(None)
+            call = channel.unary_unary("/no/such", lambda _: b"", lambda _: None)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(None, wait_for_ready=True, timeout=_PATIENCE_S)
+    finally:
+        await new.stop(None)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED  # so somebody answers
