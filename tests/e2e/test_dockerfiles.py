@@ -30,6 +30,15 @@ def test_hadolint_finds_a_slip_of_the_pen():
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_whoever_runs_can_read_what_was_copied(dockerfile):
+    """Copied files keep their modes, which may be for their owner alone; compiled ones take those of their sources."""
+    last = re.split(r"^FROM ", dockerfile.read_text(), flags=re.MULTILINE)[-1]
+    _copied, after = last.rsplit("\nCOPY ", 1)
+    readable, compiled, user = (after.index(step) for step in ("chmod -R a+rX .", "-m compileall", "\nUSER "))
+    assert readable < compiled < user
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
 def test_what_runs_can_install_nothing(dockerfile):
     """Its stage begins with the image itself, whose pip goes, and gets an environment that never had one."""
     base, *builders, last = re.split(r"^FROM ", dockerfile.read_text(), flags=re.MULTILINE)[1:]
