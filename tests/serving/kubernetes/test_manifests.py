@@ -103,6 +103,19 @@ def test_budgets_and_autoscaler_have_their_targets(manifests):
         assert "cpu" in manifests.container(name)["resources"]["requests"]
 
 
+def test_no_deployment_has_failed_while_its_pods_may_still_start(manifests):
+    for name, deployment in manifests.of_kind("Deployment").items():
+        probe = manifests.container(name).get("startupProbe", {})
+        start_s = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+        assert deployment["spec"].get("progressDeadlineSeconds", 600) > start_s  # 600 is Kubernetes' own
+
+
+def test_a_pod_that_is_not_ready_keeps_no_node_from_being_drained(manifests):
+    """As those of serving are before there is a version."""
+    for budget in manifests.of_kind("PodDisruptionBudget").values():
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
 def test_volumes_are_there(manifests, room):
     volumes = {volume["name"]: volume for volume in manifests.pod(room)["volumes"]}
     templates = {
