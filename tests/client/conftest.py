@@ -1,11 +1,15 @@
 """A small server of the contract: what an image says in plain words is what becomes of it."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -146,6 +150,24 @@ def service() -> Iterator[ScriptedService]:
         server.start()
         yield scripted
         server.stop(None).wait()
+
+
+@pytest.fixture
+def environment(service: ScriptedService) -> dict[str, str]:
+    """Of a command that calls the scripted service."""
+    return {**os.environ, "BRAINTUMOR_ADDRESS": service.address, "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def braintumor(environment: dict[str, str], tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs the command to its end, in a folder of its own; options are those of subprocess.run."""
+
+    def run(*arguments: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        command = [Path(sys.executable).with_name("braintumor"), *arguments]
+        return subprocess.run(command, env=environment, cwd=tmp_path, text=True, timeout=60, check=False, **pipes)
+
+    return run
 
 
 @pytest.fixture

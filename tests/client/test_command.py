@@ -7,37 +7,12 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
 
 COMMAND = str(Path(sys.executable).with_name("braintumor"))
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def environment(service) -> dict[str, str]:
-    return {**os.environ, "BRAINTUMOR_ADDRESS": service.address, "PYTHONWARNINGS": "error"}
-
-
-@pytest.fixture
-def braintumor(environment, tmp_path) -> Run:
-    """Runs the command to its end, in a folder of its own."""
-
-    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
 
 
 def _write(folder: Path, **images: bytes) -> None:

@@ -1,13 +1,10 @@
 """A small server of the contract whose jobs and versions go by a script."""
 
 import os
-import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,8 +15,6 @@ from braintumor.v1.trainer_service_pb2_grpc import TrainerServiceServicer, add_T
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import duration_pb2, empty_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-
-COMMAND = str(Path(sys.executable).with_name("braintumor"))
 
 
 class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_pb2_grpc.OperationsServicer):
@@ -199,15 +194,3 @@ def trainer() -> Iterator[ScriptedTrainer]:
 def environment(trainer: ScriptedTrainer) -> dict[str, str]:
     """Of a command that calls the scripted trainer."""
     return {**os.environ, "BRAINTUMOR_ADDRESS": trainer.address, "PYTHONWARNINGS": "error", "TZ": "UTC"}
-
-
-@pytest.fixture
-def braintumor(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Runs the command to its end."""
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    return run

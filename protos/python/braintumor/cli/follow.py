@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from braintumor.cli.connection import may_pass
+from braintumor.cli.ending import INTERRUPTED_STATUS
 from braintumor.cli.job_text import response_text
 from braintumor.cli.record import job_line
 from braintumor.cli.training_bar import TrainingBar
@@ -16,9 +17,6 @@ from braintumor.jobs import Job
 
 REFUSED_STATUS = 4
 """Exit status where a job ended well, and the gate refused its version."""
-
-LEFT_STATUS = 130
-"""Exit status where the user left with Ctrl-C and the job goes on; what shells make of that signal."""
 
 FOLLOW_TIMEOUT_S = 60.0
 """For how long the service may be away."""
@@ -59,7 +57,7 @@ def _way_back(operation: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         click.echo(f"the job goes on; come back with: {way_back(operation)}", err=True)
-        raise click.exceptions.Exit(LEFT_STATUS) from None
+        raise click.exceptions.Exit(INTERRUPTED_STATUS) from None
     except ServiceError as err:
         if may_pass(err):
             click.echo(f"the job may go on; come back with: {way_back(operation)}", err=True)

@@ -53,7 +53,7 @@ def predict(
         question = Question(version=version, version_label=version_label, explain=explain_dir is not None)
         total = _count(paths)
     explanations = ExplanationFolder(explain_dir, paths) if explain_dir else None
-    with connected(address, timeout_s) as client, _file_errors(), ProgressBar(total, shown=not single) as bar:
+    with connected(address, timeout_s) as client, ProgressBar(total, shown=not single) as bar:
         printer = Printer(bar, as_json=as_json, with_path=not single, explanations=explanations)
         for answer in _one(client, paths[0], question) if single else Bulk(client, paths, question).answers():
             printer.show(answer)
@@ -86,13 +86,3 @@ def _usage_errors() -> Iterator[None]:
         yield
     except (ValueError, OSError) as err:
         raise click.UsageError(str(err)) from err
-
-
-@contextmanager
-def _file_errors() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # whoever read stdout has left; click ends the process quietly
-    except OSError as err:
-        raise click.ClickException(str(err)) from err
