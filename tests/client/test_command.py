@@ -187,6 +187,7 @@ def test_asks_for_versions_and_labels(braintumor, tmp_path, service):
         ["predict", "slice.jpg", "--version", "0"],
         ["predict", "slice.jpg", "--version", "3", "--version-label", "canary"],
         ["predict", "slice.jpg", "--timeout", "0"],
+        ["wait", "--timeout", "nan"],
         ["predict", "slice.jpg", "--token", "bt_…"],
         ["diagnose"],
     ],

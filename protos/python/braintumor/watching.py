@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from braintumor.channel import deadline_s
 from braintumor.errors import ServiceError
 from braintumor.jobs import Job, job_from
 
@@ -32,6 +33,9 @@ class WatchState:
       timeout_s: longest time without a report from the start, or from the end of a stream that brought one.
       clock: monotonic seconds.
 
+    Raises:
+      ValueError: the time is no number.
+
     Attributes:
       stream_s: deadline of each stream, when the next one takes over. The service reports on each at once, so one that
         ends without a report had no service behind it. Two of them fit into timeout_s: whatever goes wrong when, it
@@ -39,8 +43,8 @@ class WatchState:
     """
 
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.stream_s = min(timeout_s / 2, _LONGEST_STREAM_S)
-        self._timeout_s = timeout_s
+        self._timeout_s = deadline_s(timeout_s, WATCH_TIMEOUT_S)
+        self.stream_s = min(self._timeout_s / 2, _LONGEST_STREAM_S)
         self._clock = clock
         self._last: Any = None
         self._heard = False

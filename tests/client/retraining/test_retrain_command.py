@@ -236,6 +236,8 @@ def _read_terminal(terminal: int) -> str:
         ["canary", "8"],
         ["canary", "--percent", "10"],
         ["canary", "8", "--percent", "101"],
+        ["canary", "8", "--percent", "nan"],
+        ["watch", "1", "--timeout", "nan"],
         ["version", "stable"],
     ],
     ids=" ".join,

@@ -114,6 +114,11 @@ def test_a_service_may_be_away_for_days(clock):
         clock.now_s += state.pause_s(AWAY)
 
 
+def test_a_time_that_is_no_number_is_told():
+    with pytest.raises(ValueError, match="number of seconds"):
+        WatchState(float("nan"))
+
+
 def test_a_stream_that_just_ends_is_opened_again(state):
     assert state.pause_s(None) > 0
 

@@ -5,13 +5,14 @@ from functools import partial
 import click
 
 from braintumor.cli.connection import connected, service_options
+from braintumor.cli.number_range import NumberRange
 from braintumor.cli.version_text import VERSION_NUMBER
 from braintumor.version_calls import ROLLOUT_TIMEOUT_S
 
 
 @click.command()
 @click.argument("number", type=VERSION_NUMBER, required=False, metavar="[VERSION]")
-@click.option("--percent", type=click.FloatRange(0, 100), required=True, help="Share of the calls; 0 ends the canary.")
+@click.option("--percent", type=NumberRange(0, 100), required=True, help="Share of the calls; 0 ends the canary.")
 @partial(service_options, timeout_s=ROLLOUT_TIMEOUT_S)
 def canary(number: int | None, percent: float, address: str, timeout_s: float) -> None:
     """Tries a version on a share of the calls.

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from braintumor.cli.number_range import NumberRange
 from braintumor.cli.security import credentials, security_options, token
 from braintumor.client import Client
 from braintumor.errors import ServiceError
@@ -38,7 +39,7 @@ def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) 
     timeout = click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(min=0, min_open=True),
+        type=NumberRange(min=0, min_open=True),
         default=timeout_s,
         show_default=True,
         help="Longest wait for an answer, in seconds.",
