@@ -70,11 +70,14 @@ class AsyncConnection:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raises errors of gRPC as ServiceError, also where `close` ended the call: for gRPC its task is cancelled."""
+        """Raises errors of gRPC as ServiceError, also where `close` ended the call, or came before it.
+
+        For gRPC the task of the one is cancelled, and the other is wrong usage.
+        """
         try:
             with service_errors():
                 yield
-        except asyncio.CancelledError as err:
+        except (asyncio.CancelledError, grpc.aio.UsageError) as err:
             task = asyncio.current_task()
             if not self._closed or (task is not None and task.cancelling()):
                 raise

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 from typing import Unpack
 
 from google.longrunning import operations_pb2
@@ -26,9 +27,10 @@ class AsyncJobCalls(AsyncConnection):
         while True:
             error = None
             request = WatchRetrainRequest(operation=operation)
-            stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
             try:
-                with self._errors():
+                with self._errors(), ExitStack() as end:
+                    stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
+                    end.callback(stream.cancel)
                     async for report in stream:
                         if (job := state.received(report.operation)) is not None:
                             yield job
@@ -38,8 +40,6 @@ class AsyncJobCalls(AsyncConnection):
                 if self._closed:
                     raise
                 error = err
-            finally:
-                stream.cancel()
             await asyncio.sleep(state.pause_s(error))
 
     async def jobs(self, *, done: bool | None = None, timeout_s: float | None = None) -> list[Job]:

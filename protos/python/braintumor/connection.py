@@ -1,6 +1,7 @@
 """A channel to the service, for threads: what all parts of `Client` share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -8,7 +9,7 @@ import grpc
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
 from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options, deadline_s
-from braintumor.errors import service_errors
+from braintumor.errors import ServiceError, service_errors
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
 from braintumor.v1.trainer_service_pb2_grpc import TrainerServiceStub
@@ -59,5 +60,16 @@ class Connection:
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
     ) -> _Response:
-        with service_errors():
+        with self._errors():
             return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raises errors of gRPC as ServiceError, also its ValueError where `close` came before the call."""
+        try:
+            with service_errors():
+                yield
+        except ValueError as err:
+            if not self._closed:
+                raise
+            raise ServiceError(grpc.StatusCode.CANCELLED, "the client was closed") from err

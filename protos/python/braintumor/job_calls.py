@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Unpack
 
 from google.longrunning import operations_pb2
 
 from braintumor.connection import Connection
-from braintumor.errors import ServiceError, service_errors
+from braintumor.errors import ServiceError
 from braintumor.jobs import Job, Order, job_from, retrain_request
 from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
 from braintumor.watching import WATCH_TIMEOUT_S, WatchState
@@ -40,9 +41,10 @@ class JobCalls(Connection):
         while True:
             error = None
             request = WatchRetrainRequest(operation=operation)
-            stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
             try:
-                with service_errors():
+                with self._errors(), ExitStack() as end:
+                    stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
+                    end.callback(stream.cancel)
                     for report in stream:
                         if (job := state.received(report.operation)) is not None:
                             yield job
@@ -52,8 +54,6 @@ class JobCalls(Connection):
                 if self._closed:
                     raise
                 error = err
-            finally:
-                stream.cancel()
             time.sleep(state.pause_s(error))
 
     def jobs(self, *, done: bool | None = None, timeout_s: float | None = None) -> list[Job]:

@@ -16,15 +16,19 @@ RESPONSE = trainer_service_pb2.RetrainResponse(model_version=8, blessed=True)
 Ask = Callable[..., Any]
 
 
-def _sync(address: str, name: str, *arguments: Any, **options: Any) -> Any:
+def _sync(address: str, name: str, *arguments: Any, closed: bool = False, **options: Any) -> Any:
     with braintumor.Client(address) as client:
+        if closed:
+            client.close()
         answer = getattr(client, name)(*arguments, **options)
         return list(answer) if inspect.isgenerator(answer) else answer
 
 
-def _async(address: str, name: str, *arguments: Any, **options: Any) -> Any:
+def _async(address: str, name: str, *arguments: Any, closed: bool = False, **options: Any) -> Any:
     async def ask() -> Any:
         async with braintumor.AsyncClient(address) as client:
+            if closed:
+                await client.close()
             answer = getattr(client, name)(*arguments, **options)
             return [item async for item in answer] if inspect.isasyncgen(answer) else await answer
 
@@ -52,6 +56,17 @@ def test_a_lost_answer_does_not_start_a_second_job(trainer, ask):
     assert trainer.calls == ["Retrain"] * 3
     assert job.operation == f"operations/{trainer.requests[0].request_id}"
     assert ask("retrain").operation != job.operation
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("info", []), ("retrain", []), ("watch", ["operations/1"]), ("predict_stream", [[("a", b"tumor")]])],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_client_that_was_closed_says_so(trainer, ask, method, arguments):
+    with pytest.raises(braintumor.ServiceError, match="the client was closed") as closed:
+        ask(method, *arguments, closed=True)
+    assert (closed.value.code, trainer.calls) == (grpc.StatusCode.CANCELLED, [])
 
 
 def test_a_full_queue_is_not_asked_again(trainer, ask):
