@@ -8,7 +8,9 @@ from functools import partial
 import braintumor
 import grpc
 import pytest
+from braintumor.errors import LOST_RACE
 from braintumor.stream import StreamState
+from braintumor.v1.classifier_service_pb2 import PredictStreamResponse
 
 
 def test_classifies_bytes_and_files(service, tmp_path):
@@ -97,6 +99,25 @@ def test_a_task_is_cancelled_also_where_its_stream_has_stalled(service, monkeypa
                 await task
 
     asyncio.run(cancelled())
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_refusal_that_grpc_has_lost_is_asked_for_again(service, refused):
+    """Without images, so that none is on its way when it comes."""
+
+    async def lost() -> AsyncIterator[PredictStreamResponse]:
+        yield PredictStreamResponse(id="a")
+        raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(), LOST_RACE)
+
+    async def told() -> grpc.StatusCode:
+        service.failures.extend([grpc.StatusCode.RESOURCE_EXHAUSTED] * refused)
+        async with braintumor.AsyncClient(service.address) as client:
+            with pytest.raises(grpc.RpcError) as error:
+                assert [answer.id async for answer in client._answers(lost(), 10)] == ["a"]
+        assert not service.requests
+        return error.value.code()
+
+    assert asyncio.run(told()) is (grpc.StatusCode.RESOURCE_EXHAUSTED if refused else grpc.StatusCode.INTERNAL)
 
 
 def test_takes_credentials(service):

@@ -9,7 +9,7 @@ import grpc.aio
 from braintumor.async_job_calls import AsyncJobCalls
 from braintumor.async_version_calls import AsyncVersionCalls
 from braintumor.channel import deadline_s
-from braintumor.errors import ServiceError
+from braintumor.errors import LOST_RACE, ServiceError
 from braintumor.requests import Image, Question, read_image
 from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
 from braintumor.v1.classifier_service_pb2 import (
@@ -21,6 +21,7 @@ from braintumor.v1.classifier_service_pb2 import (
 )
 
 _Images: TypeAlias = Iterable[tuple[str, Image]] | AsyncIterable[tuple[str, Image]]
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[PredictStreamRequest, PredictStreamResponse]"
 
 
 class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
@@ -76,7 +77,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         try:
             with self._errors(), state.errors():
                 state.waiting()
-                async for answer in call:
+                async for answer in self._answers(call, timeout_s):
                     room.release()
                     for outcome in state.received(answer):
                         yield outcome
@@ -86,6 +87,17 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         finally:
             call.cancel()
             watch.cancel()
+
+    async def _answers(self, call: "_Call", timeout_s: float) -> AsyncIterator[PredictStreamResponse]:
+        """Yields what comes. Where grpc.aio has lost why no more does, a stream without images is to end likewise."""
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as err:
+            if err.details() == LOST_RACE:
+                async for _ in self._classifier.PredictStream(iter(()), timeout=timeout_s, metadata=self._metadata):
+                    pass
+            raise
 
 
 async def _requests(
@@ -106,9 +118,7 @@ async def _requests(
         state.source_ended(err)
 
 
-async def _watch(
-    call: "grpc.aio.StreamStreamCall[PredictStreamRequest, PredictStreamResponse]", state: StreamState
-) -> None:
+async def _watch(call: "_Call", state: StreamState) -> None:
     while True:
         await asyncio.sleep(state.poll_s)
         if state.stalled():

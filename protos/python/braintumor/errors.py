@@ -9,9 +9,10 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 _STATUS_KEY = "grpc-status-details-bin"
-# What grpc.aio says where a request is written while the call ends; the status that ended it is lost.
-_LOST_RACE = "Internal error from Core"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+LOST_RACE = "Internal error from Core"
+"""What grpc.aio says where a request is written while the call ends; the status that ended it is lost."""
 
 
 class ServiceError(Exception):
@@ -81,7 +82,7 @@ def _from_call(failed: _FailedCall) -> ServiceError:
                 return from_status(status_pb2.Status.FromString(value))
             except DecodeError:
                 break
-    if failed.details() == _LOST_RACE:
+    if failed.details() == LOST_RACE:
         return ServiceError(grpc.StatusCode.UNAVAILABLE, "the stream broke while a request was on its way")
     return ServiceError(failed.code(), failed.details() or "")
 
