@@ -25,6 +25,7 @@ _PREDICTIONS = {
     b"tumor": pb.Prediction(label="Tumor", probability=0.9731, reliability=pb.RELIABLE, ood_score=0.5),
     b"clean": pb.Prediction(label="No Tumor", probability=0.0121, reliability=pb.RELIABLE, ood_score=0.4),
     b"unsure": pb.Prediction(label="No Tumor", probability=0.4118, reliability=pb.UNCERTAIN, ood_score=0.6),
+    b"stumble": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.RELIABLE, ood_score=0.5),
     b"strange": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.OUT_OF_DOMAIN, ood_score=9.5),
 }
 _REFUSALS = {
@@ -38,7 +39,7 @@ _REFUSALS = {
 class ScriptedService(ClassifierServiceServicer):
     """Answers "tumor", "clean", …; refuses "broken", "busy", "late", "away"; says nothing to "hang".
 
-    A stream breaks at "drop", and ends as if all were well at "enough".
+    A stream breaks at "drop", at "stumble" the first time, and ends as if all were well at "enough".
 
     Attributes:
       address: where it listens.
@@ -113,7 +114,7 @@ class ScriptedService(ClassifierServiceServicer):
             self.hanging.set()
             ended = threading.Event()
             assert not context.add_callback(ended.set) or ended.wait(60)
-        if words == b"drop":
+        if words == b"drop" or (words == b"stumble" and [asked.image for asked in self.requests].count(words) == 1):
             context.abort(grpc.StatusCode.UNAVAILABLE, "the gateway goes away")
         if words in _REFUSALS:
             return _status(*_REFUSALS[words])

@@ -106,15 +106,25 @@ def test_a_file_that_cannot_be_read_fails_alone(braintumor, tmp_path):
     assert done.returncode == 1
 
 
-def test_every_image_has_a_line_when_the_stream_breaks(braintumor, tmp_path, service):
+def test_a_service_that_goes_away_for_a_moment_costs_no_image(braintumor, tmp_path, service):
     service.batch = 1
-    _write(tmp_path / "slices", a=b"tumor", b=b"drop", c=b"tumor", d=b"tumor")
+    _write(tmp_path / "slices", a=b"tumor", b=b"stumble", c=b"tumor")
     done = braintumor("predict", "slices", "--json")
     records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert [records[f"slices/{name}.jpg"]["prediction"]["class"] for name in "abc"] == ["Tumor"] * 3
+    assert (done.stdout.count("\n"), done.stderr.count("\n"), done.returncode) == (3, 1, 0)
+
+
+def test_every_image_has_a_line_when_the_stream_breaks_for_good(braintumor, tmp_path, service):
+    service.batch = 1
+    _write(tmp_path / "slices", a=b"tumor", b=b"drop", c=b"tumor", d=b"tumor")
+    done = braintumor("predict", "slices", "--json", "--timeout", "0.5")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert done.stdout.count("\n") == 4
     assert "prediction" in records["slices/a.jpg"]
     assert [records[f"slices/{name}.jpg"]["error"]["code"] for name in "bcd"] == ["UNAVAILABLE"] * 3
-    assert done.stderr.count("\n") == 1
-    assert done.returncode == 1
+    assert done.stderr.splitlines()[1].startswith("Error: no answer from the service at ")
+    assert done.returncode == 3
 
 
 def test_explanations_keep_the_places_of_their_slices(braintumor, tmp_path):

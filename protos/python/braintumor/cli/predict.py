@@ -47,6 +47,9 @@ def predict(
 
     Of a folder, hidden files are left out, and what --explain has written.
     Answers are printed as they come. Where an image fails, stderr says why; with --json, its line does.
+
+    With many images --timeout is also for how long the service may be away in between. How long an image of many may
+    take is the service's to say (GATEWAY_DEFAULT_DEADLINE_S).
     """
     single = len(paths) == 1 and paths[0].is_file()
     with _usage_errors():
@@ -55,7 +58,9 @@ def predict(
     explanations = ExplanationFolder(explain_dir, paths) if explain_dir else None
     with connected(address, timeout_s) as client, ProgressBar(total, shown=not single) as bar:
         printer = Printer(bar, as_json=as_json, with_path=not single, explanations=explanations)
-        for answer in _one(client, paths[0], question) if single else Bulk(client, paths, question).answers():
+        for answer in (
+            _one(client, paths[0], question) if single else Bulk(client, paths, question, timeout_s).answers()
+        ):
             printer.show(answer)
     raise click.exceptions.Exit(1 if printer.failed else 0)
 
