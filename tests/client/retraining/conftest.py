@@ -32,6 +32,8 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
       padding: bytes that are added to a report.
       seen_in_training: of a version that is evaluated.
       left: set when a watcher's stream has ended.
+      silent: whether `Retrain` never answers.
+      asked: set when `Retrain` is called.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,8 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
         self.padding = 0
         self.seen_in_training = 0
         self.left = threading.Event()
+        self.silent = False
+        self.asked = threading.Event()
 
     def job(self, name: str = "operations/1", response: Any = None, error: Any = None, **metadata: Any) -> Any:
         """Makes an operation, which becomes what the job is now."""
@@ -59,6 +63,9 @@ class ScriptedTrainer(TrainerServiceServicer, ModelServiceServicer, operations_p
 
     def Retrain(self, request, context):
         self._begin("Retrain", request, context)
+        self.asked.set()
+        ended = threading.Event()
+        assert not self.silent or not context.add_callback(ended.set) or ended.wait(60)
         return self.job(f"operations/{request.request_id}", state="RETRAIN_STATE_QUEUED")
 
     def WatchRetrain(self, request, context):

@@ -199,4 +199,4 @@ def test_a_version_that_knows_slices_it_is_measured_on_says_so(braintumor, train
 def test_a_service_that_is_not_there_exits_with_3(braintumor, arguments):
     done = braintumor(*arguments, "--address", "127.0.0.1:1")
     assert (done.stdout, done.returncode) == ("", 3)
-    assert done.stderr.startswith("Error: no answer from the service at 127.0.0.1:1: ")
+    assert done.stderr.splitlines()[-1].startswith("Error: no answer from the service at 127.0.0.1:1: ")

@@ -188,6 +188,30 @@ def test_ctrl_c_leaves_the_job_running(environment, trainer):
     assert trainer.calls == ["Retrain", "WatchRetrain"]
 
 
+def test_an_order_without_an_answer_is_repeated_without_a_second_job(braintumor, trainer):
+    trainer.failures.extend([grpc.StatusCode.UNAVAILABLE] * 5)
+    lost = braintumor("retrain", "--epochs", "20")
+    assert lost.returncode == 3
+    options = lost.stderr.splitlines()[0].partition(" repeat the command with ")[2].split()
+    assert options[0] == "--request-id"
+    assert braintumor("retrain", "--epochs", "20", *options).stdout == f"operations/{options[1]}\n"
+
+
+def test_ctrl_c_while_a_job_is_ordered_says_how_to_repeat_it(environment, trainer):
+    trainer.silent = True
+    arguments = [COMMAND, "retrain", "--request-id", "ward 7"]
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert trainer.asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read().endswith(" repeat the command with --request-id 'ward 7'\n")
+        assert process.wait(60) == 130
+
+
+def test_an_order_that_is_refused_is_not_to_be_repeated(braintumor, trainer):
+    trainer.failures.append(grpc.StatusCode.INVALID_ARGUMENT)
+    assert braintumor("retrain").stderr == "Error: scripted failure (INVALID_ARGUMENT)\n"
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_bar_is_redrawn_where_stderr_is_a_terminal(environment, trainer, columns):
     _script(trainer, response=BLESSED)

@@ -1,18 +1,13 @@
 """A job from now to its end, on the terminal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 from click.core import ParameterSource
 
-from braintumor.cli.connection import may_pass
-from braintumor.cli.ending import INTERRUPTED_STATUS
 from braintumor.cli.job_text import response_text
+from braintumor.cli.parting import parting
 from braintumor.cli.record import job_line
 from braintumor.cli.training_bar import TrainingBar
 from braintumor.client import Client
-from braintumor.errors import ServiceError
 from braintumor.jobs import Job
 
 REFUSED_STATUS = 4
@@ -36,7 +31,8 @@ def follow(client: Client, operation: str, *, as_json: bool, timeout_s: float) -
       click.exceptions.Exit: the gate refused its version, or the user left.
       ServiceError: the service refused, or was away for too long.
     """
-    with _way_back(operation), TrainingBar() as bar:
+    back = f"come back with: {way_back(operation)}"
+    with parting(left=f"the job goes on; {back}", away=f"the job may go on; {back}"), TrainingBar() as bar:
         for job in client.watch(operation, timeout_s=timeout_s):
             bar.show(job)
             if as_json:
@@ -49,19 +45,6 @@ def way_back(operation: str) -> str:
     context = click.get_current_context()
     given = context.get_parameter_source("address") is ParameterSource.COMMANDLINE
     return f"braintumor watch {operation}" + (f" --address {context.params['address']}" if given else "")
-
-
-@contextmanager
-def _way_back(operation: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(f"the job goes on; come back with: {way_back(operation)}", err=True)
-        raise click.exceptions.Exit(INTERRUPTED_STATUS) from None
-    except ServiceError as err:
-        if may_pass(err):
-            click.echo(f"the job may go on; come back with: {way_back(operation)}", err=True)
-        raise
 
 
 def _conclude(job: Job, *, as_json: bool) -> None:

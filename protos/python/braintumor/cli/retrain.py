@@ -1,5 +1,7 @@
 """`braintumor retrain`: starts a retraining job."""
 
+import shlex
+import uuid
 from functools import partial
 from typing import Any
 
@@ -7,6 +9,7 @@ import click
 
 from braintumor.cli.connection import connected, service_options
 from braintumor.cli.follow import FOLLOW_TIMEOUT_S, follow, way_back
+from braintumor.cli.parting import parting
 from braintumor.cli.record import job_line
 
 
@@ -26,15 +29,20 @@ from braintumor.cli.record import job_line
 @click.option("--watch", "watched", is_flag=True, help="Stay until the job has ended, and show how it goes on.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON; with --watch, a line per change.")
 @partial(service_options, timeout_s=FOLLOW_TIMEOUT_S)
-def retrain(watched: bool, as_json: bool, address: str, timeout_s: float, **order: Any) -> None:
+def retrain(watched: bool, as_json: bool, request_id: str | None, address: str, timeout_s: float, **order: Any) -> None:
     """Retrains the model on labelled slices.
 
     What passes the gate becomes the stable version, and callers notice nothing. Paths are relative to the service's
-    data root; what is left out is the service's to choose. Ctrl-C leaves a job that is watched running.
+    data root; what is left out is the service's to choose. Ctrl-C leaves a job that is watched running. Where there is
+    no answer, stderr says how to repeat the command so that it orders no second job.
     """
     given = {name: value for name, value in order.items() if value is not None}
+    request_id = request_id or uuid.uuid4().hex
+    option = f"--request-id {shlex.quote(request_id)}"
+    again = f"a job that was ordered all the same is not ordered twice where you repeat the command with {option}"
     with connected(address, timeout_s) as client:
-        job = client.retrain(**given)
+        with parting(left=again, away=again):
+            job = client.retrain(request_id=request_id, **given)
         if watched:
             follow(client, job.operation, as_json=as_json, timeout_s=timeout_s)
         else:
