@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from braintumor.cli.number_range import NumberRange
-from braintumor.cli.security import credentials, security_options, token
+from braintumor.cli.security import credentials, security_options, tls_options, token
 from braintumor.client import Client
 from braintumor.errors import ServiceError
 
@@ -45,6 +46,17 @@ def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) 
         help="Longest wait for an answer, in seconds.",
     )
     return address(timeout(security_options(command)))
+
+
+def given_options() -> list[str]:
+    """Returns words of a command line that lead to the same service; no token, as others see them too."""
+    context = click.get_current_context()
+    values = {"address": context.params["address"], **tls_options()}
+    words: list[str] = []
+    for name, value in values.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            words += [f"--{name}"] if value is True else [f"--{name}", value]
+    return words
 
 
 def open_client(address: str, timeout_s: float) -> Client:

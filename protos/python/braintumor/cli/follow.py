@@ -1,8 +1,10 @@
 """A job from now to its end, on the terminal."""
 
-import click
-from click.core import ParameterSource
+import shlex
 
+import click
+
+from braintumor.cli.connection import given_options
 from braintumor.cli.job_text import response_text
 from braintumor.cli.parting import parting
 from braintumor.cli.record import job_line
@@ -42,9 +44,7 @@ def follow(client: Client, operation: str, *, as_json: bool, timeout_s: float) -
 
 def way_back(operation: str) -> str:
     """Returns the command that leads to a job from here."""
-    context = click.get_current_context()
-    given = context.get_parameter_source("address") is ParameterSource.COMMANDLINE
-    return f"braintumor watch {operation}" + (f" --address {context.params['address']}" if given else "")
+    return shlex.join(["braintumor", "watch", operation, *given_options()])
 
 
 def _conclude(job: Job, *, as_json: bool) -> None:

@@ -38,16 +38,21 @@ def token() -> str | None:
     return given
 
 
+def tls_options() -> dict[str, Any]:
+    """Returns the running command's options for TLS, by name."""
+    return {name: _kept(name) for name in ("tls", "ca", "cert", "key")}
+
+
 def credentials() -> grpc.ChannelCredentials | None:
     """Returns the running command's credentials; None where it calls in plain text.
 
     Raises:
       ValueError: of certificate and key only one is given.
     """
-    ca, certificate, key = _kept("ca"), _kept("cert"), _kept("key")
-    if not (_kept("tls") or ca or certificate or key):
+    options = tls_options()
+    if not any(options.values()):
         return None
-    return channel_credentials(ca, certificate, key)
+    return channel_credentials(options["ca"], options["cert"], options["key"])
 
 
 def _kept(name: str) -> Any:
