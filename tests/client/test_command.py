@@ -243,7 +243,11 @@ def test_tells_what_the_service_is(braintumor):
 
 
 def test_tells_what_the_service_is_as_json(braintumor):
-    assert json.loads(braintumor("info", "--json").stdout)["servedVersions"][0]["version"] == "7"
+    """As all JSON of the command: the contract's names, and numbers that are numbers."""
+    record = json.loads(braintumor("info", "--json").stdout)
+    assert record["served_versions"][0]["version"] == 7
+    assert record["limits"] == {"max_image_bytes": 16777216, "max_image_pixels": 40000000}
+    assert record["image_formats"] == ["JPEG", "PNG"]
 
 
 @pytest.mark.parametrize("failure", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE])

@@ -1,9 +1,9 @@
 """`braintumor info`: what the service is, and what it takes."""
 
 import click
-from google.protobuf.json_format import MessageToJson
 
 from braintumor.cli.connection import connected, service_options
+from braintumor.cli.record import message_line
 from braintumor.v1.classifier_service_pb2 import GetServiceInfoResponse, ServedVersion
 
 
@@ -14,7 +14,7 @@ def info(as_json: bool, address: str, timeout_s: float) -> None:
     """Tells what the service is, which versions answer, and its limits."""
     with connected(address, timeout_s) as client:
         answer = client.info()
-    click.echo(MessageToJson(answer, indent=None) if as_json else _text(answer))
+    click.echo(message_line(answer) if as_json else _text(answer))
 
 
 def _text(answer: GetServiceInfoResponse) -> str:

@@ -53,7 +53,7 @@ def _value(enum: Any, value: Any) -> Any:
     if isinstance(value, MutableMapping):
         return dict(value)
     if isinstance(value, MutableSequence):
-        return list(value)  # of text: what is shown repeats no messages
+        return [_value(enum, item) for item in value]
     return value if enum is None else _name(enum, value)
 
 
