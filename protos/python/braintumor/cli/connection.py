@@ -1,5 +1,6 @@
 """How commands reach the service, and what they say where they cannot."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ from braintumor.client import Client
 from braintumor.errors import ServiceError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# What gRPC says where one side has TLS and the other has not, or does not know the certificate, when they connect.
+_TLS_FAILURE = re.compile(r"last error: .*(?:Socket closed|handshake failed)")
 
 
 class Unreached(click.ClickException):
@@ -85,5 +89,6 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
     except ServiceError as err:
         message = " ".join(str(err).split())
         if err.unreached:
-            raise Unreached(f"no answer from the service at {address}: {message}") from err
+            hint = "; is it TLS? see --ca and --cert" if _TLS_FAILURE.search(message) else ""
+            raise Unreached(f"no answer from the service at {address}: {message}{hint}") from err
         raise click.ClickException(message) from err
