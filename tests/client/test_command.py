@@ -258,6 +258,13 @@ def test_waits_for_a_service_that_is_not_ready(service, braintumor, failure):
     assert done.stdout.startswith(f"ready at {service.address}, version 7 of brain_tumor; ")
 
 
+@pytest.mark.parametrize("on_path", [True, False])
+def test_greets_with_the_command_as_it_is_called(environment, braintumor, on_path):
+    environment["PATH"] = str(Path(COMMAND).parent) if on_path else os.defpath
+    greeting = braintumor("wait").stdout
+    assert f"    {'braintumor' if on_path else COMMAND} predict slice.jpg\n" in greeting
+
+
 def test_calls_this_machine_without_a_proxy(environment, braintumor):
     environment["http_proxy"] = environment["https_proxy"] = environment["grpc_proxy"] = "http://127.0.0.1:1"
     assert braintumor("info").returncode == 0

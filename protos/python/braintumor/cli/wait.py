@@ -1,8 +1,9 @@
 """`braintumor wait`: waits until the service answers from a version of the model."""
 
-import os
+import shutil
 import sys
 import time
+from pathlib import Path
 
 import click
 
@@ -36,5 +37,12 @@ def wait(address: str, timeout_s: float) -> None:
                 raise Unreached(f"the service at {address} is not ready after {timeout_s:g} s")
             time.sleep(_PAUSE_S)
     version = answer.served_versions[0].version
-    command = os.path.relpath(sys.argv[0])
-    click.echo(_GREETING.format(address=address, version=version, model=answer.model_name, command=command), nl=False)
+    greeting = _GREETING.format(address=address, version=version, model=answer.model_name, command=_command())
+    click.echo(greeting, nl=False)
+
+
+def _command() -> str:
+    """Returns how this command is called: by its name where the path leads to it, else as it was."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name)
+    return called.name if found and Path(found).absolute() == called.absolute() else str(called)
