@@ -15,7 +15,10 @@ from braintumor.watching import WATCH_TIMEOUT_S, WatchState
 
 
 class AsyncJobCalls(AsyncConnection):
-    """Starts, follows and ends retraining jobs. Every method raises ServiceError."""
+    """Starts, follows and ends retraining jobs. Every method raises ServiceError.
+
+    Arguments that cannot be sent are a TypeError or a ValueError.
+    """
 
     async def retrain(self, *, timeout_s: float | None = None, **order: Unpack[Order]) -> Job:
         """Starts a job and returns at once."""

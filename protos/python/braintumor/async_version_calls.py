@@ -15,7 +15,10 @@ from braintumor.version_calls import EVALUATION_TIMEOUT_S, ROLLOUT_TIMEOUT_S
 
 
 class AsyncVersionCalls(AsyncConnection):
-    """Lists versions, and says which of them answer. Every method raises ServiceError."""
+    """Lists versions, and says which of them answer. Every method raises ServiceError.
+
+    Arguments that cannot be sent are a TypeError or a ValueError.
+    """
 
     async def versions(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
         """Lists the versions on disk, newest first, without their model cards."""

@@ -15,7 +15,10 @@ from braintumor.watching import WATCH_TIMEOUT_S, WatchState
 
 
 class JobCalls(Connection):
-    """Starts, follows and ends retraining jobs. Every method raises ServiceError."""
+    """Starts, follows and ends retraining jobs. Every method raises ServiceError.
+
+    Arguments that cannot be sent are a TypeError or a ValueError.
+    """
 
     def retrain(self, *, timeout_s: float | None = None, **order: Unpack[Order]) -> Job:
         """Starts a job and returns at once; it goes on whatever becomes of the caller.

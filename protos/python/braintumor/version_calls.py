@@ -20,7 +20,10 @@ EVALUATION_TIMEOUT_S = 600.0
 
 
 class VersionCalls(Connection):
-    """Lists versions, and says which of them answer. Every method raises ServiceError."""
+    """Lists versions, and says which of them answer. Every method raises ServiceError.
+
+    Arguments that cannot be sent are a TypeError or a ValueError.
+    """
 
     def versions(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
         """Lists the versions on disk, newest first, without their model cards."""
