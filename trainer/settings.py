@@ -77,7 +77,7 @@ class TrainerSettings(BaseSettings):
     max_queued_jobs: int = Field(default=8, ge=0)
     """Retraining jobs that may wait while one runs; beyond it Retrain is refused."""
 
-    max_job_attempts: int = Field(default=3, ge=1)
+    max_job_attempts: int = Field(default=10, ge=1)
     """Times in a row that the trainer may be killed during a job that gets no further, as where memory runs out; then
     the job fails. An end of the trainer in good order begins the count anew."""
 

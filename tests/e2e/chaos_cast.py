@@ -160,7 +160,7 @@ def started(directory: Path, data_root: Path) -> dict[str, Service]:
         "TRAINER_ADDRESS": trainer,
         "GATEWAY_ADDRESS": gateway,
         "TRAINER_JOB_NICENESS": "0",  # else a busy machine kills faster than it trains
-        "TRAINER_MAX_JOB_ATTEMPTS": "1000",  # who is killed at random may well not get further three times in a row
+        "TRAINER_MAX_JOB_ATTEMPTS": "1000",  # who is killed at random may well get no further many times in a row
     }
     write_config = [sys.executable, "-m", "trainer", "write-config"]
     subprocess.run(write_config, cwd=_ROOT, env=os.environ | environment, check=True, stdout=subprocess.DEVNULL)
