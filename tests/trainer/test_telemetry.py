@@ -73,7 +73,7 @@ def database(tmp_path: Path) -> Path:
     store = OperationStore(path)
     order: Order = DEFAULT_ORDER
     first, _ = store.add(order, "", 9, Origin(request_id="r1")), store.add(order, "", 9)
-    store.change(first.operation_id, (State.QUEUED,), {"state": State.RUNNING})
+    store.change(first.operation_id, (State.QUEUED,), lambda queued: replace(queued, state=State.RUNNING))
     assert store.get(first.operation_id).origin == Origin(request_id="r1")
     store.close()
     return path
