@@ -1,6 +1,8 @@
-"""Labelled synthetic slices as directories and archives."""
+"""Labelled synthetic slices as directories and archives; the operations of a data root."""
 
 import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from trainer.operation import Order
+from trainer.operations import Operations
 from trainer.orders import DEFAULT_ORDER, completed
 from trainer.synthetic import synthetic_slice
 
@@ -57,3 +60,17 @@ def label_file(tmp_path: Path, label_rows: dict[str, str]) -> Path:
     rows = [f"{name},{label},0.5" for name, label in label_rows.items()]
     path.write_text("\n".join(["Image,Class,Mean", *rows]) + "\n")
     return path
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[[Path], AbstractAsyncContextManager[Operations]]:
+    """Opens the operations of a directory, for as long as the block lasts."""
+
+    @asynccontextmanager
+    async def opened(directory: Path) -> AsyncIterator[Operations]:
+        operations = Operations(directory / "trainer.db")
+        await operations.open()
+        yield operations
+        await operations.close()
+
+    return opened

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from trainer.errors import SourceError
 from trainer.jobs import Jobs
@@ -32,14 +33,6 @@ class Work:
 
 
 @contextlib.asynccontextmanager
-async def _opened(directory: Path) -> AsyncIterator[Operations]:
-    operations = Operations(directory / "trainer.db")
-    await operations.open()
-    yield operations
-    await operations.close()
-
-
-@contextlib.asynccontextmanager
 async def _trainer(operations: Operations) -> AsyncIterator[Work]:
     """Works until it is stopped, in good order."""
     work = Work()
@@ -49,8 +42,10 @@ async def _trainer(operations: Operations) -> AsyncIterator[Work]:
     await asyncio.wait([running])
 
 
-async def test_a_job_that_kills_the_trainer_each_time_fails_and_the_next_one_runs(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_a_job_that_kills_the_trainer_each_time_fails_and_the_next_one_runs(
+    opened: Any, tmp_path: Path, order: Order
+) -> None:
+    async with opened(tmp_path) as operations:
         deadly, next_one = [(await operations.add(order, "", 2)).operation_id for _ in range(2)]
         for _ in range(3):
             await operations.begin(deadly)
@@ -66,8 +61,10 @@ async def test_a_job_that_kills_the_trainer_each_time_fails_and_the_next_one_run
     assert work.done == [next_one]
 
 
-async def test_a_trainer_may_be_stopped_in_good_order_any_number_of_times(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_a_trainer_may_be_stopped_in_good_order_any_number_of_times(
+    opened: Any, tmp_path: Path, order: Order
+) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 2)).operation_id
         for _ in range(3):
             await operations.begin(identity)
@@ -77,8 +74,8 @@ async def test_a_trainer_may_be_stopped_in_good_order_any_number_of_times(tmp_pa
             assert (await operations.get(identity)).attempts == 0
 
 
-async def test_attempts_count_from_where_a_job_last_got_further(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_attempts_count_from_where_a_job_last_got_further(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 2)).operation_id
         counts = []
         for fraction in (0.1, 0.5, 0.5, 0.5, 0.6, 0.6):

@@ -1,10 +1,8 @@
 """Operations survive a restart, and each ends in exactly one way."""
 
 import asyncio
-import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,17 +28,9 @@ _OUTCOME = Outcome(
 )
 
 
-@contextlib.asynccontextmanager
-async def _opened(directory: Path) -> AsyncIterator[Operations]:
-    operations = Operations(directory / "trainer.db")
-    await operations.open()
-    yield operations
-    await operations.close()
-
-
-async def test_an_operation_is_the_same_after_a_restart(tmp_path: Path, order: Order) -> None:
+async def test_an_operation_is_the_same_after_a_restart(opened: Any, tmp_path: Path, order: Order) -> None:
     progress = Progress(step=Step.TRAIN, epoch=2, metrics=_METRICS, fraction=0.5)
-    async with _opened(tmp_path) as operations:
+    async with opened(tmp_path) as operations:
         succeeded, failed = [(await operations.add(order, "", 9)).operation_id for _ in range(2)]
         await operations.begin(succeeded)
         await operations.note(succeeded, progress)
@@ -49,16 +39,16 @@ async def test_an_operation_is_the_same_after_a_restart(tmp_path: Path, order: O
         await operations.end(failed, State.FAILED, result=failure)
         before = [await operations.get(identity) for identity in (succeeded, failed)]
 
-    async with _opened(tmp_path) as operations:
+    async with opened(tmp_path) as operations:
         assert [await operations.get(identity) for identity in (succeeded, failed)] == before
         assert (before[0].progress, before[0].result, before[1].result) == (progress, _OUTCOME, failure)
         assert before[0].created_s <= (before[0].started_s or 0) <= (before[0].ended_s or 0)
 
 
 async def test_times_follow_each_other_although_the_clock_is_put_back(
-    tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+    opened: Any, tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with _opened(tmp_path) as operations:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
         monkeypatch.setattr("trainer.operations.time.time", lambda: 0.0)
         await operations.begin(identity)
@@ -67,8 +57,8 @@ async def test_times_follow_each_other_although_the_clock_is_put_back(
     assert operation.created_s == operation.started_s == operation.ended_s
 
 
-async def test_only_the_first_of_two_ends_counts(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_only_the_first_of_two_ends_counts(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
 
         ends = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
@@ -80,8 +70,8 @@ async def test_only_the_first_of_two_ends_counts(tmp_path: Path, order: Order) -
         assert not await operations.note(identity, Progress(fraction=0.9))
 
 
-async def test_the_interrupted_one_comes_first_and_then_the_oldest(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_the_interrupted_one_comes_first_and_then_the_oldest(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         first, second, third = [(await operations.add(order, "", 9)).operation_id for _ in range(3)]
         await operations.begin(second)
         turns = []
@@ -92,8 +82,8 @@ async def test_the_interrupted_one_comes_first_and_then_the_oldest(tmp_path: Pat
         assert turns == [second, first, third]
 
 
-async def test_a_request_id_is_one_operation(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_a_request_id_is_one_operation(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         same = await asyncio.gather(*(operations.add(order, "mine", 9) for _ in range(5)))
 
         assert len({operation.operation_id for operation in same}) == 1
@@ -103,8 +93,10 @@ async def test_a_request_id_is_one_operation(tmp_path: Path, order: Order) -> No
         assert (await operations.add(order, "", 9)).operation_id != (await operations.add(order, "", 9)).operation_id
 
 
-async def test_what_is_beyond_the_capacity_is_refused_but_for_known_request_ids(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_what_is_beyond_the_capacity_is_refused_but_for_known_request_ids(
+    opened: Any, tmp_path: Path, order: Order
+) -> None:
+    async with opened(tmp_path) as operations:
         known = await operations.add(order, "mine", 2)
         await operations.add(order, "", 2)
 
@@ -115,8 +107,8 @@ async def test_what_is_beyond_the_capacity_is_refused_but_for_known_request_ids(
         await operations.add(order, "", 2)
 
 
-async def test_only_what_has_ended_can_be_removed(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_only_what_has_ended_can_be_removed(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "mine", 9)).operation_id
         with pytest.raises(OperationUnfinishedError):
             await operations.remove(identity)
@@ -129,8 +121,8 @@ async def test_only_what_has_ended_can_be_removed(tmp_path: Path, order: Order) 
         assert await operations.of_request(order, "mine") is None
 
 
-async def test_pages_go_from_new_to_old_and_know_what_is_done(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_pages_go_from_new_to_old_and_know_what_is_done(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         made = [(await operations.add(order, "", 9)).operation_id for _ in range(5)]
         await operations.end(made[1], State.FAILED)
 
@@ -141,8 +133,10 @@ async def test_pages_go_from_new_to_old_and_know_what_is_done(tmp_path: Path, or
         assert len(await operations.newest(False, 2**63 - 1, 9)) == 4
 
 
-async def test_a_follower_sees_the_present_then_the_newest_then_the_end(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_a_follower_sees_the_present_then_the_newest_then_the_end(
+    opened: Any, tmp_path: Path, order: Order
+) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
         seen = operations.follow(identity)
         assert (await anext(seen)).state is State.QUEUED
@@ -155,9 +149,9 @@ async def test_a_follower_sees_the_present_then_the_newest_then_the_end(tmp_path
 
 
 async def test_a_follower_wakes_for_a_change_whose_caller_has_gone(
-    tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+    opened: Any, tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with _opened(tmp_path) as operations:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
         ended = asyncio.create_task(operations.ended(identity))
         begun, may_go_on = threading.Event(), threading.Event()
@@ -177,8 +171,8 @@ async def test_a_follower_wakes_for_a_change_whose_caller_has_gone(
         assert (await asyncio.wait_for(ended, 10)).state is State.CANCELLED
 
 
-async def test_followers_end_when_the_trainer_stops(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_followers_end_when_the_trainer_stops(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         ended = asyncio.create_task(operations.ended((await operations.add(order, "", 9)).operation_id))
         await asyncio.sleep(0)
         operations.stop_following()
@@ -187,8 +181,8 @@ async def test_followers_end_when_the_trainer_stops(tmp_path: Path, order: Order
             await ended
 
 
-async def test_a_locked_database_is_told_and_leaves_all_as_it_was(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_a_locked_database_is_told_and_leaves_all_as_it_was(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
         other = sqlite3.connect(tmp_path / "trainer.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -201,8 +195,8 @@ async def test_a_locked_database_is_told_and_leaves_all_as_it_was(tmp_path: Path
         assert await operations.begin(identity)
 
 
-async def test_a_full_disk_is_told_and_leaves_all_as_it_was(tmp_path: Path, order: Order) -> None:
-    async with _opened(tmp_path) as operations:
+async def test_a_full_disk_is_told_and_leaves_all_as_it_was(opened: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
         _limit_pages(operations, 1)
         before = await operations.get(identity)
