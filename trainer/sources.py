@@ -118,10 +118,11 @@ class ZipSource:
         return tables.popitem()[1]
 
     def _labels_in(self, name: str) -> pd.DataFrame:
+        told = name[-_TOLD_CHARS:]
         try:
-            return _read_labels(self._beginning(name, _MAX_LABEL_BYTES), name[-_TOLD_CHARS:])
+            return _read_labels(self._beginning(name, _MAX_LABEL_BYTES), told)
         except OSError as err:
-            raise LabelFileError(f"label file {name[-_TOLD_CHARS:]} cannot be read: {err}") from err
+            raise LabelFileError(f"label file {told} cannot be read: {err}") from err
 
     def images(self) -> dict[str, str]:
         """See SliceSource."""

@@ -159,14 +159,23 @@ def environment(service: ScriptedService) -> dict[str, str]:
     return {**os.environ, "BRAINTUMOR_ADDRESS": service.address, "PYTHONWARNINGS": "error"}
 
 
+@pytest.fixture(scope="session")
+def executable() -> str:
+    """Path of the command."""
+    return str(Path(sys.executable).with_name("braintumor"))
+
+
 @pytest.fixture
-def braintumor(environment: dict[str, str], tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+def braintumor(
+    executable: str, environment: dict[str, str], tmp_path: Path
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Runs the command to its end, in a folder of its own; options are those of subprocess.run."""
 
     def run(*arguments: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        command = [Path(sys.executable).with_name("braintumor"), *arguments]
-        return subprocess.run(command, env=environment, cwd=tmp_path, text=True, timeout=60, check=False, **pipes)
+        return subprocess.run(
+            [executable, *arguments], env=environment, cwd=tmp_path, text=True, timeout=60, check=False, **pipes
+        )
 
     return run
 

@@ -6,13 +6,10 @@ import pty
 import re
 import select
 import subprocess
-import sys
 from pathlib import Path
 
 import grpc
 import pytest
-
-COMMAND = str(Path(sys.executable).with_name("braintumor"))
 
 
 def _write(folder: Path, **images: bytes) -> None:
@@ -259,10 +256,10 @@ def test_waits_for_a_service_that_is_not_ready(service, braintumor, failure):
 
 
 @pytest.mark.parametrize("on_path", [True, False])
-def test_greets_with_the_command_as_it_is_called(environment, braintumor, on_path):
-    environment["PATH"] = str(Path(COMMAND).parent) if on_path else os.defpath
+def test_greets_with_the_command_as_it_is_called(executable, environment, braintumor, on_path):
+    environment["PATH"] = str(Path(executable).parent) if on_path else os.defpath
     greeting = braintumor("wait").stdout
-    assert f"    {'braintumor' if on_path else COMMAND} predict slice.jpg\n" in greeting
+    assert f"    {'braintumor' if on_path else executable} predict slice.jpg\n" in greeting
 
 
 def test_calls_this_machine_without_a_proxy(environment, braintumor):
@@ -277,10 +274,10 @@ def test_does_not_wait_for_a_service_that_refuses(service, braintumor):
     assert "scripted failure" in done.stderr
 
 
-def test_a_reader_that_leaves_is_no_traceback(environment, tmp_path):
+def test_a_reader_that_leaves_is_no_traceback(executable, environment, tmp_path):
     _write(tmp_path, **{f"slice{index}": b"tumor" for index in range(400)})
     with subprocess.Popen(
-        [COMMAND, "predict", str(tmp_path), "--json"],
+        [executable, "predict", str(tmp_path), "--json"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -294,11 +291,11 @@ def test_a_reader_that_leaves_is_no_traceback(environment, tmp_path):
     assert "Exception" not in complaint
 
 
-def test_the_bar_is_redrawn_where_stderr_is_a_terminal(environment, tmp_path):
+def test_the_bar_is_redrawn_where_stderr_is_a_terminal(executable, environment, tmp_path):
     _write(tmp_path / "slices", **{f"slice{index}": b"tumor" for index in range(20)})
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [COMMAND, "predict", str(tmp_path / "slices"), "--json"],
+        [executable, "predict", str(tmp_path / "slices"), "--json"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=theirs,

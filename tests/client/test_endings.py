@@ -3,12 +3,9 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-COMMAND = str(Path(sys.executable).with_name("braintumor"))
 
 
 @pytest.fixture
@@ -58,10 +55,10 @@ def test_a_name_that_stdout_has_no_letters_for_is_wrong_usage(braintumor, enviro
 
 
 @pytest.mark.parametrize("path", ["slice.jpg", "."])
-def test_ctrl_c_exits_with_130(environment, service, slice_path, path):
+def test_ctrl_c_exits_with_130(executable, environment, service, slice_path, path):
     slice_path.write_bytes(b"hang")
     with subprocess.Popen(
-        [COMMAND, "predict", path], env=environment, cwd=slice_path.parent, stderr=subprocess.PIPE, text=True
+        [executable, "predict", path], env=environment, cwd=slice_path.parent, stderr=subprocess.PIPE, text=True
     ) as process:
         assert service.hanging.wait(30)
         process.send_signal(signal.SIGINT)

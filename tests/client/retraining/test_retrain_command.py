@@ -6,14 +6,11 @@ import pty
 import select
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import grpc
 import pytest
 from braintumor.v1 import trainer_service_pb2 as pb
 
-COMMAND = str(Path(sys.executable).with_name("braintumor"))
 METRICS = pb.Metrics(loss=0.1234, accuracy=0.95, val_loss=0.14, val_accuracy=0.957)
 EVALUATION = pb.Evaluation(examples=489, accuracy=0.982, auc=0.996, sensitivity=0.988, specificity=0.975)
 BLESSED = pb.RetrainResponse(status="Model retraining complete", evaluation=EVALUATION, model_version=8, blessed=True)
@@ -176,9 +173,9 @@ def test_a_deadline_that_the_service_itself_reports_exits_with_3_and_the_way_bac
     assert done.returncode == 3
 
 
-def test_ctrl_c_leaves_the_job_running(environment, trainer):
+def test_ctrl_c_leaves_the_job_running(executable, environment, trainer):
     trainer.streams.append([trainer.job(epoch=1, progress=0.3), None])
-    arguments = [COMMAND, "retrain", "--request-id", "1", "--watch"]
+    arguments = [executable, "retrain", "--request-id", "1", "--watch"]
     with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr.readline() == "30 %\n"
         process.send_signal(signal.SIGINT)
@@ -197,9 +194,9 @@ def test_an_order_without_an_answer_is_repeated_without_a_second_job(braintumor,
     assert braintumor("retrain", "--epochs", "20", *options).stdout == f"operations/{options[1]}\n"
 
 
-def test_ctrl_c_while_a_job_is_ordered_says_how_to_repeat_it(environment, trainer):
+def test_ctrl_c_while_a_job_is_ordered_says_how_to_repeat_it(executable, environment, trainer):
     trainer.silent = True
-    arguments = [COMMAND, "retrain", "--request-id", "ward 7"]
+    arguments = [executable, "retrain", "--request-id", "ward 7"]
     with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert trainer.asked.wait(30)
         process.send_signal(signal.SIGINT)
@@ -213,11 +210,11 @@ def test_an_order_that_is_refused_is_not_to_be_repeated(braintumor, trainer):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_bar_is_redrawn_where_stderr_is_a_terminal(environment, trainer, columns):
+def test_the_bar_is_redrawn_where_stderr_is_a_terminal(executable, environment, trainer, columns):
     _script(trainer, response=BLESSED)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [COMMAND, "watch", "operations/1"],
+        [executable, "watch", "operations/1"],
         env={**environment, "COLUMNS": str(columns)},
         stdout=subprocess.PIPE,
         stderr=theirs,

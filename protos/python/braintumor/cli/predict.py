@@ -58,9 +58,8 @@ def predict(
     explanations = ExplanationFolder(explain_dir, paths) if explain_dir else None
     with connected(address, timeout_s) as client, ProgressBar(total, shown=not single) as bar:
         printer = Printer(bar, as_json=as_json, with_path=not single, explanations=explanations)
-        for answer in (
-            _one(client, paths[0], question) if single else Bulk(client, paths, question, timeout_s).answers()
-        ):
+        answers = _one(client, paths[0], question) if single else Bulk(client, paths, question, timeout_s).answers()
+        for answer in answers:
             printer.show(answer)
     raise click.exceptions.Exit(1 if printer.failed else 0)
 
