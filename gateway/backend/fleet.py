@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,9 @@ from gateway.errors import (
 )
 from gateway.imaging import ImageArray
 from gateway.telemetry.metrics import REPLICAS
+from transport.watched import UnusableFileError
+
+_logger = logging.getLogger(__name__)
 
 # Of what the replicas say, this says most about all of them. One that is busy may hold what the others do not. One
 # that is away holds nothing. One that knows a label, although not its version, knows more than one that does not.
@@ -64,13 +68,17 @@ class Fleet:
         self._turns = itertools.count()
 
     async def step(self) -> None:
-        """Looks once. While no name leads anywhere the last known replicas stay."""
+        """Looks once. While no name leads anywhere the last known replicas stay.
+
+        Raises:
+          UnusableFileError: no replica can be connected to.
+        """
         targets = await self._resolve()
         if targets is not None:
             for target in self._replicas.keys() - set(targets):
                 self._let_go(self._replicas.pop(target))
             for target in sorted(set(targets) - self._replicas.keys()):
-                self._replicas[target] = self._connect(target)
+                self._add(target)
         replicas = self._replicas.values()
         await asyncio.gather(*(replica.probe(self._timeout_s) for replica in replicas))
         answering = sum(replica.answers for replica in replicas)
@@ -119,6 +127,14 @@ class Fleet:
         if named:
             return max(named, key=lambda served: (named[served], served.version))
         raise _most_telling(outcome for outcome in outcomes if isinstance(outcome, GatewayError))
+
+    def _add(self, target: str) -> None:
+        try:
+            self._replicas[target] = self._connect(target)
+        except UnusableFileError as err:
+            if not self._replicas:
+                raise
+            _logger.error("replica cannot be connected to", extra={"target": target, "problem": str(err)})
 
     def _answering(self) -> list[Replica]:
         # Where none did when last heard of, any may be back.

@@ -17,6 +17,7 @@ from gateway.errors import (
     VersionLabelNotFoundError,
 )
 from gateway.imaging import InputSpec
+from transport.watched import UnusableFileError
 
 
 class _Serving:
@@ -68,17 +69,20 @@ def _version(number):
 
 
 class _Fleet(Fleet):
-    """Of replicas by target; the test changes `targets`."""
+    """Of replicas by target; the test changes `targets`, and which are `unusable`."""
 
     def __init__(self, *servings, longest_call_s=60.0):
         self.servings = dict(enumerate(servings))
         self.targets = set(self.servings)
+        self.unusable = set()
         super().__init__(self._look, self._open, longest_call_s)
 
     async def _look(self):
         return self.targets
 
     def _open(self, target):
+        if target in self.unusable:
+            raise UnusableFileError(f"{target}.pem cannot be read")
         serving = self.servings[target]
         return Replica(serving, serving.close)
 
@@ -240,6 +244,28 @@ async def test_replicas_come_and_go_with_the_name_service():
     await asyncio.gather(*fleet._leaving)
     assert old.is_closed
     assert not new.is_closed
+
+
+async def test_one_that_cannot_be_connected_to_leaves_the_others_looked_after():
+    old, unusable = _Serving({1}, failure=ServingUnavailableError("away")), _Serving({1})
+    fleet = _Fleet(old, unusable)
+    fleet.unusable = {1}
+    await fleet.step()
+    old.failure = None
+    await fleet.step()
+    assert await fleet.predict_one() == {"answer": 1}
+    fleet.unusable = set()
+    await fleet.step()
+    await fleet.predict_one()
+    await fleet.predict_one()
+    assert unusable.predicted
+
+
+async def test_where_none_can_be_connected_to_the_start_fails():
+    fleet = _Fleet(_Serving({1}))
+    fleet.unusable = {0}
+    with pytest.raises(UnusableFileError):
+        await fleet.step()
 
 
 async def test_while_a_name_leads_nowhere_the_last_replicas_stay():
