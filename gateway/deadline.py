@@ -14,10 +14,14 @@ _ends_at: ContextVar[float] = ContextVar("deadline")
 
 def begin(context: grpc.aio.ServicerContext[Any, Any], settings: Settings) -> float:
     """Settles when the call ends, by its deadline or the default one, and returns how long that is, in seconds."""
-    remaining_s = context.time_remaining()
-    given_s = min(settings.default_deadline_s if remaining_s is None else remaining_s, settings.max_deadline_s)
-    _ends_at.set(asyncio.get_running_loop().time() + given_s)
-    return given_s
+    given = given_s(context.time_remaining(), settings)
+    _ends_at.set(asyncio.get_running_loop().time() + given)
+    return given
+
+
+def given_s(wanted_s: float | None, settings: Settings) -> float:
+    """Returns the time that an image gets, in seconds; `wanted_s` is None where its caller sets no deadline."""
+    return min(settings.default_deadline_s if wanted_s is None else wanted_s, settings.max_deadline_s)
 
 
 def left_s() -> float:

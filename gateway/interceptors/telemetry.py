@@ -56,20 +56,18 @@ class _Observed:
     def __init__(self, method: _Method, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self._method = method
         self._context = context
-        self._call = call.Call()
         self._trace: tracing.Trace | None = None
 
     async def __aenter__(self) -> None:
         self._begun = time.perf_counter()
         self._method.in_progress.inc()
-        call.current.set(self._call)
         if tracing.is_on():
             self._trace = tracing.begin(self._method.name, self._context.invocation_metadata() or ())
             tracing.current.set(self._trace)
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         duration_s = time.perf_counter() - self._begun
-        code, version = status_name(self._context, error), self._call.model_version
+        code, version = status_name(self._context, error), call.model_version.get()
         self._method.in_progress.dec()
         self._method.duration.observe(duration_s)
         self._method.ended(code, version).inc()

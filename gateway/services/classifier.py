@@ -15,7 +15,7 @@ from gateway.backend.canary import ROUTING_KEY
 from gateway.backend.served_version import Selector
 from gateway.backend.versions import Versions
 from gateway.classify import Answer, Classifier, Query
-from gateway.deadline import left_s
+from gateway.deadline import given_s, left_s
 from gateway.imaging import IMAGE_FORMATS
 from gateway.room import Room
 from gateway.services.streaming import Streams
@@ -72,7 +72,7 @@ class ClassifierService(ClassifierServiceServicer):
         """Classifies within the caller's deadline, or the default one where the caller sets none."""
         query = _query(request, left_s(), _routing_key(context))
         answer = await self._classifier.classify(query)
-        call.note_version(answer.version)
+        call.model_version.set(answer.version)
         return self._response(answer)
 
     # grpc.aio also takes handlers that write their answers, which the generated type leaves out.
@@ -86,7 +86,7 @@ class ClassifierService(ClassifierServiceServicer):
 
     async def _stream_answer(self, routing_key: str, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
         try:
-            query = _query(item.request, self._settings.default_deadline_s, routing_key)
+            query = _query(item.request, given_s(None, self._settings), routing_key)
             response = self._response(await self._classifier.classify(query))
         except Exception as err:  # noqa: BLE001 whatever befalls one image is the answer for that image
             return pb2.PredictStreamResponse(id=item.id, error=to_status(err))

@@ -1,22 +1,6 @@
-"""What is to be told of a call when it ends."""
+"""What is to be told of a call when it ends, and only its handler knows."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 
-
-@dataclass(slots=True)
-class Call:
-    """A call under way. Its handler fills in what only the handler knows."""
-
-    model_version: int = 0
-    """The version that answered; 0 for none, or, in a stream, for several."""
-
-
-current: ContextVar[Call | None] = ContextVar("call", default=None)
-"""The call that the running task works for; None outside of calls."""
-
-
-def note_version(version: int) -> None:
-    """Notes the version that answered."""
-    if (call := current.get()) is not None:
-        call.model_version = version
+model_version: ContextVar[int] = ContextVar("model_version", default=0)
+"""The version that answered the call that the running task works for; 0 for none, or, in a stream, for several."""
