@@ -61,10 +61,10 @@ def _with_parts(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]
 
 def _unknown(kind: type[BaseSettings]) -> Iterator[str]:
     prefix = kind.model_config["env_prefix"]
-    known = {variable.removeprefix(prefix): variable for variable in _fields(kind)}
+    known = {variable.removeprefix(prefix): variable for variable, _ in _with_parts(_fields(kind))}
     for variable in sorted(os.environ):
         name = variable.removeprefix(prefix)
-        if name == variable or variable.partition("__")[0] in known.values() or _OF_KUBERNETES.fullmatch(name):
+        if name == variable or variable in known.values() or _OF_KUBERNETES.fullmatch(name):
             continue
         close = get_close_matches(name, known, n=1, cutoff=_RESEMBLANCE)
         yield f"{variable} sets nothing" + (f"; did you mean {known[close[0]]}?" if close else "")

@@ -26,5 +26,9 @@ if __name__ == "__main__":
         variable, _, wanted = each.partition("=")
         try:
             require_free(wanted)
-        except (CannotListenError, ValueError) as err:  # the latter where there is no port in it
+        except (
+            CannotListenError,
+            ValueError,
+            OverflowError,
+        ) as err:  # the latter where it has no port, or one too high
             sys.exit(f"{variable}: {err}")

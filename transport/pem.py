@@ -22,17 +22,23 @@ def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
     except ssl.SSLError as err:
         raise UnusableFileError(f"{key} is no key of the certificate in {certificate}") from err
     if not _is_used_by_grpc(pair[1]):
-        raise UnusableFileError(f"{certificate} has a kind of key that gRPC does not use; take RSA, P-256 or P-384")
+        raise UnusableFileError(
+            f"{certificate} is no certificate that gRPC uses; take a plain one of RSA, P-256 or P-384"
+        )
     return pair
 
 
 def _is_used_by_grpc(certificate: bytes) -> bool:
     # OpenSSL takes more kinds than BoringSSL, which is gRPC's. Not imported above: who has no TLS does without.
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import load_pem_x509_certificate
 
-    key = load_pem_x509_certificate(certificate).public_key()
+    try:
+        key = load_pem_x509_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm):  # such as `openssl x509 -trustout` writes
+        return False
     return isinstance(key, RSAPublicKey) or (
         isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1 | SECP384R1)
     )

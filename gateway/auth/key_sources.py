@@ -103,7 +103,7 @@ class KeyUrl:
             async with asyncio.timeout(2 * _TIMEOUT_S):  # the download's own limit begins with the body
                 data = await asyncio.to_thread(_download, self._url)
             self._keys = parse_keys(data, self._url)
-        except (OSError, HTTPException, UnusableFileError) as err:
+        except (OSError, HTTPException, ValueError) as err:
             _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
         finally:
             self._fetching = None

@@ -40,6 +40,7 @@ def test_what_cannot_be_is_told_by_its_variable(monkeypatch, variable, value, bl
 def test_a_variable_that_sets_nothing_is_told_with_the_one_that_was_meant(monkeypatch):
     monkeypatch.setenv("DOOR_WITH", "2")
     monkeypatch.setenv("DOOR_TSL__KEY", "key.pem")
+    monkeypatch.setenv("DOOR_WIDTH__MM", "2")
     monkeypatch.setenv("DOOR_MAN", "3")
     monkeypatch.setenv("DOOR_STREET", "b")
     monkeypatch.setenv("WINDOW_WITH", "4")
@@ -48,7 +49,8 @@ def test_a_variable_that_sets_nothing_is_told_with_the_one_that_was_meant(monkey
     assert str(told.value).splitlines() == [
         "DOOR_MAN sets nothing",
         "DOOR_STREET sets nothing; did you mean STREET?",
-        "DOOR_TSL__KEY sets nothing",
+        "DOOR_TSL__KEY sets nothing; did you mean DOOR_TLS__KEY?",
+        "DOOR_WIDTH__MM sets nothing",
         "DOOR_WITH sets nothing; did you mean DOOR_WIDTH?",
     ]
 

@@ -21,6 +21,13 @@ def test_a_port_that_is_taken_is_told(host, family):
     assert _free("127.0.0.1:0", address).returncode == 0
 
 
+def test_a_port_that_is_too_high_is_told():
+    run = _free("127.0.0.1:65536")
+    assert run.returncode == 1
+    assert run.stderr.startswith("PORT_1: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
 def _free(*addresses: str) -> "subprocess.CompletedProcess[str]":
     named = [f"PORT_{number}={address}" for number, address in enumerate(addresses, 1)]
     command = [sys.executable, "-m", "transport.free_port", *named]

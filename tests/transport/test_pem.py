@@ -31,6 +31,14 @@ def test_the_key_is_of_a_kind_that_grpc_does_not_use(authority: Any, tmp_path: P
         read_pair(own.certificate, own.key)
 
 
+def test_the_certificate_has_words_of_openssl_around_it(authority: Any, tmp_path: Path) -> None:
+    """As `openssl x509 -trustout` writes it: OpenSSL takes it, and others do not."""
+    own = authority(tmp_path, "ours").issue("own")
+    own.certificate.write_bytes(own.certificate.read_bytes().replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE"))
+    with pytest.raises(UnusableFileError, match=re.escape(str(own.certificate))):
+        read_pair(own.certificate, own.key)
+
+
 def test_there_is_no_authority_in_the_file(authority: Any, tmp_path: Path) -> None:
     own = authority(tmp_path, "ours").issue("own")
     with pytest.raises(UnusableFileError, match=re.escape(str(own.key))):

@@ -155,9 +155,10 @@ def test_what_is_no_key_set_is_told():
             parse_keys(content.encode(), "keys.json")
 
 
-async def test_without_keys_nobody_can_be_known():
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/jwks", "https://a..b/jwks"])
+async def test_without_keys_nobody_can_be_known(url):
     with pytest.raises(KeysUnavailableError):
-        await SignedTokens(KeyUrl("http://127.0.0.1:1/jwks"), "us", "slices").identify("a.b.c")
+        await SignedTokens(KeyUrl(url), "us", "slices").identify("a.b.c")
 
 
 @pytest.mark.parametrize("url", ["http://issuer.example/jwks", "ftp://127.0.0.1/jwks", "file:///etc/passwd"])
