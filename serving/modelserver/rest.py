@@ -25,6 +25,10 @@ _VERSION_OR_LABEL = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _MODEL = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION_OR_LABEL}(?P<metadata>/metadata)?", re.IGNORECASE)
 _PREDICTION = re.compile(rf"/v1/models/[^/:]+{_VERSION_OR_LABEL}:(?:classify|regress|predict)", re.IGNORECASE)
 
+_INT64_DIGITS = 19
+_MAX_BODY_BYTES = 2**20
+"""Of a request, none of which means anything; it is read so that the next one is found behind it."""
+
 _HTTP_STATUS = {
     StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
     StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
@@ -84,9 +88,10 @@ class RestApi:
 
 
 def _int64(digits: str) -> int:
-    if int(digits) >= 2**63:
+    number = digits.lstrip("0") or "0"
+    if len(number) > _INT64_DIGITS or int(number) >= 2**63:
         raise InvalidArgumentError(f"Failed to convert version: {digits} to numeric.")
-    return int(digits)
+    return int(number)
 
 
 def _jsonable(message: Any) -> dict[str, Any]:
@@ -109,13 +114,15 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
 
         def _answer(self) -> None:
             length = self.headers.get("Content-Length") or "0"
-            self.rfile.read(int(length) if length.isdecimal() else 0)
+            body_bytes = int(length[:_INT64_DIGITS]) if length.isdecimal() else 0
+            self.rfile.read(min(body_bytes, _MAX_BODY_BYTES))
             status, content_type, body = api.answer(self.command, self.path.partition("?")[0])
             encoded = body.encode()
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(encoded)))
-            if "Transfer-Encoding" in self.headers:  # its body is still there, and would be taken for a request
+            if "Transfer-Encoding" in self.headers or body_bytes > _MAX_BODY_BYTES:
+                # Of its body there is more, which would be taken for a request.
                 self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":

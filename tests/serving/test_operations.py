@@ -138,6 +138,12 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
     ("method", "path", "code", "error"),
     [
         ("GET", "/v1/models/nope", 404, "Could not find any versions of model nope"),
+        (
+            "GET",
+            f"/v1/models/default/versions/{'9' * 5000}",
+            400,
+            f"Failed to convert version: {'9' * 5000} to numeric.",
+        ),
         ("GET", "/v1/models", 400, "Missing model name in request."),
         ("GET", "/v1/models/default/what", 400, "Malformed request: GET /v1/models/default/what"),
         ("POST", "/v1/models/default", 400, "Malformed request: POST /v1/models/default"),
@@ -159,6 +165,15 @@ def test_a_request_whose_body_has_no_length_is_the_last_of_its_connection(http: 
             response = connection.getresponse()
             assert (response.status, response.getheader("Connection")) == (501, "close")
             response.read()
+
+
+def test_a_request_that_claims_a_body_without_end_is_answered(http: tuple[Any, str, Path]) -> None:
+    _, url, _ = http
+    with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
+        connection.request("GET", "/v1/models/default", headers={"Content-Length": "99999999999999"})
+        connection.sock.shutdown(socket.SHUT_WR)
+        response = connection.getresponse()
+        assert (response.status, response.getheader("Connection")) == (200, "close")
 
 
 def test_metrics_have_the_names_of_the_original(http: tuple[Any, str, Path]) -> None:

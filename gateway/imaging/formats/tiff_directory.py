@@ -2,6 +2,8 @@
 
 import struct
 
+from gateway.imaging.metered_file import MAX_READS
+
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNSIGNED_TYPES = {3: "H", 4: "I", 16: "Q"}
 _OFFSETS_OF_BYTE_COUNTS = {279: 273, 325: 324}  # strips, tiles
@@ -14,7 +16,8 @@ def data_end(data: bytes) -> int:
       data: a file that begins as TIFF or BigTIFF does.
 
     Returns:
-      Offset behind that byte, in bytes: beyond len(data) where the file was cut.
+      Offset behind that byte, in bytes: beyond len(data) where the file was cut. len(data) where it has too many
+      entries to be read at all.
 
     Raises:
       struct.error, OverflowError: the directory itself is not all there.
@@ -24,6 +27,8 @@ def data_end(data: bytes) -> int:
     at: int
     (at,) = struct.unpack_from(order + word, data, start)
     (entries,) = struct.unpack_from(order + count, data, at)
+    if entries > MAX_READS:
+        return len(data)
     at += struct.calcsize(count)
     header = struct.Struct(order + "HH" + word)
     inline_bytes = struct.calcsize(word)

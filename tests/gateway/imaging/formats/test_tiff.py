@@ -91,6 +91,15 @@ def test_the_directory_tells_how_long_the_file_is(grey, encode, compression):
     assert len(data) - 1 <= data_end(data) <= len(data)  # a pad byte may follow
 
 
+def test_a_directory_without_end_is_not_walked():
+    count = 700_000
+    entry = struct.pack("<HHQQ", 256, 3, 100, 1 << 40)  # beyond the end, where Pillow stops reading
+    data = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, count) + entry * count
+    with pytest.raises(InvalidImageError):
+        decode(data)
+    assert data_end(data) == len(data)
+
+
 def test_big_tiff(grey, encode):
     data = encode(grey, "TIFF", big_tiff=True)
     assert np.array_equal(decode(data)[..., 0], grey)
