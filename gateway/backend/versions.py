@@ -25,7 +25,8 @@ LATEST = ""
 """Stands for a label where serving has none."""
 
 _MAX_REMEMBERED = 32
-_LABEL_AGE_S = 1.0
+_LABEL_AGE_S = 2.0
+"""Longer than from one step to the next: those are what keeps the canary's fresh."""
 _MAX_LABEL_LENGTH = 128
 
 _logger = logging.getLogger(__name__)
@@ -90,9 +91,9 @@ class Versions:
           ModelVersionNotFoundError, VersionLabelNotFoundError, UnsupportedSignatureError: about the selector.
           ServingBusyError, ServingUnavailableError: a retry may help.
         """
+        if selector in {None, STABLE}:
+            return self._resolve_default()
         match selector:
-            case None | "stable":
-                return self._resolve_default()
             case str() if len(selector) > _MAX_LABEL_LENGTH:
                 # Answers repeat the label in headers, whose size is limited.
                 raise VersionLabelNotFoundError(f"No label of a version has over {_MAX_LABEL_LENGTH} characters.")

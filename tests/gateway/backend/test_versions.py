@@ -192,7 +192,7 @@ async def test_other_labels_are_looked_up_and_not_remembered_for_long(monkeypatc
     monkeypatch.setattr("gateway.backend.versions.time.monotonic", lambda: now[0])
     assert await versions.resolve("shadow", _far()) == _version(2)
     registry.labels["shadow"] = 3
-    now[0] += 1.1
+    now[0] += 2.1
     assert await versions.resolve("shadow", _far()) == _version(3)
     with pytest.raises(VersionLabelNotFoundError):
         await versions.resolve("unknown", _far())
