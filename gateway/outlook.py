@@ -26,7 +26,7 @@ OutlookOf: TypeAlias = Callable[[], Outlook]
 
 
 class MeanTime:
-    """Moving mean of how long something took that came to a good end."""
+    """Moving mean of how long something takes."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -9,7 +9,6 @@ from gateway.errors import ForwardedError, GatewayError
 from gateway.imaging import InvalidImageError
 from gateway.telemetry.metrics import ERRORS
 from observability import request_id
-from transport.brevity import brief
 from transport.status import internal, status_of
 
 _logger = logging.getLogger(__name__)
@@ -26,9 +25,9 @@ def to_status(error: Exception) -> status_pb2.Status:
         case ForwardedError():
             return error.status
         case GatewayError(reason=reason):
-            status = status_of(error.status_code, reason, brief(str(error)), retry_after_s=error.retry_after_s)
+            status = status_of(error.status_code, reason, str(error), retry_after_s=error.retry_after_s)
         case InvalidImageError(reason=reason):
-            status = status_of(grpc.StatusCode.INVALID_ARGUMENT, reason, brief(str(error)), field="image")
+            status = status_of(grpc.StatusCode.INVALID_ARGUMENT, reason, str(error), field="image")
         case _:
             reason, status = "INTERNAL", internal(request_id.current.get())
     ERRORS.labels(reason).inc()

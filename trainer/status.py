@@ -7,7 +7,6 @@ from google.rpc import status_pb2
 from observability import request_id
 from trainer.errors import TrainerError
 from trainer.no_space import told_if_full
-from transport.brevity import brief
 from transport.status import internal, status_of
 
 _logger = logging.getLogger(__name__)
@@ -24,4 +23,4 @@ def to_status(error: Exception) -> status_pb2.Status:
         _logger.error("call failed", exc_info=error)
         return internal(request_id.current.get())
     _logger.debug("call refused", extra={"reason": told.reason, "refusal": str(told)})
-    return status_of(told.status_code, told.reason, brief(str(told)), told.field, told.retry_after_s)
+    return status_of(told.status_code, told.reason, str(told), told.field, told.retry_after_s)

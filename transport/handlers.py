@@ -1,7 +1,11 @@
-"""The two kinds of functions that handle calls."""
+"""What handles calls, in gateway and trainer alike."""
 
 import inspect
 from typing import Any
+
+UNKNOWN_METHOD = "/other"
+"""What methods that are not here are called in metrics, traces and rights: their own names are the callers', and
+without end."""
 
 
 def of_its_kind(behaviour: Any, yielding: Any, returning: Any) -> Any:

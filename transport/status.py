@@ -9,6 +9,10 @@ from google.rpc import error_details_pb2, status_pb2
 ERROR_DOMAIN = "braintumor"
 """ErrorInfo.domain of every error."""
 
+_MAX_MESSAGE_BYTES = 1024
+"""gRPC takes 8 KiB of headers in all, and a message goes out three times: as itself, where a byte beyond ASCII is
+three, and twice in the details."""
+
 DETAILS_KEY = "grpc-status-details-bin"
 """Metadata key of a status with its details."""
 
@@ -24,12 +28,13 @@ def status_of(
     Args:
       code: of gRPC.
       reason: stable UPPER_SNAKE name.
-      message: for the caller.
+      message: for the caller. It is cut where it is too long to arrive.
       field: path of the field of the request that is to blame, sent as BadRequest.
       retry_after_s: after how long a retry may help, sent as RetryInfo.
 
     Source: AIP-193.
     """
+    message = _brief(message)
     status = status_pb2.Status(code=code.value[0], message=message)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN))
     if field is not None:
@@ -40,6 +45,13 @@ def status_of(
         delay.FromMilliseconds(math.ceil(retry_after_s * 1000))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return status
+
+
+def _brief(message: str) -> str:
+    encoded = message.encode(errors="replace")  # names of files may hold bytes that are no text
+    if len(encoded) <= _MAX_MESSAGE_BYTES:
+        return encoded.decode()
+    return encoded[: _MAX_MESSAGE_BYTES - 3].decode(errors="ignore") + "…"
 
 
 def internal(request_id: str) -> status_pb2.Status:

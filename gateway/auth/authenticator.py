@@ -11,8 +11,8 @@ _METADATA_KEY = "authorization"
 _SCHEME = "bearer"
 
 
-class SignedTokens(Protocol):
-    """Tells callers by tokens that an issuer has signed. See gateway.auth.signed_tokens."""
+class TokenCheck(Protocol):
+    """Tells callers by tokens that an issuer has signed: gateway.auth.signed_tokens, which brings PyJWT with it."""
 
     async def identify(self, token: str) -> Identity:
         """Returns whose token that is."""
@@ -21,7 +21,7 @@ class SignedTokens(Protocol):
 class Authenticator:
     """Tells callers by the token in `authorization: Bearer …`: a JWT where it has dots, else an API key."""
 
-    def __init__(self, api_keys: ApiKeys | None, signed_tokens: SignedTokens | None) -> None:
+    def __init__(self, api_keys: ApiKeys | None, signed_tokens: TokenCheck | None) -> None:
         self._api_keys = api_keys
         self._signed_tokens = signed_tokens
 

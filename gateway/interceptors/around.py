@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_like
-from transport.handler_kind import of_its_kind
+from transport.handlers import of_its_kind
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway import caller
 from gateway.auth.api_keys import ApiKeys
-from gateway.auth.authenticator import Authenticator, SignedTokens
+from gateway.auth.authenticator import Authenticator, TokenCheck
 from gateway.auth.rights import Access, access_to
 from gateway.errors import RightMissingError
 from gateway.interceptors.around import BeforeInterceptor, Context
@@ -63,7 +63,7 @@ def authentication_of(settings: Settings) -> AuthenticationInterceptor | None:
     return AuthenticationInterceptor(Authenticator(api_keys, signed_tokens))
 
 
-def _signed_tokens(settings: JwtSettings) -> SignedTokens:
+def _signed_tokens(settings: JwtSettings) -> TokenCheck:
     # Not above: with them come PyJWT and cryptography, which a gateway without JWT does without.
     from gateway.auth import signed_tokens
     from gateway.auth.key_sources import KeyFile, KeyUrl

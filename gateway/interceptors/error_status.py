@@ -14,7 +14,7 @@ _PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 
 class ErrorStatusInterceptor(AroundInterceptor):
-    """The one place where exceptions leave the process: as `gateway.status` words them."""
+    """Where exceptions leave a call: as `gateway.status` words them. Those of one image of a stream are its answer."""
 
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
         """Ends the call with a status where its handler raises."""

@@ -1,16 +1,27 @@
 """Interceptor that reads the request of each call that has one, and of Predict only where there is room for it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from weakref import WeakValueDictionary
+
+import grpc
 
 from gateway import caller, deadline
 from gateway.admission import Admission
+from gateway.errors import DeadlineExceededError, MalformedRequestError
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_reading
 from gateway.outlook import OutlookOf
-from gateway.receiving import IMAGES_AT_ONCE, OTHERS_AT_ONCE, Receiving
 from gateway.room import Room
 from gateway.settings import Settings
-from transport.handler_kind import of_its_kind
+from transport.handlers import of_its_kind
+
+IMAGES_AT_ONCE = 16
+"""Requests with an image that are received of one caller at a time. One of the usual size is there at once; others may
+have twice the limit of an image, and nothing tells how long they are before they are there."""
+
+OTHERS_AT_ONCE = 4
+"""The same of all others, which are a few bytes, and some of which anybody may send; gRPC takes large ones too."""
 
 _PREDICT = "/braintumor.v1.ClassifierService/Predict"
 
@@ -29,8 +40,8 @@ class ReceivingInterceptor(WrappingInterceptor):
     def __init__(self, settings: Settings, outlook: OutlookOf) -> None:
         self._settings = settings
         self._admission = Admission(Room(settings.max_queued_images, settings.max_queued_bytes), outlook)
-        self._images = Receiving(IMAGES_AT_ONCE, settings.receive_timeout_s)
-        self._others = Receiving(OTHERS_AT_ONCE, settings.receive_timeout_s)
+        self._images = _Receiving(IMAGES_AT_ONCE, settings.receive_timeout_s)
+        self._others = _Receiving(OTHERS_AT_ONCE, settings.receive_timeout_s)
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler of bytes that reads them first; one of a stream stays as it is."""
@@ -39,19 +50,58 @@ class ReceivingInterceptor(WrappingInterceptor):
         behaviour = behaviour_of(handler)
 
         async def yielding(_: object, context: Any) -> AsyncIterator[Any]:
-            data = await self._others.message(context, caller.current.get())
+            data = await self._others.message(context)
             async for response in behaviour(data, context):
                 yield response
 
         async def returning(_: object, context: Any) -> Any:
-            return await behaviour(await self._others.message(context, caller.current.get()), context)
+            return await behaviour(await self._others.message(context), context)
 
         async def admitted(_: object, context: Any) -> Any:
             self._admission.check(deadline.begin(context, self._settings))
-            data = await self._images.message(context, caller.current.get())
+            data = await self._images.message(context)
             with self._admission.admitted(len(data)):
                 return await behaviour(data, context)
 
         if method == _PREDICT:
             return made_reading(handler, admitted)
         return made_reading(handler, of_its_kind(behaviour, yielding, returning))
+
+
+class _Receiving:
+    """Receives a few requests of each caller at a time; its others wait, and those of others do not.
+
+    gRPC keeps what it has of each, and tells nobody how much that is.
+    """
+
+    def __init__(self, at_once: int, timeout_s: float) -> None:
+        """Args: at_once: of one caller; timeout_s: for one request with its wait, in seconds."""
+        self._at_once = at_once
+        self._timeout_s = timeout_s
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def message(self, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        """Returns the first message of a call.
+
+        Raises:
+          DeadlineExceededError: it was not there in time.
+          MalformedRequestError: there is none.
+        """
+        turns = self._turns_of(caller.current.get())
+        remaining_s = context.time_remaining()
+        try:
+            async with asyncio.timeout(self._timeout_s if remaining_s is None else min(self._timeout_s, remaining_s)):
+                async with turns:
+                    # Not with an iterator: it would end in a task of its own for each call.
+                    data = await context.read()
+        except TimeoutError as err:
+            raise DeadlineExceededError("The request was not there in time.") from err
+        if not isinstance(data, bytes):
+            raise MalformedRequestError("The call has no request; make it with stubs of this contract.")
+        return data
+
+    def _turns_of(self, name: str) -> asyncio.Semaphore:
+        turns = self._turns.get(name)
+        if turns is None:
+            turns = self._turns[name] = asyncio.Semaphore(self._at_once)
+        return turns

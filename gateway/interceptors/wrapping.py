@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from gateway.errors import MethodUnknownError
-from transport.handler_kind import of_its_kind
-from transport.unknown_method import UNKNOWN_METHOD
+from transport.handlers import UNKNOWN_METHOD, of_its_kind
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _FACTORIES = {

@@ -20,8 +20,8 @@ from gateway.auth.rights import METHODS, Right
 from gateway.server import FORWARDED
 from gateway.settings import JwtSettings
 from transport.exposure import refusal
+from transport.handlers import UNKNOWN_METHOD
 from transport.server_tls import ServerTls
-from transport.unknown_method import UNKNOWN_METHOD
 
 
 def _public(key):

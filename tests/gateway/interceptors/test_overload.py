@@ -9,7 +9,7 @@ import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
 from grpc_health.v1 import health_pb2
 
-from gateway.receiving import IMAGES_AT_ONCE, OTHERS_AT_ONCE
+from gateway.interceptors.receiving import IMAGES_AT_ONCE, OTHERS_AT_ONCE
 from gateway.telemetry import metrics
 
 _PREDICT = "/braintumor.v1.ClassifierService/Predict"
