@@ -119,6 +119,12 @@ class NoPreviousVersionError(RolloutError):
     reason = "NO_PREVIOUS_VERSION"
 
 
+class NoStableVersionError(RolloutError):
+    """A canary is wanted, and no version is stable."""
+
+    reason = "NO_STABLE_VERSION"
+
+
 class ModelVersionNotFoundError(TrainerError):
     """There is no such version on disk."""
 

@@ -6,6 +6,7 @@ not written, an engine that rounds otherwise. Found here, it never comes near ca
 
 import asyncio
 import re
+import signal
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from trainer.durable import UNFINISHED
-from trainer.errors import RolloutError, ServingUnavailableError
+from trainer.errors import OutOfMemoryError, RolloutError, ServingUnavailableError
 from trainer.leash import leashed
 from trainer.replay import replay
 from trainer.serving_client import ServingClient, open_channel
@@ -22,6 +23,8 @@ _MODEL, _VERSION = "candidate", 1
 _RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")
 _FAILED = "Failed to start server. Error: "
 _LONGEST_LINE_BYTES = 2**20
+_END_S = 5.0
+"""In which a process has ended that no longer talks."""
 
 
 class _NotServedError(Exception):
@@ -40,6 +43,9 @@ def infra_validate(version_dir: Path, scratch_dir: Path, timeout_s: float = 120.
 
     Returns:
       Why the version must not serve, as sentences; empty where it may.
+
+    Raises:
+      OutOfMemoryError: the scratch serving was killed, which says nothing about the version.
     """
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=scratch_dir) as base_path:
         Path(base_path, str(_VERSION)).symlink_to(version_dir.absolute(), target_is_directory=True)
@@ -71,10 +77,23 @@ async def _serving(base_path: str) -> AsyncIterator[str]:
     )
     try:
         yield await _address(process, base_path)
+    except (ServingUnavailableError, _NotServedError) as err:
+        if await _was_killed(process):
+            raise OutOfMemoryError(
+                "the scratch serving was killed, most likely because memory ran out; free some, and retrain"
+            ) from err
+        raise
     finally:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def _was_killed(process: Process) -> bool:
+    try:
+        return await asyncio.wait_for(process.wait(), _END_S) == -signal.SIGKILL
+    except TimeoutError:
+        return False
 
 
 async def _address(process: Process, base_path: str) -> str:

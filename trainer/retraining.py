@@ -11,7 +11,7 @@ from trainer.operation import Operation, Outcome, Progress
 from trainer.reports import Task
 from trainer.rollout import Rollout
 from trainer.settings import TrainerSettings
-from trainer.versions import published_by, remove_unfinished, remove_version, versions_on_disk
+from trainer.versions import published_by, remove_unfinished
 
 
 class Retraining:
@@ -20,7 +20,6 @@ class Retraining:
     def __init__(self, settings: TrainerSettings, rollout: Rollout) -> None:
         self._settings = settings
         self._rollout = rollout
-        self._not_rolled_out = 0
 
     async def do(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
         """Makes a version, and makes it the stable one.
@@ -45,16 +44,14 @@ class Retraining:
             report = await run_child(task, log, note_if_further)
         if report.outcome is None:
             raise AssertionError("a task with an order ends in an outcome")
-        if report.outcome.version:
-            await self._roll_out(report.outcome.version)
+        version = report.outcome.version
+        if version and version != self._rollout.state.previous:  # else it was stable, and somebody went back
+            await self._roll_out(version)
         return report.outcome
 
     async def _roll_out(self, version: int) -> None:
         try:
             await self._rollout.roll_out(version)
-        except asyncio.CancelledError:
-            self._not_rolled_out = version
-            raise
         except ServingUnavailableError as err:
             raise ServingUnavailableError(
                 f"version {version} is written and passes, but serving was away when it should take it over; "
@@ -95,17 +92,8 @@ class Retraining:
 
     async def undo(self, operation: Operation) -> bool:
         """Takes back what a cancelled job has published; False where serving holds it, or may hold it, already."""
-        model_dir = self._settings.model_dir
-        version = published_by(model_dir, operation.operation_id)
-        # The only version counts as stable from its first moment on, even if it never got that far.
-        is_only = version == self._not_rolled_out and versions_on_disk(model_dir) == [version]
-        loaded = self._rollout.state.loaded  # while that is nothing, serving takes the newest
-        if version and (not loaded or version in loaded) and not is_only:
-            return False
-        if version:
-            await asyncio.to_thread(remove_version, model_dir, version)
-            await self._rollout.recover()
-        return True
+        version = published_by(self._settings.model_dir, operation.operation_id)
+        return not version or await self._rollout.withdraw(version)
 
     async def clear(self, operation: Operation, *, completely: bool) -> None:
         """Removes what a job leaves that has ended: all but log and curves, or those as well."""

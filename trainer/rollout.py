@@ -11,6 +11,7 @@ from trainer.errors import (
     InvalidFieldError,
     ModelVersionNotFoundError,
     NoPreviousVersionError,
+    NoStableVersionError,
     RolloutError,
     ServingUnavailableError,
 )
@@ -56,6 +57,7 @@ class Rollout:
         self._files = RolloutFiles(settings)
         self._serving = serving
         self._lock = asyncio.Lock()
+        self._broken_off: int | None = None
 
     @property
     def state(self) -> RolloutState:
@@ -69,6 +71,8 @@ class Rollout:
           ModelVersionNotFoundError: none is stable.
         """
         chosen = version or self.state.stable
+        if chosen is None and versions_on_disk(self._model_dir):
+            raise ModelVersionNotFoundError("no version is stable; promote one of those that there are")
         if chosen is None:
             raise ModelVersionNotFoundError("there is no version yet; a retraining job makes one")
         return chosen
@@ -105,7 +109,26 @@ class Rollout:
         async with self._lock:
             require_version(self._model_dir, version)
             before = self.state
-            await self._change(before, before.with_stable(version), version, is_proven=False)
+            try:
+                await self._change(before, before.with_stable(version), version, is_proven=False)
+            except asyncio.CancelledError:
+                self._broken_off = version
+                raise
+            self._broken_off = None
+
+    async def withdraw(self, version: int) -> bool:
+        """Removes a version from disk; False where serving holds it, or may hold it. Ends what a kill interrupted.
+
+        The only version counts as stable from its first moment on; it goes too where its rollout was broken off.
+        """
+        async with self._lock:
+            is_only = version == self._broken_off and versions_on_disk(self._model_dir) == [version]
+            loaded = self.state.loaded  # while that is nothing, serving takes the newest
+            if (not loaded or version in loaded) and not is_only:
+                return False
+            await asyncio.to_thread(remove_version, self._model_dir, version)
+            self._files.write(self.state)
+            return True
 
     async def rollback(self) -> int:
         """Makes the previous version stable again, and returns it.
@@ -129,6 +152,7 @@ class Rollout:
 
         Raises:
           InvalidFieldError: the share is not in [0, 100], or the version is stable.
+          NoStableVersionError: there is none that it could be tried beside.
           ModelVersionNotFoundError, RolloutError, ServingUnavailableError: as for `roll_out`.
         """
         if not 0 <= percent <= 100 or math.isnan(percent):
@@ -139,6 +163,8 @@ class Rollout:
                 self._files.write(before.with_canary(None, 0.0))
                 return
             require_version(self._model_dir, version)
+            if before.stable is None:
+                raise NoStableVersionError("no version is stable, and a canary is tried beside one; promote one first")
             if version == before.stable:
                 raise InvalidFieldError(f"version {version} is stable, so it cannot be tried beside it", "version")
             await self._change(before, before.with_canary(version, percent), version, is_proven=False)
@@ -207,6 +233,7 @@ class Rollout:
         clock = asyncio.get_running_loop().time
         believe_at, seen_at = clock() + _BELIEVE_AFTER_S, clock()
         while True:
+            require_version(self._model_dir, version)  # which somebody may remove by hand meanwhile
             try:
                 status = await self._serving.status(version)
                 seen_at = clock()

@@ -53,8 +53,8 @@ class RolloutState:
     def limited_to(self, on_disk: Collection[int]) -> "RolloutState":
         """Forgets versions that are gone. A stable one that is gone gives way to the previous, which serving holds.
 
-        Where that is gone too none is stable, and serving takes the newest without a label: a label that leads to a
-        version that is not loaded would keep it from being loaded. Where there is no version at all nothing is
+        Where that is gone too none is stable or tried, and serving takes the newest without a label: a label that leads
+        to a version that is not loaded would keep it from being loaded. Where there is no version at all nothing is
         forgotten: the disk that they lie on may be about to come back.
         """
         if not on_disk:
@@ -66,7 +66,7 @@ class RolloutState:
         stable, previous, canary = kept(self.stable), kept(self.previous), kept(self.canary)
         if stable is None and self.stable is not None:
             stable, previous = previous, None
-        if canary == stable:  # which took over from one that is gone
+        if stable is None or canary == stable:  # which took over from one that is gone
             canary = None
         return RolloutState(stable, previous, canary, 0.0 if canary is None else self.canary_percent)
 

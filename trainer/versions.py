@@ -94,7 +94,7 @@ def read_report(model_dir: Path, version: int) -> bytes:
 
     Raises:
       ModelVersionNotFoundError: there is no such version.
-      ModelReportNotFoundError: it came without a report.
+      ModelReportNotFoundError: it came without a report, or with one that cannot be read.
     """
     require_version(model_dir, version)
     try:
@@ -103,6 +103,8 @@ def read_report(model_dir: Path, version: int) -> bytes:
         raise ModelReportNotFoundError(
             f"version {version} came without a report; a version that a retraining job makes has one"
         ) from err
+    except OSError as err:
+        raise ModelReportNotFoundError(f"the report of version {version} cannot be read: {err.strerror}") from err
 
 
 def lineage(model_dir: Path, parent: int) -> list[int]:

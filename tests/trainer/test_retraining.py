@@ -146,6 +146,34 @@ async def test_what_serving_holds_already_is_not_taken_back(
 
 
 @pytest.mark.usefixtures("_published")
+async def test_what_somebody_promotes_is_there_until_that_has_ended(
+    settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
+) -> None:
+    """Serving is away here, so the promotion ends in vain; only then the cancelled job takes its version back."""
+    async with retraining() as work:
+        promotion = asyncio.create_task(work._rollout.roll_out(2))
+        await until(lambda: "versions: 2" in settings.models_config.read_text())
+        undoing = asyncio.create_task(work.undo(operation))
+        with pytest.raises(RolloutError, match="it must be running"):
+            await promotion
+        assert await undoing
+
+    assert versions_on_disk(settings.model_dir) == [1]
+
+
+@pytest.mark.usefixtures("_published")
+async def test_what_was_stable_and_was_taken_back_is_not_rolled_out_again(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    """Killed between the rollout and the record of its end, a job is resumed; somebody went back in the meantime."""
+    RolloutFiles(settings).write(RolloutState(stable=1, previous=2))
+    async with retraining() as work:
+        assert (await work.do(operation, lambda _: None)).version == 2
+
+    assert RolloutFiles(settings).read() == RolloutState(stable=1, previous=2)
+
+
+@pytest.mark.usefixtures("_published")
 async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
     settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
 ) -> None:

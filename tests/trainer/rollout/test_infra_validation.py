@@ -1,12 +1,16 @@
 """A version that serving cannot load, or that answers otherwise there, is found out in a serving of its own."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from trainer.errors import OutOfMemoryError
 from trainer.infra_validation import infra_validate
 
 _VALIDATION = """
@@ -63,6 +67,17 @@ def test_time_is_bounded(exports, scratch) -> None:
     (reason,) = infra_validate(exports["grey"], scratch, timeout_s=0.05)
 
     assert "within 0.05 s" in reason
+    assert not list(scratch.iterdir())
+
+
+def test_a_scratch_serving_that_is_killed_says_nothing_of_the_version(exports, scratch) -> None:
+    """As the kernel does where memory runs out."""
+    with ThreadPoolExecutor() as threads:
+        validation = threads.submit(infra_validate, exports["grey"], scratch)
+        os.kill(_wait_for(lambda: _process_with(f"--model_base_path={scratch}")), signal.SIGKILL)
+        with pytest.raises(OutOfMemoryError, match="the scratch serving was killed"):
+            validation.result()
+
     assert not list(scratch.iterdir())
 
 

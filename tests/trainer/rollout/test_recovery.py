@@ -138,7 +138,7 @@ def test_versions_that_are_gone_are_forgotten(files) -> None:
     files.write(RolloutState(stable=8, previous=1))
     assert files.read() == RolloutState(stable=1)
 
-    files.write(RolloutState(stable=8, previous=7))
+    files.write(RolloutState(stable=8, previous=7, canary=1, canary_percent=10))
     assert files.read() == RolloutState()
 
 

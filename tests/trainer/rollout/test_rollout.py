@@ -11,6 +11,7 @@ from trainer.errors import (
     InvalidFieldError,
     ModelVersionNotFoundError,
     NoPreviousVersionError,
+    NoStableVersionError,
     RolloutError,
     ServingUnavailableError,
 )
@@ -230,6 +231,40 @@ def test_a_serving_that_stays_away_is_given_up(settings, add_version, play, monk
         return rollout.state
 
     assert play(scene) == RolloutState(stable=1)
+
+
+def test_a_version_that_is_removed_while_serving_is_to_load_it_is_not_waited_for(
+    settings, add_version, play, until
+) -> None:
+    add_version(1)
+    RolloutFiles(settings).ensure()
+    add_version(2)
+
+    async def scene(rollout, _client):
+        rolling_out = asyncio.create_task(rollout.roll_out(2))
+        await until(lambda: "versions: 2" in settings.models_config.read_text())
+        shutil.rmtree(settings.model_dir / "2")
+        with pytest.raises(ModelVersionNotFoundError):
+            await asyncio.wait_for(rolling_out, 10)
+        return rollout.state
+
+    assert play(scene) == RolloutState(stable=1)
+
+
+def test_without_a_stable_version_none_is_tried(settings, add_version, play) -> None:
+    """Serving takes the newest then; a canary would be all that it holds."""
+    RolloutFiles(settings).ensure()
+    add_version(1)
+    add_version(2)
+
+    async def scene(rollout, _client):
+        with pytest.raises(NoStableVersionError):
+            await rollout.set_canary(1, 10)
+        with pytest.raises(ModelVersionNotFoundError, match="no version is stable; promote one"):
+            rollout.chosen(0)
+        return rollout.state
+
+    assert play(scene) == RolloutState()
 
 
 def test_what_makes_no_sense_is_refused(add_version, play) -> None:
