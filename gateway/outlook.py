@@ -1,11 +1,16 @@
 """What awaits an image at a stage of its way."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 _WEIGHT = 0.2
 """Of the newest time in the mean: after some twenty more nothing of a standstill is left in it."""
+
+
+_LASTS_S = 60.0
+"""Of the mean without a newer time: after a trouble the first images to come again must not be refused for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,24 @@ OutlookOf: TypeAlias = Callable[[], Outlook]
 
 
 class MeanTime:
-    """Moving mean of how long something takes."""
+    """Moving mean of how long something takes. What is long ago no longer counts.
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    Args:
+      clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._mean_s = 0.0
+        self._noted_s = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """The mean, in seconds; 0 where nothing is known."""
+        return self._mean_s if self._clock() < self._noted_s + _LASTS_S else 0.0
 
     def note(self, seconds: float) -> None:
         """Takes the newest time into the mean."""
-        self.seconds += _WEIGHT * (seconds - self.seconds) if self.seconds else seconds
+        mean_s = self.seconds
+        self._mean_s = mean_s + _WEIGHT * (seconds - mean_s) if mean_s else seconds
+        self._noted_s = self._clock()

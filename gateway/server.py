@@ -34,7 +34,7 @@ from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService
 from gateway.settings import Settings
-from gateway.telemetry.metrics import REGISTRY
+from gateway.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY
 from observability.exposition import exposed
 from observability.journal import append
 from observability.tracing import exporting
@@ -125,7 +125,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 return decoding.outlook() + batcher.outlook()
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
-            address = listen(server, settings.address, settings.tls)
+            address = listen(server, settings.address, settings.tls, CERTIFICATE_EXPIRY.set)
             on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
             async with (
                 answering_probes(health, settings.health_address, on_probes, share_port),

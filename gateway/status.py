@@ -1,15 +1,25 @@
 """From an error to what the caller is told: google.rpc.Status with its details."""
 
 import logging
+import math
+import time
+import traceback
 
 import grpc
 from google.rpc import status_pb2
 
 from gateway.errors import ForwardedError, GatewayError
 from gateway.imaging import InvalidImageError
+from gateway.telemetry import call
 from gateway.telemetry.metrics import ERRORS
 from observability import request_id
 from transport.status import internal, status_of
+
+_TRACEBACK_PAUSE_S = 60.0
+"""Between two of the same: a model that fails on every image would fill a log with them."""
+
+_traced_s: dict[tuple[str, int], float] = {}
+"""When the traceback of an error was logged last, by the line that raised it."""
 
 _logger = logging.getLogger(__name__)
 
@@ -30,9 +40,20 @@ def to_status(error: Exception) -> status_pb2.Status:
             status = status_of(grpc.StatusCode.INVALID_ARGUMENT, reason, str(error), field="image")
         case _:
             reason, status = "INTERNAL", internal(request_id.current.get())
+    call.reason.set(reason)
     ERRORS.labels(reason).inc()
     if status.code == grpc.StatusCode.INTERNAL.value[0]:
-        _logger.error("call failed", extra={"reason": reason}, exc_info=error)
+        _logger.error("call failed", extra={"reason": reason}, exc_info=error if _is_news(error) else None)
     else:
         _logger.debug("call refused", extra={"reason": reason, "refusal": status.message})
     return status
+
+
+def _is_news(error: Exception) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
+    now_s = time.monotonic()
+    if now_s < _traced_s.get(place, -math.inf) + _TRACEBACK_PAUSE_S:
+        return False
+    _traced_s[place] = now_s
+    return True

@@ -34,7 +34,7 @@ from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
 from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
-from trainer.telemetry.metrics import REGISTRY
+from trainer.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY
 from trainer.telemetry.present import Present, registered
 from transport.background import in_background
 from transport.health import answering_probes
@@ -122,7 +122,7 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     async with contextlib.AsyncExitStack() as stack:
-        address = listen(server, settings.address, settings.tls)
+        address = listen(server, settings.address, settings.tls, CERTIFICATE_EXPIRY.set)
         await stack.enter_async_context(answering_probes(health_servicer, settings.health_address, [CallInterceptor()]))
         await server.start()
         for service in ("", *_SERVICES):

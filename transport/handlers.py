@@ -3,6 +3,9 @@
 import inspect
 from typing import Any
 
+HEALTH = "grpc.health.v1."
+"""What the names of methods begin with that ask each second whether a process is well: too many for a trace each."""
+
 UNKNOWN_METHOD = "/other"
 """What methods that are not here are called in metrics, traces and rights: their own names are the callers', and
 without end."""

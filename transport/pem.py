@@ -44,6 +44,13 @@ def _is_used_by_grpc(certificate: bytes) -> bool:
     )
 
 
+def expiry_of(certificate: bytes) -> float:
+    """Returns when a certificate ends, in seconds since the epoch; `certificate` is in PEM, as of read_pair."""
+    from cryptography.x509 import load_pem_x509_certificate  # see _is_used_by_grpc
+
+    return load_pem_x509_certificate(certificate).not_valid_after_utc.timestamp()
+
+
 def read_authorities(path: Path) -> bytes:
     """Returns certificates of authorities, in PEM.
 

@@ -12,6 +12,7 @@ from gateway import caller
 from gateway.interceptors.around import AroundInterceptor
 from gateway.telemetry import call, metrics
 from observability import request_id, tracing
+from transport.handlers import HEALTH
 from transport.status_name import status_name
 
 _access_logger = logging.getLogger("gateway.access")
@@ -41,6 +42,7 @@ class _Method:
     def __init__(self, name: str, log_level: int) -> None:
         self.name = name
         self.log_level = log_level
+        self.is_traced = not name.startswith(HEALTH)
         self.duration = metrics.REQUEST_DURATION.labels(name)
         self.in_progress = metrics.REQUESTS_IN_PROGRESS.labels(name)
         self._ended: dict[tuple[str, int], Counter] = {}
@@ -61,7 +63,7 @@ class _Observed:
     async def __aenter__(self) -> None:
         self._begun = time.perf_counter()
         self._method.in_progress.inc()
-        if tracing.is_on():
+        if self._method.is_traced and tracing.is_on():
             self._trace = tracing.begin(self._method.name, self._context.invocation_metadata() or ())
             tracing.current.set(self._trace)
 
@@ -95,6 +97,7 @@ class _Observed:
             "code": code,
             "duration_ms": round(duration_s * 1000, 3),
             "model_version": version or None,
+            "reason": call.reason.get() or None,
             "caller": caller.current.get(),
         }
         _access_logger.log(self._method.log_level, "call ended", extra=told)

@@ -106,6 +106,12 @@ LAST_LOOK = Gauge(
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
+CERTIFICATE_EXPIRY = Gauge(
+    "braintumor_gateway_certificate_expiry_timestamp_seconds",
+    "When the certificate of the port ends, as of the last connection; 0 without TLS.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
 SERVED_VERSION = Gauge(
     "braintumor_gateway_served_version",
     "Version that a label leads to; 0 for none.",

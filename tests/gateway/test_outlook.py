@@ -19,5 +19,17 @@ def test_a_standstill_is_forgotten():
     assert mean.seconds == pytest.approx(0.01, rel=0.2)
 
 
+def test_what_is_long_ago_no_longer_counts():
+    now_s = 0.0
+    mean = MeanTime(lambda: now_s)
+    mean.note(10.0)
+    now_s = 59.0
+    assert mean.seconds == 10.0
+    now_s = 61.0
+    assert mean.seconds == 0.0
+    mean.note(0.01)
+    assert mean.seconds == 0.01
+
+
 def test_stages_add_up():
     assert Outlook(1, 2) + Outlook(3, 4) == Outlook(4, 6)

@@ -1,5 +1,7 @@
 """What callers are told."""
 
+import time
+
 import grpc
 import pytest
 
@@ -42,6 +44,30 @@ def test_an_unforeseen_error_tells_the_request_id_and_nothing_else(told, caplog)
     assert "abc" in found.message
     assert "secret" not in found.message
     assert "/secret/path" in caplog.text
+
+
+def test_the_same_failure_is_traced_once_a_minute(caplog, monkeypatch):
+    now_s = time.monotonic()
+    monkeypatch.setattr("gateway.status.time.monotonic", lambda: now_s)
+
+    def tracebacks(*places):
+        caplog.clear()
+        for place in places:
+            with pytest.raises(RuntimeError) as raised:
+                place()
+            to_status(raised.value)
+        assert len(caplog.records) == len(places)
+        return sum(record.exc_info is not None for record in caplog.records)
+
+    def here():
+        raise RuntimeError("one")
+
+    def there():
+        raise RuntimeError("another")
+
+    assert tracebacks(here, here, there, here) == 2
+    now_s += 61
+    assert tracebacks(here, here) == 1
 
 
 def test_what_is_too_long_to_arrive_is_cut(told):

@@ -5,6 +5,7 @@ from typing import Any
 
 from observability import tracing
 from trainer.telemetry import metrics
+from transport.handlers import HEALTH
 from transport.status_name import status_name
 
 
@@ -18,7 +19,7 @@ class ObservedCall:
 
     def __enter__(self) -> None:
         self._begun = time.perf_counter()
-        if tracing.is_on():
+        if not self._method.startswith(HEALTH) and tracing.is_on():
             self._trace = tracing.begin(self._method, self._context.invocation_metadata() or ())
             tracing.current.set(self._trace)
 

@@ -1,6 +1,6 @@
 """Everything that is counted and measured. Label values are bounded: callers cannot make new ones."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trainer.operation import Step
 
@@ -52,6 +52,11 @@ ROLLOUTS = Counter(
     "braintumor_trainer_rollouts_total",
     "Moves of a label to a version, by whether serving followed.",
     ["outcome"],
+    registry=REGISTRY,
+)
+CERTIFICATE_EXPIRY = Gauge(
+    "braintumor_trainer_certificate_expiry_timestamp_seconds",
+    "When the certificate of the port ends, as of the last connection; 0 without TLS.",
     registry=REGISTRY,
 )
 

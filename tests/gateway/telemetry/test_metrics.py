@@ -184,11 +184,14 @@ async def test_workers_are_seen_as_one_gateway(start_serving, spawn_gateway, pag
         await until(moves_on)
 
 
-async def test_a_call_leaves_a_record_where_it_is_asked_for(start_serving, spawn_gateway, png):
+async def test_a_call_leaves_a_record_where_it_is_asked_for(start_serving, spawn_gateway, png, until):
     async with start_serving() as serving, spawn_gateway(serving, GATEWAY_ACCESS_LOG_LEVEL="INFO") as gateway:
         metadata = [("x-request-id", "r1"), ("x-routing-key", _SECRET)]
         await gateway.classifier.Predict(pb2.PredictRequest(image=png(20)), metadata=metadata)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await gateway.classifier.Predict(pb2.PredictRequest(image=b"no image"), metadata=[("x-request-id", "r2")])
         (record,) = [record for record in gateway.logs() if record.get("request_id") == "r1"]
+        (failed,) = await until(lambda: [line for line in gateway.logs() if line.get("request_id") == "r2"])
         told = gateway.log_file.read_text()
     assert (record["logger"], record["level"], record["method"], record["code"]) == (
         "gateway.access",
@@ -198,6 +201,8 @@ async def test_a_call_leaves_a_record_where_it_is_asked_for(start_serving, spawn
     )
     assert (record["model_version"], record["caller"]) == (1, "127.0.0.1")
     assert 0 < record["duration_ms"] < 20_000
+    assert record["reason"] is None
+    assert (failed["code"], failed["reason"]) == ("INVALID_ARGUMENT", "UNSUPPORTED_FORMAT")
     assert _SECRET not in told
 
 

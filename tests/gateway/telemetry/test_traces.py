@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
+from grpc_health.v1 import health_pb2
 
 from observability import tracing
 
@@ -81,6 +82,8 @@ async def test_the_caller_decides_and_else_the_ratio(start_serving, spawn_gatewa
         ) as gateway:
             await _predict(gateway, png(20), _UNSAMPLED)
             await gateway.classifier.Predict(pb2.PredictRequest(image=png(20)))
+            await gateway.health.Check(health_pb2.HealthCheckRequest())
+        assert not [span for span in collector.spans if span.name.startswith("grpc.health")]
         roots = [span for span in collector.spans if span.name == _PREDICT]
     assert _TRACE not in {span.trace_id.hex() for span in collector.spans}
     assert [span.parent_span_id for span in roots] == [b""]

@@ -24,8 +24,9 @@ def _run(promtool: str, command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_alerts_fire_when_they_should_and_only_then(promtool: str) -> None:
-    _run(promtool, ["test", "rules", "alerts_test.yml"])
+@pytest.mark.parametrize("file", ["alerts_test.yml", "alerts_of_days_test.yml"])
+def test_alerts_fire_when_they_should_and_only_then(promtool: str, file: str) -> None:
+    _run(promtool, ["test", "rules", file])
 
 
 def test_the_scrape_configuration_is_valid(promtool: str) -> None:
@@ -48,4 +49,5 @@ def test_each_alert_is_seen_to_fire() -> None:
     groups = yaml.safe_load((_MONITORING / "alerts.yml").read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
     fired = (_MONITORING / "alerts_test.yml").read_text().partition("everything goes wrong")[2]
+    fired += (_MONITORING / "alerts_of_days_test.yml").read_text()
     assert alerts == {name for name in alerts if name in fired}
