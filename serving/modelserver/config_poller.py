@@ -12,10 +12,13 @@ _log = logging.getLogger(__name__)
 
 
 def poll_config(core: ServerCore, path: Path) -> None:
-    """Applies the file as it is now. One that does not parse or is refused is logged, and changes nothing."""
+    """Applies the file as it is now. One that does not parse or is refused is logged, and changes nothing.
+
+    While a reload waits for its models this does nothing: the next poll reads the file again.
+    """
     try:
         # New models are not waited for: one that has no version yet must not hold up the next change.
-        core.apply(parse_config_file(path))
+        core.apply_unless_reloading(parse_config_file(path))
     except ServingError as err:
         _log.error("Reloading %s failed: %s", path, err.message)
 

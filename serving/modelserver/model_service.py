@@ -31,8 +31,7 @@ class ModelService:
                 "Only ModelConfigList is currently supported"
             )
         before = self._metrics.totals()
-        added, since = self._core.apply(request.config)
-        self._core.await_models(added, since, "model(s)", context.is_active)
+        self._core.reload(request.config, context.is_active)
         after = self._metrics.totals()
         response = ReloadConfigResponse(status={})
         for name in request.metric_names:

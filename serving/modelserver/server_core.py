@@ -45,6 +45,7 @@ class ServerCore:
         self._allow_labels_for_unavailable = allow_labels_for_unavailable
         self._on_change = on_change
         self._lock = threading.Lock()
+        self._reloading = threading.Lock()
         self._config = ModelServerConfig()
         self._labels: dict[str, dict[str, int]] = {}
         self._next_poll = 0.0
@@ -62,6 +63,38 @@ class ServerCore:
             self._manager.set_aspired(aspired_versions(self._config.model_config_list.config))
         except NotFoundError as err:
             _log.error("FileSystemStoragePathSource encountered a file-system access error: %s", err.message)
+
+    def reload(self, new_config: Any, keep_waiting: Callable[[], bool]) -> None:
+        """Applies a ModelServerConfig, and waits for its new models. One reload at a time: the next would cancel them.
+
+        Args:
+          new_config: the ModelServerConfig.
+          keep_waiting: asked a few times a second.
+
+        Raises:
+          ServingError: it is refused, and nothing has changed; or UNKNOWN, new models failed to load.
+          DeadlineExceededError: `keep_waiting` said no.
+        """
+        while not self._reloading.acquire(timeout=_WAIT_SLICE_S):
+            if not keep_waiting():
+                raise DeadlineExceededError("Gave up waiting for the reload before this one")
+        try:
+            added, since = self.apply(new_config)
+            self.await_models(added, since, "model(s)", keep_waiting)
+        finally:
+            self._reloading.release()
+
+    def apply_unless_reloading(self, new_config: Any) -> None:
+        """Applies a ModelServerConfig and waits for nothing; does nothing at all while a `reload` waits.
+
+        Raises:
+          ServingError: it is refused, and nothing has changed.
+        """
+        if self._reloading.acquire(blocking=False):
+            try:
+                self.apply(new_config)
+            finally:
+                self._reloading.release()
 
     def apply(self, new_config: Any) -> tuple[frozenset[str], int]:
         """Puts a ModelServerConfig in the place of the current one, at once and as a whole.

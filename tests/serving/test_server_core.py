@@ -1,0 +1,105 @@
+"""Reloads of the configuration, one after the other."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.modelserver.config_poller import poll_config
+from serving.modelserver.errors import DeadlineExceededError
+from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
+from serving.modelserver.servable import Servable
+from serving.modelserver.server_core import ServerCore
+from serving.modelserver.states import ManagerState, ServableStateMonitor
+from tfserving_api.messages import ModelServerConfig
+
+
+class NoEngine:
+    """Has nothing to give back."""
+
+    def run(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+class Stage:
+    """A core, stepped by hand, whose loads take until `loaded` is set."""
+
+    def __init__(self, path: Path, threads: ThreadPoolExecutor) -> None:
+        self.path = path
+        self.threads = threads
+        self.loading, self.loaded = threading.Event(), threading.Event()
+        monitor = ServableStateMonitor()
+        manager = AspiredVersionsManager(self.load, monitor, RetryPolicy(0, 0.0), threads, threads)
+        self.core = ServerCore(manager, monitor, poll_wait_s=0)
+
+    def load(self, name: str, version: int, _: Path) -> Servable:
+        self.loading.set()
+        self.loaded.wait()
+        return Servable(name, version, {}, NoEngine())
+
+    def config(self, *names: str) -> Any:
+        config = ModelServerConfig()
+        config.model_config_list.SetInParent()
+        for name in names:
+            (self.path / name / "1").mkdir(parents=True, exist_ok=True)
+            config.model_config_list.config.add(name=name, base_path=str(self.path / name), model_platform="tensorflow")
+        return config
+
+    def begin_reload(self, *names: str) -> "Future[None]":
+        """Returns when the first of the new models loads."""
+        applied = threading.Event()
+
+        def keep_waiting() -> bool:
+            applied.set()
+            return True
+
+        reload = self.threads.submit(self.core.reload, self.config(*names), keep_waiting)
+        applied.wait()
+        self.core.step()
+        self.loading.wait()
+        return reload
+
+    def state(self, name: str) -> ManagerState:
+        return self.core.versions(name)[1].state
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with ThreadPoolExecutor() as threads:
+        stage = Stage(tmp_path, threads)
+        yield stage
+        stage.loaded.set()
+
+
+def test_a_reload_waits_for_the_one_before_whose_models_it_would_cancel(stage: Stage) -> None:
+    first = stage.begin_reload("m")
+    with pytest.raises(DeadlineExceededError, match="Gave up waiting for the reload before this one"):
+        stage.core.reload(stage.config("other"), lambda: False)
+    stage.core.step()
+    second = stage.threads.submit(stage.core.reload, stage.config(), lambda: True)
+    stage.loaded.set()
+    first.result()
+    second.result()
+    stage.core.step()
+    assert stage.state("m") in {ManagerState.UNLOADING, ManagerState.END}
+
+
+def test_the_file_is_not_applied_while_a_reload_waits_and_is_afterwards(stage: Stage, eventually: Any) -> None:
+    file = stage.path / "models.config"
+    file.write_text(str(stage.config("of the file")))
+    reload = stage.begin_reload("m")
+    poll_config(stage.core, file)
+    stage.core.step()
+    stage.loaded.set()
+    reload.result()
+    assert stage.state("m") is ManagerState.AVAILABLE
+    poll_config(stage.core, file)
+    stage.core.step()
+    eventually(lambda: stage.core.versions("of the file"))
+    eventually(lambda: stage.state("m") is ManagerState.END)
