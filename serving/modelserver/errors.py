@@ -4,12 +4,17 @@ ServingError
 ├── InvalidArgumentError
 ├── DeadlineExceededError
 ├── NotFoundError
+├── AlreadyExistsError
+├── PermissionDeniedError
+├── ResourceExhaustedError
 ├── FailedPreconditionError
+├── AbortedError
 ├── OutOfRangeError
 ├── UnimplementedError
 ├── UnavailableError
 ├── InternalError
 ├── DataLossError
+├── UnauthenticatedError
 └── CancelledError
 
 Messages are TensorFlow Serving's own, word for word: clients match on them.
@@ -58,10 +63,34 @@ class NotFoundError(ServingError):
     status_code = StatusCode.NOT_FOUND
 
 
+class AlreadyExistsError(ServingError):
+    """What the graph would create is there."""
+
+    status_code = StatusCode.ALREADY_EXISTS
+
+
+class PermissionDeniedError(ServingError):
+    """A file may not be read."""
+
+    status_code = StatusCode.PERMISSION_DENIED
+
+
+class ResourceExhaustedError(ServingError):
+    """Too little memory for the request."""
+
+    status_code = StatusCode.RESOURCE_EXHAUSTED
+
+
 class FailedPreconditionError(ServingError):
     """The server or the model is not in a state to do this."""
 
     status_code = StatusCode.FAILED_PRECONDITION
+
+
+class AbortedError(ServingError):
+    """The graph gave up midway."""
+
+    status_code = StatusCode.ABORTED
 
 
 class OutOfRangeError(ServingError):
@@ -92,6 +121,12 @@ class DataLossError(ServingError):
     """A file is damaged."""
 
     status_code = StatusCode.DATA_LOSS
+
+
+class UnauthenticatedError(ServingError):
+    """A file system wants to know who asks."""
+
+    status_code = StatusCode.UNAUTHENTICATED
 
 
 class CancelledError(ServingError):

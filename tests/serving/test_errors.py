@@ -1,0 +1,39 @@
+"""Statuses of the runtime, and what they are over gRPC and HTTP."""
+
+from typing import Any
+
+import pytest
+from grpc import StatusCode
+
+from serving.modelserver.errors import error_of_code
+from serving.modelserver.metrics import Metrics
+from serving.modelserver.rest import RestApi
+
+
+@pytest.mark.parametrize("code", [code for code in StatusCode if code is not StatusCode.OK])
+def test_every_status_of_the_runtime_is_passed_on(code: StatusCode) -> None:
+    assert error_of_code(code.value[0], "text").status_string() == f"{code.name}: text"
+
+
+class FailingCore:
+    """Has an error for whoever asks."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def versions(self, _: str) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (StatusCode.RESOURCE_EXHAUSTED, 429),
+        (StatusCode.ALREADY_EXISTS, 409),
+        (StatusCode.ABORTED, 409),
+        (StatusCode.PERMISSION_DENIED, 500),
+    ],
+)
+def test_statuses_over_http_are_those_of_the_original(code: StatusCode, status: int) -> None:
+    api = RestApi(FailingCore(error_of_code(code.value[0], "text")), Metrics(), None)  # type: ignore[arg-type] # a fake
+    assert api.answer("GET", "/v1/models/m")[0] == status
