@@ -158,8 +158,6 @@ class AspiredVersionsManager:
             self._end(harness, harness.error)
         elif harness.retry_at <= time.monotonic():
             harness.state = ManagerState.LOADING
-            if harness.failures == 0:
-                self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)
             self._loading.submit(self._load_one, harness)
 
     def _unload_unneeded(self, harnesses: list[_Harness]) -> None:
@@ -172,7 +170,13 @@ class AspiredVersionsManager:
             self._unload(harness)
 
     def _load_one(self, harness: _Harness) -> None:
-        """One try, in a load thread."""
+        """One try, in a load thread. Until one was free, the version was told as START."""
+        with self._lock:
+            if not harness.aspired:
+                self._end(harness, harness.error or CancelledError("Loading of servable cancelled"))
+                return
+            if harness.failures == 0:
+                self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)
         _log.info("Loading servable version {name: %s version: %d}", harness.name, harness.version)
         servable, error = None, None
         harness.seen = fingerprint(harness.path)

@@ -51,6 +51,8 @@ class Stage:
         self.path = path
         self.broken: set[int] = set()
         self.loads: list[int] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens during each load."""
         self.engines: dict[int, NoEngine] = {}
         self.monitor = ServableStateMonitor()
         self.loading, self.unloading = Queue(), Queue()
@@ -60,6 +62,7 @@ class Stage:
 
     def load(self, name: str, version: int, path: Path) -> Servable:
         self.loads.append(version)
+        self.meanwhile()
         if version in self.broken and path.is_relative_to(self.path):
             raise UnavailableError("broken")
         self.engines[version] = NoEngine()
@@ -86,11 +89,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_the_old_version_goes_only_when_the_new_one_is_available(stage: Stage) -> None:
+    seen: list[dict[int, str]] = []
     stage.aspire(1)
     stage.settle()
+    stage.meanwhile = lambda: seen.append(stage.states())
     stage.aspire(2)
-    assert stage.states() == {2: "LOADING", 1: "AVAILABLE"}
+    assert stage.states() == {2: "START", 1: "AVAILABLE"}
     stage.loading.run()
+    assert seen == [{2: "LOADING", 1: "AVAILABLE"}]
     assert stage.states() == {2: "AVAILABLE", 1: "AVAILABLE"}
     stage.manager.step()
     assert stage.states() == {2: "AVAILABLE", 1: "UNLOADING"}
@@ -109,7 +115,7 @@ def test_of_several_unwanted_versions_one_bridges_the_gap(stage: Stage) -> None:
     stage.aspire(1, 2)
     stage.settle()
     stage.aspire(3)
-    assert stage.states() == {3: "LOADING", 2: "AVAILABLE", 1: "UNLOADING"}
+    assert stage.states() == {3: "START", 2: "AVAILABLE", 1: "UNLOADING"}
 
 
 def test_with_nothing_wanted_everything_goes(stage: Stage) -> None:
@@ -168,14 +174,22 @@ def test_a_version_that_was_given_up_is_tried_where_its_model_has_moved_to(stage
 
 
 def test_a_load_that_nobody_wants_any_more_is_discarded(stage: Stage) -> None:
+    stage.meanwhile = stage.aspire
     stage.aspire(1)
-    stage.aspire()
     stage.settle()
     state = stage.monitor.versions("m")[1]
     assert state.state is ManagerState.END
     assert state.error is not None
     assert state.error.status_string() == "CANCELLED: Loading of servable cancelled"
     assert stage.engines[1].closed
+
+
+def test_a_version_that_nobody_wants_any_more_when_its_turn_comes_is_not_loaded(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.aspire()
+    stage.settle()
+    assert stage.loads == []
+    assert str(stage.monitor.versions("m")[1].error) == "Loading of servable cancelled"
 
 
 def test_pending_retries_end_when_nobody_wants_the_version(stage: Stage) -> None:
@@ -191,8 +205,8 @@ def test_pending_retries_end_when_nobody_wants_the_version(stage: Stage) -> None
 
 def test_a_load_that_fails_when_nobody_wants_the_version_any_more_ends_with_its_error(stage: Stage) -> None:
     stage.broken = {1}
+    stage.meanwhile = stage.aspire
     stage.aspire(1)
-    stage.aspire()
     stage.settle()
     state = stage.monitor.versions("m")[1]
     assert (state.state, str(state.error)) == (ManagerState.END, "broken")
