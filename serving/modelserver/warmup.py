@@ -60,5 +60,5 @@ def warm_up(servable: Servable, records: list[Any], iterations: int) -> None:
         elif kind in {"classify_log", "regress_log", "multi_inference_log"}:
             # TensorFlow Serving could answer it, so the version is fine; only the stand-in cannot.
             _log.warning("%s: skipping a warm-up record of kind %s", servable.name, kind)
-        else:
+        elif kind is not None:
             raise UnimplementedError(f"Unsupported log_type for warmup: {kind}")

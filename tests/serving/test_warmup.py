@@ -61,7 +61,9 @@ def test_too_many_and_unreadable_records_are_refused(tmp_path: Path, write_warmu
 def test_a_version_whose_warm_up_fails_does_not_serve(
     launch: Any, publish: Any, base_path: Path, write_warmup: Any, eventually: Any
 ) -> None:
-    write_warmup(publish("half_plus_two", "1"), [question(), PredictionLog(classify_log={}), question()])
+    write_warmup(
+        publish("half_plus_two", "1"), [question(), PredictionLog(classify_log={}), PredictionLog(), question()]
+    )
     server = launch("--model_name=m", f"--model_base_path={base_path}", "--max_num_load_retries=0")
     client = server.ready()
     assert "skipping a warm-up record of kind classify_log" in server.log.read_text()
