@@ -24,7 +24,7 @@ class Tensor:
     """A dtype of TensorFlow (the number in `DataType`) and the values.
 
     The array holds the bits: where NumPy has no such type (bfloat16, quantized and 8-bit floats) an integer
-    type of the same width. Strings are an object array of bytes.
+    type of the same width, and a byte for each value of two or four bits. Strings are an object array of bytes.
     """
 
     dtype: int
@@ -33,19 +33,23 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Storage:
-    """How TensorProto stores one dtype: NumPy type of the bits, name of the typed field, type of its entries."""
+    """How TensorProto stores one dtype.
+
+    NumPy type of the bits, name of the typed field, type of its entries, bits at the top that mean nothing.
+    """
 
     numpy: np.dtype[Any]
     field: str
     entry: np.dtype[Any]
+    unused_bits: int
 
     @property
     def is_string(self) -> bool:
         return self.numpy.hasobject
 
 
-def _storage(numpy: str, field: str, entry: str = "") -> _Storage:
-    return _Storage(np.dtype(numpy), field, np.dtype(entry or numpy))
+def _storage(numpy: str, field: str, entry: str = "", unused_bits: int = 0) -> _Storage:
+    return _Storage(np.dtype(numpy), field, np.dtype(entry or numpy), unused_bits)
 
 
 _STORAGE = {
@@ -72,6 +76,13 @@ _STORAGE = {
     23: _storage("uint64", "uint64_val"),
     24: _storage("uint8", "float8_val"),  # float8_e5m2
     25: _storage("uint8", "float8_val"),  # float8_e4m3fn
+    26: _storage("uint8", "float8_val"),  # float8_e4m3fnuz
+    27: _storage("uint8", "float8_val"),  # float8_e4m3b11fnuz
+    28: _storage("uint8", "float8_val"),  # float8_e5m2fnuz
+    29: _storage("int8", "int_val", "int32", unused_bits=4),  # int4
+    30: _storage("uint8", "int_val", "int32", unused_bits=4),  # uint4
+    31: _storage("int8", "int_val", "int32", unused_bits=6),  # int2
+    32: _storage("uint8", "int_val", "int32", unused_bits=6),  # uint2
 }
 
 _DTYPES = {_STORAGE[dtype].numpy: dtype for dtype in (*range(1, DT_STRING), *range(8, 11), *range(17, 20), 22, 23)}
@@ -209,6 +220,8 @@ def to_proto(tensor: Tensor, proto: Any, *, as_content: bool = False) -> None:
     elif storage.field == "half_val":
         proto.half_val.extend(flat.view(np.uint16).tolist())
     else:
+        if storage.unused_bits:
+            flat = flat << storage.unused_bits >> storage.unused_bits
         getattr(proto, storage.field).extend(flat.tolist())
 
 

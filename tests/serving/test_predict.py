@@ -90,6 +90,15 @@ def test_every_dtype_passes_through_the_runtime_unchanged(zoo: Any) -> None:
         "float16_in": TensorProto(dtype=19, half_val=[0x3C00]),
         "uint32_in": TensorProto(dtype=22, uint32_val=[2**32 - 1]),
         "uint64_in": TensorProto(dtype=23, uint64_val=[2**64 - 1]),
+        "float8_e5m2_in": TensorProto(dtype=24, float8_val=b"\x3c"),
+        "float8_e4m3fn_in": TensorProto(dtype=25, float8_val=b"\x3c"),
+        "float8_e4m3fnuz_in": TensorProto(dtype=26, float8_val=b"\x3c"),
+        "float8_e4m3b11fnuz_in": TensorProto(dtype=27, float8_val=b"\x3c"),
+        "float8_e5m2fnuz_in": TensorProto(dtype=28, float8_val=b"\x3c"),
+        "int4_in": TensorProto(dtype=29, int_val=[-8, 7], tensor_shape=shape(2)),
+        "uint4_in": TensorProto(dtype=30, int_val=[15]),
+        "int2_in": TensorProto(dtype=31, int_val=[-2, 1], tensor_shape=shape(2)),
+        "uint2_in": TensorProto(dtype=32, int_val=[3]),
     }
     for tensor in inputs.values():
         tensor.tensor_shape.SetInParent()

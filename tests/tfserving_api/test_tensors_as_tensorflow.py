@@ -88,6 +88,17 @@ def test_strings_survive_the_round_trip(strings: list[bytes], as_content: bool) 
     assert from_proto(message).array.tolist() == strings
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values"), [(29, [1, -1, -2]), (30, [1, 15, 14]), (31, [1, -1, -2]), (32, [1, 3, 2])]
+)
+@pytest.mark.parametrize("fields", [{"tensor_content": b"\x01\x1f\x7e"}, {"int_val": [1, 31, 126]}])
+def test_values_of_few_bits_are_cut_to_their_width(dtype: int, values: list[int], fields: dict[str, Any]) -> None:
+    """As TensorFlow's constants of these types are read."""
+    message = TensorProto()
+    to_proto(from_proto(proto(dtype, 3, **fields)), message)
+    assert message.int_val == values
+
+
 @given(hnp.arrays("uint16", 4), st.sampled_from([14, 16]))
 def test_types_that_numpy_has_not_keep_their_bits(bits: Any, dtype: int) -> None:
     message = TensorProto()
