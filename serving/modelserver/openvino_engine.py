@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from serving.modelserver.errors import DeadlineExceededError, InternalError, InvalidArgumentError
+from serving.modelserver.openvino_graphs import objection
 from serving.modelserver.predict import DEFAULT_SIGNATURE
-from serving.modelserver.saved_model import is_init_op, missing_tensor, write_single_signature
-from tfserving_api.tensors import DT_STRING, Tensor, dtype_name, numpy_dtype
+from serving.modelserver.saved_model import is_init_op, missing_tensor, read_meta_graph, write_single_signature
+from tfserving_api.tensors import Tensor, dtype_name, numpy_dtype
 
 
 class ConversionError(Exception):
@@ -35,8 +36,12 @@ class OpenVINOEngine:
           precision: `f32` or `bf16`, for the computation inside.
 
         Raises:
-          ConversionError: it cannot do one of them.
+          ConversionError: it cannot do one of them, or not as TensorFlow does.
         """
+        graph_def = read_meta_graph(path, tags).graph_def
+        for name, signature in signatures.items():
+            if reason := objection(graph_def, signature):
+                raise ConversionError(f"signature {name} {reason}")
         self._compiled = {
             name: _CompiledSignature(path, name, signature, tags, precision)
             for name, signature in signatures.items()
@@ -62,8 +67,6 @@ class _CompiledSignature:
     def __init__(self, path: Path, name: str, signature: Any, tags: frozenset[str], precision: str) -> None:
         self._inputs = {alias: info.dtype for alias, info in signature.inputs.items()}
         self._outputs = {alias: info.dtype for alias, info in signature.outputs.items()}
-        if DT_STRING in {*self._inputs.values(), *self._outputs.values()}:
-            raise ConversionError(f"signature {name} has strings")
         compiled = _compile(path, name, tags, precision)
         self._shapes = _matched(name, compiled.inputs, self._inputs)
         result_shapes = _matched(name, compiled.outputs, self._outputs)

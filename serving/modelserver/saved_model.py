@@ -1,4 +1,4 @@
-"""Reading of a SavedModel's signatures, without TensorFlow."""
+"""Reading of a SavedModel, without TensorFlow."""
 
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,26 @@ def read_signatures(path: Path, tags: frozenset[str]) -> dict[str, Any]:
       NotFoundError: no SavedModel, no such tags, or variables missing.
       OutOfRangeError: saved_model.pb is cut off.
     """
-    meta_graph = _find(_read(path), tags)
+    meta_graph = read_meta_graph(path, tags)
     if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
         raise NotFoundError(f"The variables of the SavedModel are missing: {path / 'variables' / 'variables.index'}")
     return {name: _copy(signature) for name, signature in meta_graph.signature_def.items()}
+
+
+def read_meta_graph(path: Path, tags: frozenset[str]) -> Any:
+    """Returns the MetaGraphDef with exactly these tags.
+
+    Raises:
+      NotFoundError: no SavedModel, or no such tags.
+      OutOfRangeError: saved_model.pb is cut off.
+    """
+    for meta_graph in _read(path).meta_graphs:
+        if frozenset(meta_graph.meta_info_def.tags) == tags:
+            return meta_graph
+    raise NotFoundError(
+        "Could not find meta graph def matching supplied tags: { " + " ".join(sorted(tags)) + " }. "
+        "To inspect available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+    )
 
 
 def write_single_signature(path: Path, tags: frozenset[str], name: str, new_name: str, directory: Path) -> None:
@@ -38,7 +54,7 @@ def write_single_signature(path: Path, tags: frozenset[str], name: str, new_name
       new_name: what it is called in the new one.
       directory: where to write; it exists.
     """
-    meta_graph = _find(_read(path), tags)
+    meta_graph = read_meta_graph(path, tags)
     signature = _copy(meta_graph.signature_def[name])
     meta_graph.signature_def.clear()
     meta_graph.signature_def[new_name].CopyFrom(signature)
@@ -58,16 +74,6 @@ def missing_tensor(name: str) -> InvalidArgumentError:
     """The error for a tensor that a signature names and the graph has not, as TensorFlow's sessions word it."""
     return InvalidArgumentError(
         f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
-    )
-
-
-def _find(saved_model: Any, tags: frozenset[str]) -> Any:
-    for meta_graph in saved_model.meta_graphs:
-        if frozenset(meta_graph.meta_info_def.tags) == tags:
-            return meta_graph
-    raise NotFoundError(
-        "Could not find meta graph def matching supplied tags: { " + " ".join(sorted(tags)) + " }. "
-        "To inspect available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
     )
 
 

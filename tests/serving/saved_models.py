@@ -104,6 +104,52 @@ class Counter(tf.Module):
         return {"steps": tf.while_loop(lambda i: i < steps, lambda i: [i + 1], [tf.constant(0, tf.int64)])[0]}
 
 
+class Unlike(tf.Module):
+    """What OpenVINO would answer otherwise than TensorFlow, and something that it would not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = tf.Variable(0.0)
+
+    def alike(self, x: tf.Tensor) -> tf.Tensor:
+        first = tf.gather(x, tf.shape(x)[:1] // 2 * 0)
+        return tf.argmax(tf.cast(x, tf.float32)) + tf.cast(first[0] > 1.0, tf.int64)
+
+    def wide(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.identity(x)
+
+    def widened(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(x, tf.int64)
+
+    def precise(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.cast(x, tf.float64) + 1e-12, tf.float32)
+
+    def wrapping(self, x: tf.Tensor) -> tf.Tensor:
+        return x + x
+
+    def asserted(self, x: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([tf.debugging.assert_positive(x)]):
+            return tf.identity(x)
+
+    def looked_up(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.gather([1.0, 2.0], x + 0)
+
+    def divided(self, x: tf.Tensor) -> tf.Tensor:
+        return 6 // x
+
+    def counted(self, x: tf.Tensor) -> tf.Tensor:
+        return x + self.calls.assign_add(1.0)
+
+
+def save_unlike(path: Path) -> None:
+    model, signatures = Unlike(), {}
+    dtypes = {"wide": tf.int64, "wrapping": tf.uint8, "looked_up": tf.int32, "divided": tf.int32}
+    for name in ("alike", "wide", "widened", "precise", "wrapping", "asserted", "looked_up", "divided", "counted"):
+        function = tf.function(lambda x, name=name: {"y": getattr(model, name)(x)}, autograph=False)
+        signatures[name] = function.get_concrete_function(tf.TensorSpec([None], dtypes.get(name, tf.float32), "x"))
+    tf.saved_model.save(model, str(path), signatures=signatures)
+
+
 def save_images(path: Path, *arguments: int) -> None:
     model = Images(*arguments)
     tf.saved_model.save(model, str(path), signatures={"serving_default": model.predict, "explain": model.explain})
@@ -120,6 +166,7 @@ def main(root: Path) -> None:
     save_images(root / "images_heavy", 8, 8, 1, 30 * 2**20 // 8)
     tf.saved_model.save(flat := Flat(), str(root / "flat"), signatures=flat.sums)
     tf.saved_model.save(counter := Counter(), str(root / "counter"), signatures=counter.count)
+    save_unlike(root / "unlike")
     shutil.copytree(root / "half_plus_two", root / "no_variables", ignore=shutil.ignore_patterns("variables"))
 
 
