@@ -1,18 +1,18 @@
 """The fast engine: OpenVINO, for versions of which it can convert every signature."""
 
 import os
-import queue
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serving.modelserver.errors import DeadlineExceededError, InternalError, InvalidArgumentError
+from serving.modelserver.errors import DeadlineExceededError, InvalidArgumentError
 from serving.modelserver.openvino_graphs import objection
 from serving.modelserver.predict import DEFAULT_SIGNATURE
 from serving.modelserver.saved_model import is_init_op, missing_tensor, read_meta_graph, write_single_signature
@@ -62,15 +62,17 @@ class OpenVINOEngine:
 
 
 class _CompiledSignature:
-    """One signature, and the requests that run it."""
+    """One signature, and the graph that runs it."""
 
     def __init__(self, path: Path, name: str, signature: Any, tags: frozenset[str], precision: str) -> None:
         self._inputs = {alias: info.dtype for alias, info in signature.inputs.items()}
         self._outputs = {alias: info.dtype for alias, info in signature.outputs.items()}
-        compiled = _compile(path, name, tags, precision)
+        compile_signature = partial(_compile, path, name, tags, precision)
+        compiled = compile_signature()
+        self._graph = _Graph(compiled, compile_signature)
         self._shapes = _matched(name, compiled.inputs, self._inputs)
         result_shapes = _matched(name, compiled.outputs, self._outputs)
-        self._is_batched = all(
+        self._is_batched = bool(self._inputs) and all(
             shape[:1] == [None] for shapes in (self._shapes, result_shapes) for shape in shapes.values()
         )
         self._output_index = {
@@ -79,28 +81,25 @@ class _CompiledSignature:
             for alias in port.names
             if alias in self._outputs
         }
-        # One more than run at once, so that the next one is ready when one ends.
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1):
-            self._idle.put(compiled.create_infer_request())
 
     def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str], timeout_s: float | None) -> dict[str, Tensor]:
-        feeds = {alias: self._checked(index, alias, tensor) for index, (alias, tensor) in enumerate(inputs.items())}
-        is_empty = self._is_batched and all(len(array) == 0 for array in feeds.values())
-        if is_empty:  # Some of OpenVINO's operations refuse it; so one row runs, and goes.
-            feeds = {alias: np.zeros((1, *array.shape[1:]), array.dtype) for alias, array in feeds.items()}
+        feeds = {alias: self._checked(index, alias, inputs[alias]) for index, alias in enumerate(inputs)}
         try:
-            request = self._idle.get(timeout=timeout_s)
-        except queue.Empty as err:
-            raise DeadlineExceededError("Deadline exceeded while waiting for the requests before it") from err
-        try:
-            values = request.infer(feeds, share_inputs=True).to_tuple()
+            values = self._infer(feeds, timeout_s)
         except RuntimeError as err:
-            raise InternalError(f"OpenVINO: {_last_line(err)}") from err
-        finally:
-            self._idle.put(request)
-        found = {alias: values[self._output_index[alias]] for alias in outputs}
-        return {alias: Tensor(self._outputs[alias], value[:0] if is_empty else value) for alias, value in found.items()}
+            # Types and ranks are those of the signature: it is the sizes that do not go together.
+            raise InvalidArgumentError(f"OpenVINO: {_last_line(err)}") from err
+        return {alias: Tensor(self._outputs[alias], values[self._output_index[alias]]) for alias in outputs}
+
+    def _infer(self, feeds: Mapping[str, Any], timeout_s: float | None) -> Sequence[Any]:
+        if self._is_batched and not any(len(array) for array in feeds.values()):
+            # Some operations of OpenVINO refuse an empty batch, and the graph is lost then; so one row runs, and goes.
+            row = {alias: np.zeros((1, *array.shape[1:]), array.dtype) for alias, array in feeds.items()}
+            with suppress(RuntimeError):
+                values = self._graph.infer(row, timeout_s)
+                if all(len(value) == 1 for value in values):
+                    return [value[:0] for value in values]
+        return self._graph.infer(feeds, timeout_s)
 
     def _checked(self, index: int, alias: str, tensor: Tensor) -> Any:
         expected = self._inputs[alias]
@@ -119,6 +118,40 @@ class _CompiledSignature:
         return tensor.array
 
 
+class _Graph:
+    """A compiled graph, for one inference at a time.
+
+    One that fails leaves sizes behind in the graph, which the next one, be it sound, fails by as well. So a graph
+    that failed is compiled anew.
+    """
+
+    def __init__(self, compiled: Any, compile_anew: Callable[[], Any]) -> None:
+        self._compile_anew = compile_anew
+        self._request = compiled.create_infer_request()
+        self._lock = threading.Lock()
+
+    def infer(self, feeds: Mapping[str, Any], timeout_s: float | None) -> Sequence[Any]:
+        """Computes all outputs.
+
+        Args:
+          feeds: by name of the input.
+          timeout_s: how long to wait for the inferences before this one; None is for ever.
+
+        Raises:
+          DeadlineExceededError: the others took that long.
+          RuntimeError: the graph does not compute these sizes.
+        """
+        if not self._lock.acquire(timeout=-1 if timeout_s is None else timeout_s):
+            raise DeadlineExceededError("Deadline exceeded while waiting for the requests before it")
+        try:
+            request, self._request = self._request or self._compile_anew().create_infer_request(), None
+            values: Sequence[Any] = request.infer(feeds, share_inputs=True).to_tuple()
+            self._request = request
+            return values
+        finally:
+            self._lock.release()
+
+
 def _compile(path: Path, name: str, tags: frozenset[str], precision: str) -> Any:
     with _starting:
         openvino, core = _openvino()
@@ -126,6 +159,7 @@ def _compile(path: Path, name: str, tags: frozenset[str], precision: str) -> Any
         # One call at a time, on all cores. Measured on 2 cores with a small CNN: a lone batch of 32 runs twice as
         # fast as with a stream per core, and calls that come together lose nothing but for single images.
         "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
         # Pinned threads of two processes meet on the same core.
         "ENABLE_CPU_PINNING": False,
         # OpenVINO's own choice is bf16 where the processor has it.

@@ -104,6 +104,22 @@ class Counter(tf.Module):
         return {"steps": tf.while_loop(lambda i: i < steps, lambda i: [i + 1], [tf.constant(0, tf.int64)])[0]}
 
 
+class Sizes(tf.Module):
+    """Takes some sizes, and not others."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.uint8, "a"), tf.TensorSpec([None], tf.float32, "b")])
+    def pair(self, a: tf.Tensor, b: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"sum": tf.cast(a, tf.float32) + b}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def triples(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"triples": tf.reshape(x, [-1, 3])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def padded(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"padded": tf.concat([x, [7.0, 8.0]], 0)}
+
+
 class Unlike(tf.Module):
     """What OpenVINO would answer otherwise than TensorFlow, and something that it would not."""
 
@@ -166,6 +182,9 @@ def main(root: Path) -> None:
     save_images(root / "images_heavy", 8, 8, 1, 30 * 2**20 // 8)
     tf.saved_model.save(flat := Flat(), str(root / "flat"), signatures=flat.sums)
     tf.saved_model.save(counter := Counter(), str(root / "counter"), signatures=counter.count)
+    sizes = Sizes()
+    signatures = {"pair": sizes.pair, "triples": sizes.triples, "padded": sizes.padded}
+    tf.saved_model.save(sizes, str(root / "sizes"), signatures=signatures)
     save_unlike(root / "unlike")
     shutil.copytree(root / "half_plus_two", root / "no_variables", ignore=shutil.ignore_patterns("variables"))
 
