@@ -65,7 +65,8 @@ class _CompiledSignature:
     """One signature, and the graph that runs it."""
 
     def __init__(self, path: Path, name: str, signature: Any, tags: frozenset[str], precision: str) -> None:
-        self._inputs = {alias: info.dtype for alias, info in signature.inputs.items()}
+        inputs = sorted(signature.inputs.items(), key=lambda item: item[1].name)  # the order in which TensorFlow counts
+        self._inputs = {alias: info.dtype for alias, info in inputs}
         self._outputs = {alias: info.dtype for alias, info in signature.outputs.items()}
         compile_signature = partial(_compile, path, name, tags, precision)
         compiled = compile_signature()
@@ -83,7 +84,7 @@ class _CompiledSignature:
         }
 
     def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str], timeout_s: float | None) -> dict[str, Tensor]:
-        feeds = {alias: self._checked(index, alias, inputs[alias]) for index, alias in enumerate(inputs)}
+        feeds = {alias: self._checked(index, alias, inputs[alias]) for index, alias in enumerate(self._inputs)}
         try:
             values = self._infer(feeds, timeout_s)
         except RuntimeError as err:

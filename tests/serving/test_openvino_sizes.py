@@ -42,3 +42,10 @@ def test_sizes_that_do_not_go_together_are_the_callers_fault_and_harm_no_other(o
 def test_an_empty_batch_runs_also_where_one_row_would_not(openvino: Any, zoo: Any) -> None:
     for signature, expected in (("triples", ([0, 3], [])), ("padded", ([2], [7.0, 8.0]))):
         assert answer(openvino, signature, x=numbers()) == answer(zoo, signature, x=numbers()) == expected
+
+
+def test_inputs_are_counted_as_tensorflow_counts_them(openvino: Any, zoo: Any) -> None:
+    swapped = {"a": numbers(1), "b": np.array([1], np.uint8)}
+    told = refusal(zoo, "pair", **swapped)
+    assert told == ("INVALID_ARGUMENT", "Expects arg[0] to be uint8 but float is provided")
+    assert refusal(openvino, "pair", **swapped) == told
