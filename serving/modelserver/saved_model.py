@@ -1,14 +1,17 @@
 """Reading of a SavedModel, without TensorFlow."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from serving.modelserver.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
+from serving.modelserver.errors import DataLossError, InvalidArgumentError, NotFoundError, OutOfRangeError
 from tfserving_api.messages import SavedModel, SignatureDef, pool
 
+_BEGINNING = re.compile(rb"(?:\x08[\x80-\xff]*[\x00-\x7f])?\x12([\x80-\xff]{0,4}[\x00-\x7f])")
+"""Of a SavedModel: its schema version, and how many bytes its first MetaGraphDef has."""
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 
@@ -21,6 +24,7 @@ def read_signatures(path: Path, tags: frozenset[str]) -> dict[str, Any]:
     Raises:
       NotFoundError: no SavedModel, no such tags, or variables missing.
       OutOfRangeError: saved_model.pb is cut off.
+      DataLossError: it is no SavedModel.
     """
     meta_graph = read_meta_graph(path, tags)
     if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
@@ -34,6 +38,7 @@ def read_meta_graph(path: Path, tags: frozenset[str]) -> Any:
     Raises:
       NotFoundError: no SavedModel, or no such tags.
       OutOfRangeError: saved_model.pb is cut off.
+      DataLossError: it is no SavedModel.
     """
     for meta_graph in _read(path).meta_graphs:
         if frozenset(meta_graph.meta_info_def.tags) == tags:
@@ -86,14 +91,31 @@ def _read(path: Path) -> Any:
     binary, text = path / "saved_model.pb", path / "saved_model.pbtxt"
     try:
         if binary.is_file():
-            return SavedModel.FromString(binary.read_bytes())
+            return _parsed(binary)
         if text.is_file():
             return text_format.Parse(text.read_text(), SavedModel(), descriptor_pool=pool)
-    except DecodeError as err:
-        raise OutOfRangeError(f"Read less bytes than requested: {binary} is cut off or no SavedModel") from err
     except (UnicodeDecodeError, text_format.ParseError) as err:
         raise InvalidArgumentError(f"Can't parse {text} as text proto: {err}") from err
     raise NotFoundError(f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}")
+
+
+def _parsed(path: Path) -> Any:
+    content = path.read_bytes()
+    try:
+        return SavedModel.FromString(content)
+    except DecodeError as err:
+        if _is_cut_off(content):
+            raise OutOfRangeError("Read less bytes than requested") from err
+        raise DataLossError(f"Can't parse {path} as binary proto") from err
+
+
+def _is_cut_off(content: bytes) -> bool:
+    """Whether the first MetaGraphDef of a SavedModel claims more bytes than there are."""
+    found = _BEGINNING.match(content)
+    if found is None:
+        return False
+    claimed: int = sum((byte & 0x7F) << 7 * i for i, byte in enumerate(found[1]))
+    return claimed > len(content) - found.end()
 
 
 def _has_variables(meta_graph: Any) -> bool:

@@ -1,5 +1,6 @@
 """Which versions are served, and how they come and go."""
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -101,6 +102,8 @@ def test_a_base_path_that_vanishes_unloads_nothing(launch: Any, publish: Any, ba
     [
         (lambda version: (version / "saved_model.pb").unlink(), "NOT_FOUND"),
         (lambda version: (version / "saved_model.pb").write_bytes(b"\x12\x34"), "OUT_OF_RANGE"),
+        (lambda version: os.truncate(version / "saved_model.pb", 1000), "OUT_OF_RANGE: Read less bytes than requested"),
+        (lambda version: (version / "saved_model.pb").write_bytes(b"no model"), "DATA_LOSS: Can't parse "),
         (lambda version: shutil.rmtree(version / "variables"), "NOT_FOUND"),
         (lambda version: (version / "variables" / "variables.data-00000-of-00001").unlink(), "NOT_FOUND"),
         (lambda version: (version / "variables" / "variables.data-00000-of-00001").write_bytes(b""), "OUT_OF_RANGE"),
@@ -114,7 +117,7 @@ def test_a_start_without_a_version_that_loads_fails_with_its_error(
     output = server.process.stdout.read()
     assert output.startswith(
         "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
-        f"{{{{{{name: m version: 1}} due to error: {code}: "
+        f"{{{{{{name: m version: 1}} due to error: {code}"
     )
     assert server.process.wait(30) == 255
 
