@@ -152,6 +152,8 @@ def _from_content(content: bytes, storage: _Storage, size: int) -> npt.NDArray[A
     if not storage.is_string:
         if len(content) != size * storage.numpy.itemsize:
             raise ValueError(f"{len(content)} bytes for {size} values")
+        if storage.numpy.kind == "b" and content.strip(b"\0\1"):
+            raise ValueError("truth values other than 0 and 1")
         return np.frombuffer(content, storage.numpy)
     lengths, start = [], 0
     for _ in range(size):

@@ -47,6 +47,7 @@ def test_it_reads_what_tensorflow_reads(message: Any, expected: list[Any]) -> No
         proto(1, 2, tensor_content=b"\0" * 7),
         proto(1, 2**31, 2**31, float_val=[1.0]),
         proto(1, 2**32, float_val=[1.0]),
+        proto(10, 2, tensor_content=b"\0\2"),
         proto(7, 2, tensor_content=b"\x01\x03abc"),
         proto(7, 2, tensor_content=b"\x01"),
         proto(7, 1, tensor_content=b"\xff\xff\xff\xff\xff\xff"),
