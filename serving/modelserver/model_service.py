@@ -34,7 +34,7 @@ class ModelService:
         self._core.reload(request.config, context.is_active)
         after = self._metrics.totals()
         response = ReloadConfigResponse(status={})
-        for name in request.metric_names:
+        for name in dict.fromkeys(request.metric_names):
             response.metric.add(name=name, int64_value_increase=after.get(name, 0) - before.get(name, 0))
         return response
 

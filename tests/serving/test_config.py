@@ -51,7 +51,7 @@ def test_a_reload_adds_removes_and_waits_for_new_models(
     response = reload(
         client,
         {"name": "other", "base_path": str(other)},
-        metric_names=("/tensorflow/cc/saved_model/load_attempt_count", "/nope"),
+        metric_names=("/tensorflow/cc/saved_model/load_attempt_count", "/nope", "/nope"),
     )
     assert client.half({"name": "other"}) == 4.0
     assert response.status.error_code == 0
