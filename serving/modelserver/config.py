@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from serving.modelserver.errors import InvalidArgumentError
+from serving.modelserver.errors import InvalidArgumentError, NotFoundError
 from tfserving_api.messages import ModelServerConfig, pool
 
 _log = logging.getLogger(__name__)
@@ -28,10 +28,13 @@ def parse_config_file(path: Path) -> Any:
     """Reads a ModelServerConfig in text format.
 
     Raises:
-      InvalidArgumentError: no such file, or not that message. The log tells line and column.
+      NotFoundError: no such file.
+      InvalidArgumentError: not that message. The log tells line and column.
     """
     try:
         return text_format.Parse(path.read_bytes(), ModelServerConfig(), descriptor_pool=pool)
+    except FileNotFoundError as err:
+        raise NotFoundError(f"{path}; No such file or directory") from err
     except (OSError, UnicodeDecodeError, text_format.ParseError) as err:
         _log.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", err)
         raise InvalidArgumentError(f"Invalid protobuf file: '{path}'") from err
