@@ -60,8 +60,9 @@ _WITHOUT_MEANING = (
     "tensorflow_session_parallelism", "tensorflow_session_config_file", "tensorflow_intra_op_parallelism",
     "tensorflow_inter_op_parallelism", "per_process_gpu_memory_fraction", "grpc_channel_arguments",
     "remove_unused_fields_from_bundle_metagraph", "num_tflite_interpreters_per_pool", "num_tflite_pools",
-    "enforce_session_run_timeout", "xla_cpu_compilation_enabled", "enable_profiler", "thread_pool_factory_config_file",
-    "enable_per_model_batching_parameters", "skip_initialize_tpu", "use_tfrt", "use_saved_model",
+    "enforce_session_run_timeout", "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled", "enable_profiler",
+    "thread_pool_factory_config_file", "enable_per_model_batching_parameters", "skip_initialize_tpu", "use_tfrt",
+    "use_saved_model",
 )  # fmt: skip
 """Flags of the original that change nothing here."""
 

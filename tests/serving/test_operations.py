@@ -241,7 +241,8 @@ def test_flags_are_spelled_as_in_the_original(caplog: pytest.LogCaptureFixture) 
     flags = parse_flags(
         ["--port=1", "--model_base_path=/m", "--enable_batching", "--batching_parameters_file=b",
          "--enable_model_warmup=false",
-         "--grpc_channel_arguments=grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb", "--enable_profiler"]
+         "--grpc_channel_arguments=grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb", "--enable_profiler",
+         "--xla_gpu_compilation_enabled"]
     )  # fmt: skip
     assert (flags.port, flags.enable_batching, flags.enable_model_warmup) == (1, True, False)
     assert "--grpc_channel_arguments has no meaning here and is ignored" in caplog.text
