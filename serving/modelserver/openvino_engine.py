@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from serving.modelserver.errors import DeadlineExceededError, InvalidArgumentError
+from serving.modelserver.errors import DeadlineExceededError, InvalidArgumentError, OutOfRangeError
 from serving.modelserver.openvino_graphs import objection
 from serving.modelserver.predict import DEFAULT_SIGNATURE
-from serving.modelserver.saved_model import is_init_op, missing_tensor, read_meta_graph, write_single_signature
+from serving.modelserver.saved_model import is_init_op, read_meta_graph, write_single_signature
 from tfserving_api.tensors import Tensor, dtype_name, numpy_dtype
 
 
@@ -38,6 +38,11 @@ class OpenVINOEngine:
         Raises:
           ConversionError: it cannot do one of them, or not as TensorFlow does.
         """
+        self._init_ops = {
+            name: ",".join(info.name for info in signature.outputs.values())
+            for name, signature in signatures.items()
+            if is_init_op(signature)
+        }
         graph_def = read_meta_graph(path, tags).graph_def
         for name, signature in signatures.items():
             if reason := objection(graph_def, signature):
@@ -45,7 +50,7 @@ class OpenVINOEngine:
         self._compiled = {
             name: _CompiledSignature(path, name, signature, tags, precision)
             for name, signature in signatures.items()
-            if not is_init_op(signature)
+            if name not in self._init_ops
         }
 
     def run(
@@ -53,7 +58,9 @@ class OpenVINOEngine:
     ) -> dict[str, Tensor]:
         """See `Engine.run`. The time limit holds until the computation begins."""
         if signature_name not in self._compiled:
-            raise missing_tensor(signature_name)
+            raise OutOfRangeError(
+                f"Node '{self._init_ops[signature_name]}' (type: 'NoOp', num of outputs: 0) does not have output 0"
+            )
         return self._compiled[signature_name].run(inputs, outputs, timeout_s)
 
     def close(self) -> None:

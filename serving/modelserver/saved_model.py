@@ -75,13 +75,6 @@ def is_init_op(signature: Any) -> bool:
     return not signature.inputs and all(info.dtype == 0 for info in signature.outputs.values())
 
 
-def missing_tensor(name: str) -> InvalidArgumentError:
-    """The error for a tensor that a signature names and the graph has not, as TensorFlow's sessions word it."""
-    return InvalidArgumentError(
-        f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
-    )
-
-
 def _copy(signature: Any) -> Any:
     """A copy does not keep the whole SavedModel with all constants of the graph in memory."""
     return SignatureDef.FromString(signature.SerializeToString())

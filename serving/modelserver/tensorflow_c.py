@@ -44,7 +44,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "TF_NewGraph": (c_void_p,),
     "TF_DeleteGraph": (None, c_void_p),
     "TF_GraphOperationByName": (c_void_p, c_void_p, c_char_p),
-    "TF_OperationNumOutputs": (c_int, c_void_p),
     "TF_NewSessionOptions": (c_void_p,),
     "TF_DeleteSessionOptions": (None, c_void_p),
     "TF_LoadSessionFromSavedModel": (

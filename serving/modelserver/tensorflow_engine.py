@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.modelserver import tensorflow_c
-from serving.modelserver.saved_model import missing_tensor
+from serving.modelserver.errors import InvalidArgumentError
 from serving.modelserver.tensorflow_c import Buffer, Output, Status
 from serving.modelserver.tensorflow_tensors import from_tensorflow, to_tensorflow
 from tfserving_api.messages import RunOptions
@@ -59,12 +59,10 @@ class TensorFlowEngine:
             lib.TF_DeleteSessionOptions(options)
 
     def _endpoint(self, tensor_name: str) -> Output | str:
-        """The graph's own end of a signature's tensor; the name, where the graph has no such tensor."""
+        """The graph's own end of a signature's tensor; the name, where the graph has no such operation."""
         operation_name, _, index = tensor_name.partition(":")
         operation = self._lib.TF_GraphOperationByName(self._graph, operation_name.encode())
-        if not operation or int(index or 0) >= self._lib.TF_OperationNumOutputs(operation):
-            return tensor_name
-        return Output(operation, int(index or 0))
+        return Output(operation, int(index or 0)) if operation else tensor_name
 
     def run(
         self, signature_name: str, inputs: Mapping[str, Tensor], outputs: Sequence[str], timeout_s: float | None
@@ -112,5 +110,7 @@ def _endpoints(known: Mapping[str, Output | str], aliases: Iterable[str]) -> Any
     endpoints = [known[alias] for alias in aliases]
     for endpoint in endpoints:
         if isinstance(endpoint, str):
-            raise missing_tensor(endpoint)
+            raise InvalidArgumentError(
+                f"Tensor {endpoint}, specified in either feed_devices or fetch_devices was not found in the Graph"
+            )
     return _array_of(Output, endpoints)

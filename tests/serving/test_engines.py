@@ -154,7 +154,10 @@ def test_the_init_op_is_no_signature_to_call(launch: Any, publish: Any, base_pat
     client = launch("--model_name=m", f"--model_base_path={base_path}", f"--engine={engine}").ready()
     with pytest.raises(grpc.RpcError) as error:
         client.predict({"name": "m", "signature_name": "__saved_model_init_op"}, {})
-    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (error.value.code().name, error.value.details()) == (
+        "OUT_OF_RANGE",
+        "Node 'NoOp' (type: 'NoOp', num of outputs: 0) does not have output 0",
+    )
 
 
 def test_openvino_opens_no_connection(saved_models: Path) -> None:
