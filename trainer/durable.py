@@ -1,7 +1,9 @@
-"""Files that are replaced whole, and survive a crash of the machine."""
+"""Files and trees that are there whole or not at all, and survive a crash of the machine."""
 
 import fcntl
 import os
+import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +28,7 @@ def replace_files(contents: Mapping[Path, str]) -> None:
     lock, so what a killed writer left behind is simply written over.
 
     Raises:
-      OSError: nothing was replaced.
+      OSError: the file that could not be replaced is as it was, and so are those after it.
     """
     try:
         for path, content in contents.items():
@@ -34,17 +36,35 @@ def replace_files(contents: Mapping[Path, str]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-    except OSError:
+        for path in contents:
+            _unfinished(path).replace(path)
+            sync(path.parent)
+    finally:
         for path in contents:
             _unfinished(path).unlink(missing_ok=True)
-        raise
-    for path in contents:
-        _unfinished(path).replace(path)
-        sync(path.parent)
 
 
 def _unfinished(path: Path) -> Path:
     return path.with_name(f"{UNFINISHED}{path.name}")
+
+
+def share(file: Path, target: Path) -> None:
+    """Puts a file in the place of another, in one step and on disk, and leaves it where it is.
+
+    Nothing is copied unless they lie on different file systems.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+    try:
+        try:
+            os.link(file, unfinished)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(file, unfinished)
+        sync(unfinished)
+        unfinished.replace(target)
+        sync(target.parent)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -54,3 +74,11 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Waits until a directory and all below it are on disk: what vouches for them must not outlive them."""
+    for parent, _, files in os.walk(directory):
+        for name in files:
+            sync(Path(parent) / name)
+        sync(Path(parent))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.architectures import architecture_named
 from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
-from trainer.durable import UNFINISHED
+from trainer.durable import UNFINISHED, share, sync_tree
 from trainer.evaluate import Candidate, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation, VersionEvaluation
 from trainer.gate import Decision, Thresholds, gate
@@ -27,7 +27,6 @@ from trainer.report.answers import Answers
 from trainer.rollout_files import RolloutFiles
 from trainer.run_directory import CANDIDATE, remove
 from trainer.settings import TrainerSettings
-from trainer.shared_files import share
 from trainer.sources import DirectorySource, ZipSource
 from trainer.train import Training, train
 from trainer.versions import published_by, versions_on_disk
@@ -171,6 +170,7 @@ class Pipeline:
         golden_requests = self._candidate_dir / GOLDEN_REQUESTS
         golden_requests.parent.mkdir(exist_ok=True)
         write_golden_requests(self._candidate, self._settings.model_name, golden_requests)
+        sync_tree(golden_requests.parent)
         reasons = infra_validate(self._candidate_dir, self._run_dir)
         return Decision(decision.blessed and not reasons, (*decision.reasons, *reasons))
 

@@ -2,13 +2,12 @@
 
 import errno
 import json
-import os
 import shutil
 import uuid
 from pathlib import Path
 from typing import Any
 
-from trainer.durable import UNFINISHED, sync
+from trainer.durable import UNFINISHED, sync, sync_tree
 from trainer.errors import PublicationError
 from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
@@ -76,7 +75,7 @@ def publish(
             card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
             report = report_page(card, training, evaluation, answers, measured, candidate)
             _describe(unfinished, card, report)
-            _sync(unfinished)
+            sync_tree(unfinished)
             if _moved(unfinished, model_dir / str(version)):
                 return version
     except OSError as err:
@@ -101,11 +100,3 @@ def _moved(unfinished: Path, version_dir: Path) -> bool:
         raise
     sync(version_dir.parent)
     return True
-
-
-def _sync(directory: Path) -> None:
-    """Waits until a tree is on disk, so that the rename after it never outlives its content."""
-    for parent, _, files in os.walk(directory):
-        for name in files:
-            sync(Path(parent) / name)
-        sync(Path(parent))

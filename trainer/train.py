@@ -13,6 +13,7 @@ from trainer.architectures import Architecture
 from trainer.calibration import Outputs, calibrate
 from trainer.dataset import Split
 from trainer.domain_critic import fit_critic
+from trainer.durable import sync_tree
 from trainer.figures import EpochMetrics
 from trainer.fitting import Material, OnEpoch, fit
 from trainer.kept_network import KeptNetwork
@@ -132,13 +133,14 @@ def _material(split: Split, spec: InputSpec, seed: int, run_dir: Path) -> Materi
 
 
 def _completed(fitted: _Fitted, split: Split, material: Material, run_dir: Path) -> Training:
-    """Calibrates and exports."""
+    """Calibrates and exports; the candidate is on disk before a record can vouch for it."""
     network, critic = fitted.network, fitted.critic
     train_outputs = _outputs(network, critic, material, material.train_rows)
     calibration = calibrate(train_outputs, _outputs(network, critic, material, material.validation_rows))
     shutil.rmtree(run_dir / CANDIDATE, ignore_errors=True)  # half of one, where a run was broken off here
     export(network, critic, calibration, fitted.architecture.input_spec, run_dir / CANDIDATE)
     write_hashes(run_dir / CANDIDATE / TRAIN_HASHES, split.images)
+    sync_tree(run_dir / CANDIDATE)
     (run_dir / "pixels.npy").unlink()
     return Training(
         architecture=fitted.architecture.name,

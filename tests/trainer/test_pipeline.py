@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer.dataset import load_split
+from trainer.durable import share
 from trainer.errors import InvalidFieldError, SourceError
 from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, write_hashes
 from trainer.operation import Order, Progress, Step
@@ -15,7 +16,6 @@ from trainer.pipeline import Pipeline
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import RolloutState
 from trainer.settings import TrainerSettings
-from trainer.shared_files import share
 
 Make = Callable[..., Pipeline]
 

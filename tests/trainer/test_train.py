@@ -44,7 +44,11 @@ class _PowerCutError(Exception):
 
 
 @pytest.mark.parametrize("architecture", [_PATIENT, _IMPATIENT], ids=["patient", "impatient"])
-def test_finished_epochs_are_not_done_again(tmp_path: Path, split: Split, architecture: Architecture) -> None:
+def test_finished_epochs_are_not_done_again(
+    tmp_path: Path, split: Split, architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: list[Path] = []
+    monkeypatch.setattr("trainer.train.sync_tree", on_disk.append)
     seen: list[tuple[int, EpochMetrics]] = []
     (tmp_path / "candidate").mkdir()
     (tmp_path / "candidate/half").write_text("of an export that was broken off")
@@ -64,6 +68,7 @@ def test_finished_epochs_are_not_done_again(tmp_path: Path, split: Split, archit
     assert training.kept_epoch == (int(np.argmin(losses)) if architecture is _IMPATIENT else 2)
     assert (tmp_path / "candidate/saved_model.pb").exists()
     assert not (tmp_path / "candidate/half").exists()
+    assert on_disk == [tmp_path / "candidate"]
     assert len(list((tmp_path / "checkpoint").glob("*.npz"))) <= 2
 
 
