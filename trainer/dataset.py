@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainer.durable import UNFINISHED
+from trainer.durable import UNFINISHED, share
 from trainer.errors import DatasetError, TooFewSlicesError
 from trainer.grouping import near_duplicate_groups
 from trainer.ingest import Ingested, ingest
@@ -99,7 +99,7 @@ def build_dataset(
 ) -> DatasetSummary:
     """Writes npz files (`X` uint8 [N, 240, 240, C], `Y` int64 [N]) and the manifest.
 
-    The files appear together at the end; where anything fails, none does.
+    Each file appears whole, and at the end: slices that cannot become a data set leave the one that was there.
 
     Args:
       source: images and labels.
@@ -107,7 +107,7 @@ def build_dataset(
       seed: of the split.
       on_progress: of the reading.
       known: slices whose near-duplicates stay on the side where they were.
-      staging_dir: where the files lie until then, of the same file system; by default that of `paths.all_npz`.
+      staging_dir: where the files lie until then; by default that of `paths.all_npz`.
 
     Raises:
       DatasetError: the slices cannot become a data set.
@@ -124,9 +124,8 @@ def build_dataset(
             rows = np.flatnonzero(manifest["split"].str.fullmatch(splits))
             _write_split(staging / f"{number}.npz", ingested, rows, fingerprint)
         for number, target in enumerate(targets):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(staging / f"{number}.npz", target)
-        (staging / MANIFEST).replace(paths.all_npz.with_name(MANIFEST))
+            share(staging / f"{number}.npz", target)
+        share(staging / MANIFEST, paths.all_npz.with_name(MANIFEST))
     return _summary(manifest, fingerprint, ingested.resized)
 
 

@@ -1,9 +1,11 @@
 """Labelled slices become splits; every defect is an error or a counted exclusion."""
 
 import shutil
+import tempfile
 import tracemalloc
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +30,25 @@ def paths(tmp_path: Path) -> DatasetPaths:
     return DatasetPaths(root / "processed/data.npz", root / "train/train_data.npz", root / "test/test_data.npz")
 
 
-def _build(source: SliceSource, paths: DatasetPaths, seed: int = 1, known: KnownSlices | None = None) -> DatasetSummary:
-    return build_dataset(source, paths, seed, _ignore, known or KnownSlices.of_version(paths.all_npz.parent, 0))
+@pytest.fixture
+def other_mount() -> Iterator[Path]:
+    """A directory of another file system than tmp_path."""
+    memory = Path("/dev/shm")  # noqa: S108 there is no other that every Linux has
+    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("there is no other file system")
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        yield Path(directory)
+
+
+def _build(
+    source: SliceSource,
+    paths: DatasetPaths,
+    seed: int = 1,
+    known: KnownSlices | None = None,
+    staging_dir: Path | None = None,
+) -> DatasetSummary:
+    known = known or KnownSlices.of_version(paths.all_npz.parent, 0)
+    return build_dataset(source, paths, seed, _ignore, known, staging_dir)
 
 
 def _manifest(paths: DatasetPaths) -> pd.DataFrame:
@@ -291,6 +310,34 @@ def test_an_old_data_set_outlives_a_failed_build(image_dir: Path, label_file: Pa
         _build(DirectorySource(image_dir, label_file), paths)
 
     assert load_split(paths.train_npz).fingerprint == fingerprint
+
+
+def test_a_data_set_on_another_mount_leaves_the_files_of_a_running_job(
+    image_dir: Path, label_file: Path, paths: DatasetPaths, other_mount: Path, tmp_path: Path
+) -> None:
+    """They are those that it replaces, under a second name."""
+    _build(DirectorySource(image_dir, label_file), paths)
+    own = [tmp_path / name for name in ("train.npz", "test.npz")]
+    for file, shared in zip(own, (paths.train_npz, paths.test_npz), strict=True):
+        file.hardlink_to(shared)
+    before = [file.read_bytes() for file in own]
+
+    _build(DirectorySource(image_dir, label_file), replace(paths, all_npz=other_mount / "data.npz"), seed=2)
+
+    assert [file.read_bytes() for file in own] == before
+    assert load_split(paths.test_npz).fingerprint == load_split(other_mount / "data.npz").fingerprint
+    assert sorted(path.name for path in other_mount.iterdir()) == ["data.npz", "manifest.csv"]
+
+
+def test_a_job_writes_its_data_set_to_another_mount(
+    image_dir: Path, label_file: Path, paths: DatasetPaths, other_mount: Path, tmp_path: Path
+) -> None:
+    elsewhere = replace(paths, all_npz=other_mount / "data.npz")
+
+    summary = _build(DirectorySource(image_dir, label_file), elsewhere, staging_dir=tmp_path / "job")
+
+    assert load_split(elsewhere.all_npz).fingerprint == load_split(paths.train_npz).fingerprint == summary.fingerprint
+    assert not list((tmp_path / "job").iterdir())
 
 
 def test_what_a_killed_build_left_is_cleared_away_and_two_do_not_build_at_once(
