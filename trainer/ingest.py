@@ -64,7 +64,7 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
             content = source.read(locations[name])
             image = decode(content)
         except FileNotFoundError as err:  # it was there when the images were listed
-            raise SourceError(f"{locations[name]} vanished while the images were read; try again") from err
+            raise SourceError(f"image {name} vanished while the images were read; try again") from err
         except (OSError, InvalidImageError) as err:
             excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
         else:

@@ -48,7 +48,7 @@ class SliceSource(Protocol):
         """
 
     def images(self) -> dict[str, str]:
-        """Returns where each image lies, by its name without suffix.
+        """Returns where each image lies, by its name without suffix, which can be written as UTF-8.
 
         Raises:
           SourceError: two files share a name, or there are none.
@@ -195,14 +195,20 @@ def _is_hidden(location: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePath(location).parts)
 
 
+def _printable(name: str) -> str:
+    """Returns a name that manifests and messages can hold: its bytes that are not UTF-8 become text, as of repr()."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _by_stem(locations: Iterable[str], place: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for location in locations:
-        path, name = PurePath(location), image_name(location)
+        path, name = PurePath(location), _printable(image_name(location))
         if not is_image(path.name) or _is_hidden(location):
             continue
         if name in found:
-            raise SourceError(f"{place} holds two images named {name}: {found[name]} and {location}")
+            both = " and ".join(map(_printable, (found[name], location)))
+            raise SourceError(f"{place} holds two images named {name}: {both}")
         found[name] = location
     if not found:
         raise SourceError(f"{place} holds no image files")

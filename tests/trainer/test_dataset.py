@@ -1,5 +1,6 @@
 """Labelled slices become splits; every defect is an error or a counted exclusion."""
 
+import os
 import shutil
 import tempfile
 import tracemalloc
@@ -196,6 +197,18 @@ def test_a_name_that_stands_twice_is_an_error(image_dir: Path, label_file: Path,
 
     with pytest.raises(LabelFileError, match="Image2"):
         _build(DirectorySource(image_dir, label_file), paths)
+
+
+def test_an_image_whose_name_is_not_utf_8_costs_no_other(
+    image_dir: Path, label_file: Path, paths: DatasetPaths
+) -> None:
+    """No label file in UTF-8 names it."""
+    (image_dir / "Image3.jpg").rename(image_dir / os.fsdecode(b"Image3\xff.jpg"))
+
+    summary = _build(DirectorySource(image_dir, label_file), paths)
+
+    assert summary.excluded == {"missing image": 1, "no label": 1}
+    assert _manifest(paths).loc["Image3\\udcff", "excluded"] == "no label"
 
 
 def test_rows_without_a_name_are_left_out(image_dir: Path, label_file: Path, paths: DatasetPaths) -> None:

@@ -176,6 +176,21 @@ def test_two_images_of_one_name_in_two_folders_are_an_error(tmp_path):
         DirectorySource(tmp_path / "images", tmp_path / "labels.csv").images()
 
 
+def test_names_that_are_not_utf_8_are_told_in_characters_that_are(tmp_path):
+    """The files themselves are found under the bytes that they have on disk."""
+    images = tmp_path / "images"
+    for folder in ("s1", "s2"):
+        _write(images / folder, "a.png")
+        (images / folder / os.fsdecode(b"m\xfcller.png")).write_bytes(b"content")
+    source = DirectorySource(images / "s1", tmp_path / "labels.csv")
+
+    assert source.read(source.images()["m\\udcfcller"]) == b"content"
+    (images / "s1/a.png").unlink()
+    with pytest.raises(SourceError) as raised:
+        DirectorySource(images, tmp_path / "labels.csv").images()
+    assert str(raised.value).endswith(r"two images named m\udcfcller: s1/m\udcfcller.png and s2/m\udcfcller.png")
+
+
 def test_a_name_on_a_mac_s_disk_is_that_of_the_label_file(tmp_path):
     """The disk has u and two dots, the label file one letter; it is the file of the disk that is read."""
     on_disk = "Mu\u0308ller.png"
