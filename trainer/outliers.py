@@ -62,8 +62,10 @@ def _inverted(slice_: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _cropped(slice_: Picture, rng: np.random.Generator) -> Picture:
-    """Shows no more than a part of the brain."""
+    """Shows no more than a part of the brain; of a black slice, which has none, all."""
     places = np.argwhere(_brain(slice_))
+    if not len(places):
+        return slice_
     low, extent = places.min(axis=0), np.ptp(places, axis=0) + 1
     window = rng.uniform(0.35, 0.8) * extent.max()
     start = low + (extent - window) * rng.uniform(0.2, 0.8, 2)

@@ -20,6 +20,18 @@ def test_every_kind_makes_another_picture_of_the_same_size(kind: object) -> None
         assert np.abs(made - _SLICE).max() > 0.2
 
 
+@pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__.strip("_"))
+def test_every_kind_takes_a_black_slice(kind: object) -> None:
+    """As the top of a head is, once it is resized."""
+    assert callable(kind)
+    black = np.zeros((120, 120), np.float32)
+    for seed in range(20):
+        made = kind(black.copy(), np.random.default_rng(seed))
+
+        assert made.shape == black.shape
+        assert np.isfinite(made).all()
+
+
 def test_the_same_generator_makes_the_same_outliers() -> None:
     first, second = ([outlier(_SLICE, rng) for _ in range(30)] for rng in map(np.random.default_rng, (5, 5)))
 
