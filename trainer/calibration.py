@@ -119,12 +119,14 @@ def _temperature(outputs: Outputs) -> float:
 
 
 def _threshold(tumor: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Returns the threshold in THRESHOLDS with the lowest cost of errors; the middle one of those that are equal."""
+    """Returns the threshold in THRESHOLDS with the lowest cost of errors: the middle of the widest run of such."""
     thresholds = np.linspace(*THRESHOLDS, 31)
     called = tumor[None, :] >= thresholds[:, None]
     misses, alarms = (~called & (labels == 1)).sum(axis=1), (called & (labels == 0)).sum(axis=1)
     costs = MISS_COST * misses + alarms
-    return float(np.median(thresholds[costs == costs.min()]))
+    best = np.flatnonzero(costs == costs.min())
+    runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+    return float(np.median(thresholds[max(runs, key=len)]))
 
 
 def _conformal(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float32]:

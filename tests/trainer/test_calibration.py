@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from trainer.calibration import COVERAGE, CRITIC_SHARE, THRESHOLDS, Outputs, at_temperature, calibrate, ood_scores
+from trainer.calibration import (
+    COVERAGE,
+    CRITIC_SHARE,
+    THRESHOLDS,
+    Outputs,
+    _threshold,
+    at_temperature,
+    calibrate,
+    ood_scores,
+)
 
 
 def _outputs(seed: int, sharpness: float) -> Outputs:
@@ -60,6 +69,16 @@ def test_the_threshold_weighs_a_missed_tumor_more_than_a_false_alarm() -> None:
     at_stake = at_temperature(probabilities, calibration.temperature)[[100, 200], 1]
     assert at_stake[0] < calibration.threshold <= at_stake[1]
     assert THRESHOLDS[0] <= calibration.threshold <= THRESHOLDS[1]
+
+
+def test_the_threshold_lies_in_one_run_of_the_best() -> None:
+    """Below 0.35 are two false alarms, above 0.45 is one missed tumor, and between them, in the middle, are both."""
+    tumor = np.array([0.01, 0.35, 0.45, 0.45, 0.99])
+    labels = np.array([0, 1, 0, 0, 1])
+
+    threshold = _threshold(tumor, labels)
+
+    assert threshold <= 0.35 or threshold > 0.45
 
 
 def test_equal_slices_of_each_class_leave_a_distance() -> None:
