@@ -17,7 +17,7 @@ TrainerError
 ├── BrokenModelError          the files of a model cannot be loaded
 ├── ServingUnavailableError   serving cannot be reached now, or is busy; a retry may help
 ├── ServingRefusedError       serving says no
-├── TrainingDivergedError     the loss is no longer a number
+├── TrainingDivergedError     the loss, or what a network answers, is no number
 ├── MalformedRequestError     the bytes of a request are no message
 ├── MethodUnknownError        no such method
 ├── AuditTrailUnavailableError  what was asked for cannot be recorded
@@ -160,7 +160,7 @@ class ServingRefusedError(TrainerError):
 
 
 class TrainingDivergedError(TrainerError):
-    """The loss is no longer a number."""
+    """The loss is no longer a number, or the answers of the network that came of it are none."""
 
     reason = "TRAINING_DIVERGED"
 

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from gateway.imaging import ImageArray, InputSpec, preprocess
 from trainer.dataset import Split
-from trainer.errors import BrokenModelError
+from trainer.errors import BrokenModelError, TrainingDivergedError
 from trainer.figures import Evaluation
 from trainer.progress_bar import OnProgress
 
@@ -92,7 +92,12 @@ def evaluate(outputs: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> 
     Args:
       outputs: with `probabilities` (N, 2) and `label` (N,).
       labels: int64 (N,), both 0 and 1 among them.
+
+    Raises:
+      TrainingDivergedError: a probability is no number.
     """
+    if not np.isfinite(outputs["probabilities"]).all():
+        raise TrainingDivergedError("the network's answer to some test slices is no number")
     called, truth = outputs["label"] == 1, labels == 1
     true_positives, false_positives = int((called & truth).sum()), int((called & ~truth).sum())
     true_negatives, false_negatives = int((~called & ~truth).sum()), int((~called & truth).sum())

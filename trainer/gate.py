@@ -85,7 +85,7 @@ def gate(
     with 95 % confidence lower than the stable version's by more than what is tolerated.
 
     Args:
-      candidate_outputs: of predict_split, with `probabilities` (N, 2) and `label` (N,).
+      candidate_outputs: of predict_split, with `probabilities` (N, 2), which `evaluate` has taken, and `label` (N,).
       stable_outputs: the stable version's on the same split; None where there is none.
       split: the untouched test split.
       thresholds: what is asked for.
@@ -94,8 +94,6 @@ def gate(
     without, tumors = np.bincount(split.labels, minlength=2)
     if not without or not tumors:
         return _refused("the test split lacks slices of one label, so nothing can be measured")
-    if not np.isfinite(candidate_outputs["probabilities"]).all():
-        return _refused("the network's answer to some test slices is no number")
     networks = [candidate_outputs] if stable_outputs is None else [candidate_outputs, stable_outputs]
     candidate, *stable = bootstrap(networks, split, seed)
     reasons = [_below(name, Sampled.of(candidate[name]), least) for name, least in thresholds.least.items()]

@@ -121,15 +121,6 @@ def test_a_split_of_one_label_measures_nothing(split, label) -> None:
     assert decision.reasons == ("the test split lacks slices of one label, so nothing can be measured",)
 
 
-def test_an_answer_that_is_no_number_is_refused(split) -> None:
-    network = _network(split, slice(0, 0))
-    network["probabilities"][3] = np.nan
-
-    assert gate(network, None, split, Thresholds(), 1).reasons == (
-        "the network's answer to some test slices is no number",
-    )
-
-
 def test_figures_of_the_split_itself_are_those_of_evaluate(split) -> None:
     network = _network(split, slice(0, 30), 0.3)
     expected = evaluate(network, split.labels)
