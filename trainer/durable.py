@@ -3,13 +3,16 @@
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".unfinished-"
 """Prefix of what is being written, and cleared away where that was broken off. Serving takes numbers alone."""
+
+_COPY_S = 24 * 3600.0
 
 
 @contextmanager
@@ -65,6 +68,14 @@ def share(file: Path, target: Path) -> None:
         sync(target.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def remove_copies(directory: Path) -> None:
+    """Removes what killed calls of `share` left in a directory: a copy under way was written to within the last day."""
+    for copy in directory.glob(f"{UNFINISHED}*"):
+        with suppress(FileNotFoundError):
+            if copy.is_file() and time.time() - copy.stat().st_mtime > _COPY_S:
+                copy.unlink()
 
 
 def sync(path: Path) -> None:

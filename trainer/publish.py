@@ -3,11 +3,10 @@
 import errno
 import json
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
-from trainer.durable import UNFINISHED, sync, sync_tree
+from trainer.durable import sync, sync_tree
 from trainer.errors import PublicationError
 from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
@@ -21,7 +20,10 @@ from trainer.report.intervals import measure
 from trainer.report.page import report_page
 from trainer.shortcuts import shortcuts
 from trainer.train import Training
-from trainer.versions import MODEL_CARD, REPORT, lineage, next_version
+from trainer.versions import MODEL_CARD, REPORT, lineage, next_version, unfinished_dir
+
+_BY_HAND = "by-hand"
+"""Of whom there is one at a time: the command holds the run directory."""
 
 
 def publish(
@@ -48,7 +50,7 @@ def publish(
       answers: to the test split, and those of versions to compare with.
       source: of the training data.
       parent: the stable version; 0 for none.
-      approval: by a job; None where a person publishes.
+      approval: by a job; None where a person publishes, who holds the run directory.
 
     Returns:
       The number of the version.
@@ -57,9 +59,9 @@ def publish(
       PublicationError: the version cannot be written, or has no number.
       BrokenModelError: the candidate cannot be loaded.
     """
-    unfinished = model_dir / f"{UNFINISHED}{uuid.uuid4().hex if approval is None else approval.operation_id}"
+    unfinished = unfinished_dir(model_dir, approval.operation_id if approval else _BY_HAND)
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of the same job, which was killed here
+        shutil.rmtree(unfinished, ignore_errors=True)  # of the same job or of the last command, which was killed here
         model_dir.mkdir(parents=True, exist_ok=True)
         shutil.copytree(candidate_dir, unfinished)
         candidate = Candidate(candidate_dir)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection
 
 from trainer import run_directory
 from trainer.child import run_child
-from trainer.durable import UNFINISHED
+from trainer.durable import remove_copies
 from trainer.errors import DiskFullError, ServingUnavailableError
 from trainer.operation import Operation, Outcome, Progress
 from trainer.reports import Task
 from trainer.rollout import Rollout
 from trainer.settings import TrainerSettings
-from trainer.versions import published_by, remove_unfinished
+from trainer.versions import published_by, unfinished_dir
 
 
 class Retraining:
@@ -83,12 +83,10 @@ class Retraining:
             if operation is None:
                 run_directory.remove(run_dir)
             elif operation.state.is_final:
-                run_directory.prune(run_dir)
-        remove_unfinished(settings.model_dir)
+                self._clear(operation)
         data_dirs = {settings.data_root / operation.order.data_dir for operation in operations.values()}
         for directory in {*data_dirs, settings.train_npz.parent, settings.test_npz.parent}:
-            for unfinished in directory.glob(f"{UNFINISHED}*"):
-                run_directory.remove(unfinished)
+            remove_copies(directory)
 
     async def undo(self, operation: Operation) -> bool:
         """Takes back what a cancelled job has published; False where serving holds it, or may hold it, already."""
@@ -97,7 +95,9 @@ class Retraining:
 
     async def clear(self, operation: Operation, *, completely: bool) -> None:
         """Removes what a job leaves that has ended: all but log and curves, or those as well."""
+        await asyncio.to_thread(self._clear, operation, completely=completely)
+
+    def _clear(self, operation: Operation, *, completely: bool = False) -> None:
         run_dir = self._settings.runs_dir / operation.operation_id
-        unfinished = self._settings.model_dir / f"{UNFINISHED}{operation.operation_id}"
-        await asyncio.to_thread(run_directory.remove, unfinished)
-        await asyncio.to_thread(run_directory.remove if completely else run_directory.prune, run_dir)
+        run_directory.remove(unfinished_dir(self._settings.model_dir, operation.operation_id))
+        (run_directory.remove if completely else run_directory.prune)(run_dir)

@@ -131,6 +131,11 @@ def published_by(model_dir: Path, operation_id: str) -> int:
     return 0
 
 
+def unfinished_dir(model_dir: Path, operation_id: str) -> Path:
+    """Returns where the version of a job lies until it is whole; nothing stays there unless the job is killed."""
+    return model_dir / f"{UNFINISHED}{operation_id}"
+
+
 def surplus(on_disk: Collection[int], needed: Collection[int], retained: int) -> list[int]:
     """Returns the versions to remove, oldest first, so that `retained` are left.
 
@@ -147,12 +152,6 @@ def remove_version(model_dir: Path, version: int) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
     (model_dir / str(version)).rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
-
-
-def remove_unfinished(model_dir: Path) -> None:
-    """Removes what killed publications left. To be called where none is under way."""
-    for unfinished in model_dir.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def finish_removals(model_dir: Path) -> None:

@@ -130,6 +130,7 @@ def test_a_version_is_published_with_golden_requests_card_and_report(
 ) -> None:
     training, directory, _ = run
     model_dir = tmp_path / "brain_tumor"
+    (model_dir / ".unfinished-by-hand/half").mkdir(parents=True)  # of a command that was killed
     numbers = [
         publish(directory / "candidate", model_dir, training, evaluation, answers, _SOURCE, parent) for parent in (0, 1)
     ]

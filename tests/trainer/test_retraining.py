@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -194,16 +195,18 @@ async def test_a_start_clears_up_after_a_kill(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
     ended, running = settings.runs_dir / "ended", settings.runs_dir / "job"
+    copy = settings.data_root / "processed/.unfinished-x"
     for path in (
         ended / "candidate",
         ended / "tensorboard",
         settings.runs_dir / "unknown/candidate",
-        settings.model_dir / ".unfinished-job",
+        settings.model_dir / ".unfinished-ended",
         settings.model_dir / ".removed-1",
-        settings.data_root / "processed/.unfinished-x",
-        settings.data_root / "test/.unfinished-y",
+        copy.parent,
     ):
         path.mkdir(parents=True)
+    copy.touch()
+    os.utime(copy, (0, 0))
     of_ended = Operation(operation_id="ended", order=operation.order, state=State.FAILED, created_s=0.0)
     records = sorted(running.iterdir())
     async with retraining() as work:
@@ -213,3 +216,19 @@ async def test_a_start_clears_up_after_a_kill(
     assert [path.name for path in ended.iterdir()] == ["tensorboard"]
     assert sorted(running.iterdir()) == records
     assert not [*settings.data_root.rglob(".unfinished-*"), *settings.data_root.rglob(".removed-*")]
+
+
+async def test_a_start_leaves_commands_at_their_work(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    """A version that is being published by hand, a data set that is being built, and a split that is being copied."""
+    publishing = settings.model_dir / ".unfinished-by-hand"
+    building = settings.data_root / "processed/.unfinished-data-set-x"
+    copy = settings.data_root / "test/.unfinished-y"
+    for path in (publishing, building, copy.parent):
+        path.mkdir(parents=True)
+    copy.touch()
+    async with retraining() as work:
+        await work.recover([operation])
+
+    assert all(path.exists() for path in (publishing, building, copy))
