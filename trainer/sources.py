@@ -8,6 +8,7 @@ is searched alike. What is hidden is passed over.
 
 import contextlib
 import io
+import lzma
 import os
 import re
 import unicodedata
@@ -96,7 +97,7 @@ class ZipSource:
     def __init__(self, path: Path) -> None:
         try:
             self._archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as err:
+        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as err:
             raise SourceError(f"archive {path.name} cannot be read: {err}") from err
         self._name = path.name
 
@@ -136,7 +137,7 @@ class ZipSource:
         try:
             with self._archive.open(location) as file:
                 return file.read(max_bytes + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as err:  # this file is damaged
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as err:  # this file is damaged
             raise OSError(str(err)) from err
         except RuntimeError as err:  # encrypted, or compressed as Python cannot read it: so are the others, as a rule
             raise SourceError(f"archive {self._name} cannot be read: {err}") from err

@@ -54,6 +54,35 @@ def test_one_damaged_image_is_a_matter_of_its_own(tmp_path):
         assert len(source.labels()) == 1
 
 
+def test_one_that_is_packed_by_lzma_is_so_too(tmp_path):
+    packed = tmp_path / "set.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("Image1.png", bytes(range(256)) * 9)
+    content = bytearray(packed.read_bytes())
+    content[60:90] = bytes(30)
+    packed.write_bytes(content)
+
+    with ZipSource(packed) as source, pytest.raises(OSError, match="Corrupt input data"):
+        source.read("Image1.png")
+
+
+@pytest.mark.parametrize(
+    ("at", "written", "text"),
+    [(6, b"\x63", "zip file version 9.9"), (9, b"\x08", "invalid start byte")],
+    ids=["version", "name"],
+)
+def test_an_archive_whose_list_cannot_be_read_is_told(tmp_path, at, written, text):
+    """It needs a newer program, or says that a name is in UTF-8 which is not."""
+    archive = _archive(tmp_path / "set.zip")
+    content = bytearray(archive.read_bytes().replace(b"Image1.png", b"Image\xff.png"))
+    entry = content.rfind(b"PK\1\2")
+    content[entry + at : entry + at + 1] = written
+    archive.write_bytes(content)
+
+    with pytest.raises(SourceError, match=rf"archive set\.zip cannot be read: .*{text}"):
+        ZipSource(archive)
+
+
 @pytest.mark.parametrize("kind", ["archive", "directory"])
 def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(tmp_path, kind):
     (tmp_path / "Image1.png").write_bytes(bytes(2**26))
