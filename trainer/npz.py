@@ -84,8 +84,12 @@ def map_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         raise NpzError(f"{path.name} does not exist; make it with: python -m trainer build-dataset") from err
     except KeyError as err:
         raise NpzError(f"{path.name} lacks an array: {err.args[0]}") from err
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as err:
-        raise NpzError(f"{path.name} is not a readable npz file: {err}") from err
+    except OSError as err:
+        raise NpzError(f"{path.name} cannot be read: {err.strerror}") from err
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as err:
+        raise NpzError(
+            f"{path.name} is no npz file, or damaged; make it with: python -m trainer build-dataset"
+        ) from err
 
 
 def _map_member(path: Path, member: zipfile.ZipInfo) -> NDArray[Any]:

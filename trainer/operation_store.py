@@ -1,5 +1,6 @@
 """Operations in SQLite. Blocking; `trainer.operations` is the way in."""
 
+import logging
 import sqlite3
 import time
 import uuid
@@ -33,9 +34,11 @@ WHERE sequence < ?1 AND (?2 IS NULL OR ?2 = (state NOT IN ('queued', 'running'))
 ORDER BY sequence DESC LIMIT ?3
 """
 _BUSY_TIMEOUT_S = 3.0
-_TOLD_CHARS = 80
+_LOGGED_CHARS = 80
 
 _CONTENT = TypeAdapter(Operation)
+
+_logger = logging.getLogger(__name__)
 
 
 class OperationStore:
@@ -143,4 +146,5 @@ def _loaded(content: str) -> Operation:
     try:
         return _CONTENT.validate_json(content)
     except ValidationError as err:
-        raise sqlite3.DatabaseError(f"the content of an operation is damaged: {content[:_TOLD_CHARS]!r}") from err
+        _logger.error("an operation is damaged", extra={"content": content[:_LOGGED_CHARS]})
+        raise sqlite3.DatabaseError("the content of an operation is damaged; the log has it") from err

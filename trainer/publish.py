@@ -81,7 +81,9 @@ def publish(
             if _moved(unfinished, model_dir / str(version)):
                 return version
     except OSError as err:
-        raise PublicationError(f"the version cannot be written: {err.strerror}") from err
+        raise PublicationError(
+            f"the version cannot be written: {err.strerror or 'its files cannot be copied'}"
+        ) from err
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

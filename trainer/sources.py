@@ -97,7 +97,9 @@ class ZipSource:
     def __init__(self, path: Path) -> None:
         try:
             self._archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as err:
+        except OSError as err:
+            raise SourceError(f"archive {path.name} cannot be read: {err.strerror or 'it is damaged'}") from err
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as err:
             raise SourceError(f"archive {path.name} cannot be read: {err}") from err
         self._name = path.name
 

@@ -51,7 +51,14 @@ def test_compressed_arrays_are_refused(tmp_path: Path) -> None:
 def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.npz").write_bytes(content)
 
-    with pytest.raises(NpzError, match=r"a\.npz is not a readable npz file"):
+    with pytest.raises(NpzError, match=r"a\.npz is no npz file, or damaged"):
+        map_npz(tmp_path / "a.npz", ["X"])
+
+
+def test_a_file_that_cannot_be_read_is_told_without_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").mkdir()
+
+    with pytest.raises(NpzError, match=r"^a\.npz cannot be read: Is a directory$"):
         map_npz(tmp_path / "a.npz", ["X"])
 
 

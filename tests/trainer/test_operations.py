@@ -222,16 +222,20 @@ async def test_no_database_is_told(tmp_path: Path) -> None:
         await operations.open()
 
 
-async def test_an_operation_that_cannot_be_read_is_told(tmp_path: Path, order: Order) -> None:
+async def test_an_operation_that_cannot_be_read_is_told_and_logged(
+    tmp_path: Path, order: Order, caplog: pytest.LogCaptureFixture
+) -> None:
     operations = Operations(tmp_path / "trainer.db")
     await operations.open()
     await operations.add(order, "", 1)
     with sqlite3.connect(tmp_path / "trainer.db") as database:
         database.execute("UPDATE operations SET content = '{}'")
 
-    with pytest.raises(StoreError, match=r"the content of an operation is damaged: '\{\}'"):
+    with pytest.raises(StoreError, match=r"the content of an operation is damaged; the log has it$"):
         await operations.next_unfinished()
     await operations.close()
+    (record,) = caplog.records
+    assert record.content == "{}"  # type: ignore[attr-defined]  # of extra
 
 
 def test_an_operation_has_no_result_before_its_end(order: Order) -> None:

@@ -47,6 +47,11 @@ def test_an_archive_that_cannot_be_unpacked_is_told(tmp_path, kind, text):
         source.read("set/Image1.png")
 
 
+def test_an_archive_that_cannot_be_opened_is_told_without_its_place(tmp_path):
+    with pytest.raises(SourceError, match=r"^archive set\.zip cannot be read: No such file or directory$"):
+        ZipSource(tmp_path / "set.zip")
+
+
 def test_one_damaged_image_is_a_matter_of_its_own(tmp_path):
     with ZipSource(_archive(tmp_path / "set.zip", compression=_DEFLATED)) as source:
         with pytest.raises(OSError, match="invalid"):
