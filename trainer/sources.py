@@ -7,10 +7,8 @@ is searched alike. What is hidden is passed over.
 """
 
 import contextlib
-import io
 import lzma
 import os
-import re
 import unicodedata
 import zipfile
 import zlib
@@ -25,17 +23,11 @@ from braintumor.image_suffixes import IMAGE_SUFFIXES
 
 from gateway.imaging import ImageLimits
 from trainer.errors import LabelFileError, SourceError
+from trainer.label_file import MAX_LABEL_BYTES, is_label_file, read_labels
 
-_LABEL_COLUMNS = ["Image", "Class"]
-_SEPARATORS = (",", ";", "\t")
-"""Of columns: spreadsheets write what their country does."""
-_SEPARATOR_LINE = re.compile(rb'\A(?:\xef\xbb\xbf)?"?sep=[^\r\n]*\r?\n')
-"""Excel's own first line. What it says is found out anyway."""
 _TOLD_CHARS, _TOLD_FILES = 60, 3
 
 _MAX_IMAGE_BYTES = ImageLimits().max_image_bytes
-_MAX_LABEL_BYTES = 2**28
-"""Of a label file: millions of rows."""
 
 
 class SliceSource(Protocol):
@@ -74,7 +66,7 @@ class DirectorySource:
     def labels(self) -> pd.DataFrame:
         """See SliceSource."""
         try:
-            return _read_labels(_beginning(self._label_file, _MAX_LABEL_BYTES), self._label_file.name)
+            return read_labels(_beginning(self._label_file, MAX_LABEL_BYTES), self._label_file.name)
         except OSError as err:
             raise LabelFileError(f"label file {self._label_file.name} cannot be read: {err.strerror}") from err
 
@@ -106,26 +98,23 @@ class ZipSource:
     def labels(self) -> pd.DataFrame:
         """See SliceSource."""
         files = [name for name in self._archive.namelist() if name.lower().endswith(".csv") and not _is_hidden(name)]
-        if len(files) == 1:
-            return self._labels_in(files[0])
-        tables = {}
-        for name in files:
-            with contextlib.suppress(LabelFileError):
-                tables[name] = self._labels_in(name)
+        tables = files if len(files) == 1 else list(filter(self._holds_labels, files))
         if len(tables) != 1:
-            told = [name[-_TOLD_CHARS:] for name in (list(tables) or files)[:_TOLD_FILES]]
+            told = [name[-_TOLD_CHARS:] for name in (tables or files)[:_TOLD_FILES]]
             raise LabelFileError(
                 f"{self._name} holds {len(tables)} CSV files with columns Image and Class; one is needed"
                 + (f", among {', '.join(map(repr, told))}" if told else "")
             )
-        return tables.popitem()[1]
-
-    def _labels_in(self, name: str) -> pd.DataFrame:
-        told = name[-_TOLD_CHARS:]
+        (table,) = tables
         try:
-            return _read_labels(self._beginning(name, _MAX_LABEL_BYTES), told)
+            return read_labels(self._beginning(table, MAX_LABEL_BYTES), table[-_TOLD_CHARS:])
         except OSError as err:
-            raise LabelFileError(f"label file {told} cannot be read: {err}") from err
+            raise LabelFileError(f"label file {table[-_TOLD_CHARS:]} cannot be read: {err}") from err
+
+    def _holds_labels(self, name: str) -> bool:
+        with contextlib.suppress(OSError):
+            return is_label_file(self._beginning(name, MAX_LABEL_BYTES))
+        return False
 
     def images(self) -> dict[str, str]:
         """See SliceSource."""
@@ -168,30 +157,6 @@ def _beginning(path: Path, max_bytes: int) -> bytes:
     with path.open("rb") as file:
         # Python takes memory for what it is asked to read, and not for what there is.
         return file.read(min(os.fstat(file.fileno()).st_size, max_bytes) + 1)
-
-
-def _read_labels(content: bytes, file_name: str) -> pd.DataFrame:
-    if len(content) > _MAX_LABEL_BYTES:
-        raise LabelFileError(f"label file {file_name} has more than {_MAX_LABEL_BYTES} bytes, which is the limit")
-    content = _SEPARATOR_LINE.sub(b"", content)
-    for separator in _SEPARATORS:
-        try:
-            table = pd.read_csv(
-                io.BytesIO(content),
-                sep=separator,
-                dtype=str,
-                usecols=_LABEL_COLUMNS,
-                skipinitialspace=True,
-                keep_default_na=False,  # an image may be named NA
-                na_values=[""],
-            )
-        except ValueError:  # also pandas' own parser and empty-file errors
-            continue
-        return table[_LABEL_COLUMNS].dropna(how="all")  # rows that a spreadsheet has left empty
-    beginning = content.partition(b"\n")[0].decode(errors="replace").strip()[:_TOLD_CHARS]
-    raise LabelFileError(
-        f"{file_name} is no CSV file in UTF-8 with the columns Image and Class; it begins with {beginning!r}"
-    )
 
 
 def _is_hidden(location: str) -> bool:

@@ -145,31 +145,6 @@ def test_hidden_label_files_are_none(tmp_path):
         assert len(source.labels()) == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Image,Class\nNA,1\nImage2.jpg,0\n,\n,\n",
-        "\ufeffImage;Class;Remark\r\nNA;1;\r\nImage2.jpg;0;old\r\n;;\r\n",
-        "Class\tImage\n1\tNA\n0\tImage2.jpg\n",
-        "Remark\tImage\tClass\n\tNA\t1\nold\tImage2.jpg\t0\n\t\t\n",
-        "Image, Class\nNA, 1\nImage2.jpg, 0\n, \n",
-        "sep=;\r\nImage;Class\r\nNA;1\r\nImage2.jpg;0\r\n",
-        '\ufeff"sep=;"\nImage;Class\nNA;1\nImage2.jpg;0\n',
-    ],
-)
-def test_labels_are_read_as_spreadsheets_write_them(tmp_path, text):
-    (tmp_path / "labels.csv").write_text(text)
-    labels = DirectorySource(tmp_path, tmp_path / "labels.csv").labels()
-    assert labels.to_dict("list") == {"Image": ["NA", "Image2.jpg"], "Class": ["1", "0"]}
-
-
-@pytest.mark.parametrize("content", [b"image,class\na,1\n", "Image,Class\na,1\n".encode("utf-16"), b""])
-def test_a_file_that_holds_no_labels_is_told_by_its_beginning(tmp_path, content):
-    (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(LabelFileError, match=r"labels\.csv is no CSV file in UTF-8 .* it begins with '.*'"):
-        DirectorySource(tmp_path, tmp_path / "labels.csv").labels()
-
-
 def _write(folder, *names):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
