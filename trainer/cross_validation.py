@@ -5,6 +5,7 @@ Each group of slices is held out once, and judged by a model that never saw it.
 
 import hashlib
 import inspect
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -73,6 +74,7 @@ def cross_validate(
             held_out = _part(data, numbers == fold)
             outputs = predict_split(Candidate(run_dir / CANDIDATE), held_out, lambda *_: None)
             write_record(path, evaluate(outputs, held_out.labels))
+        shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
         yield read_record(path, Evaluation), is_kept
 
 

@@ -31,6 +31,7 @@ def test_every_slice_is_judged_once(tmp_path: Path, data: Split, monkeypatch: py
     first = run()
     assert sum(evaluation.examples for evaluation, _ in first) == 32
     assert epochs == [1, 1]
+    assert not list(tmp_path.rglob("checkpoint"))
     assert run() == [(evaluation, True) for evaluation, _ in first]
     assert not any(is_kept for _, is_kept in first)
     assert epochs == [1, 1]  # nothing was trained again
