@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -12,7 +12,6 @@ from tfserving_api.messages import PredictionLog
 from tfserving_api.tensors import to_array
 from tfserving_api.tfrecord import TFRecordError, read_records
 from trainer.errors import RolloutError, ServingRefusedError
-from trainer.serving_client import ServingClient
 
 GOLDEN_REQUESTS = Path("assets.extra", "tf_serving_warmup_requests")
 """Where a version keeps them; `trainer.golden` writes them."""
@@ -21,7 +20,14 @@ TOLERANCE = 1e-3
 """Of floats, relative above 1 and absolute below. Another processor or engine rounds otherwise, by 1e-5 at most."""
 
 
-async def replay(serving: ServingClient, version_dir: Path, version: int) -> list[str]:
+class Predicting(Protocol):
+    """A serving that answers. See ServingClient."""
+
+    async def predict(self, request: Any, version: int) -> Any:
+        """Plays a PredictRequest to a version."""
+
+
+async def replay(serving: Predicting, version_dir: Path, version: int) -> list[str]:
     """Plays the golden requests of a version to it.
 
     Args:

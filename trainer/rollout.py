@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from observability import tracing
 from trainer.errors import (
@@ -15,10 +16,10 @@ from trainer.errors import (
     RolloutError,
     ServingUnavailableError,
 )
-from trainer.replay import replay
+from trainer.replay import Predicting, replay
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import CANARY, STABLE, RolloutState
-from trainer.serving_client import ServingClient, VersionState, VersionStatus
+from trainer.serving_client import VersionState, VersionStatus
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import ROLLOUTS
 from trainer.versions import finish_removals, remove_version, require_version, surplus, versions_on_disk
@@ -38,6 +39,19 @@ _HELD = {VersionState.START, VersionState.LOADING, VersionState.AVAILABLE, Versi
 _logger = logging.getLogger(__name__)
 
 
+class Serving(Predicting, Protocol):
+    """A serving, or all replicas of one, as ServingClient and ServingFleet ask them; their methods tell more."""
+
+    async def statuses(self) -> dict[int, VersionStatus]:
+        """Returns the state of every version that it has ever seen."""
+
+    async def status(self, version: int) -> VersionStatus:
+        """Returns the state of a version."""
+
+    async def version_labelled(self, label: str) -> int | None:
+        """Returns the version that a label leads to."""
+
+
 class Rollout:
     """Changes which versions serving holds and what their labels mean, one change at a time.
 
@@ -50,7 +64,7 @@ class Rollout:
     is not available fails as a whole.
     """
 
-    def __init__(self, settings: TrainerSettings, serving: ServingClient) -> None:
+    def __init__(self, settings: TrainerSettings, serving: Serving) -> None:
         self._model_dir = settings.model_dir
         self._timeout_s = settings.rollout_timeout_s
         self._retained = settings.retained_versions

@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 _logger = logging.getLogger(__name__)
 
 
-class ServingFleet(ServingClient):
+class ServingFleet:
     """One model of every replica that can be reached: a version is AVAILABLE when it is in all of them.
 
     That has to be known before a label is moved. A config with a label whose version is not available fails as a
@@ -58,6 +58,10 @@ class ServingFleet(ServingClient):
         answers = await self._ask(await self._targets(), ServingClient.statuses)
         versions = sorted(set().union(*answers))
         return {version: _shared([answer.get(version, VersionStatus()) for answer in answers]) for version in versions}
+
+    async def status(self, version: int) -> VersionStatus:
+        """Returns the state of a version, UNKNOWN where no replica has ever seen it; raises as `statuses`."""
+        return (await self.statuses()).get(version, VersionStatus())
 
     async def version_labelled(self, label: str) -> int | None:
         """Returns the version that a label leads to in all replicas; None where it leads to none.

@@ -13,10 +13,10 @@ from braintumor.v1 import trainer_service_pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceServicer
 
 from trainer.errors import ServingRefusedError, ServingUnavailableError
-from trainer.rollout import Rollout
+from trainer.rollout import Rollout, Serving
 from trainer.rollout_state import RolloutState
 from trainer.services.paging import first_of_page, size_of_page
-from trainer.serving_client import ServingClient, VersionState, VersionStatus
+from trainer.serving_client import VersionState, VersionStatus
 from trainer.settings import TrainerSettings
 from trainer.versions import VersionRecord, read_report, read_version, versions_on_disk
 
@@ -36,7 +36,7 @@ _STATES = {
 class ModelServicer(ModelServiceServicer):
     """Versions on disk, and the labels that choose among them."""
 
-    def __init__(self, rollout: Rollout, serving: ServingClient, settings: TrainerSettings) -> None:
+    def __init__(self, rollout: Rollout, serving: Serving, settings: TrainerSettings) -> None:
         self._rollout = rollout
         self._serving = serving
         self._model_dir = settings.model_dir
