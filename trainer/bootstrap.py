@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.calibration_error import brier_scores, expected_calibration_errors
 from trainer.dataset import Split
+from trainer.roc import areas_under_roc
 
 RESAMPLES = 1000
 ACCURACY, AUC, SENSITIVITY, SPECIFICITY = "accuracy", "AUC", "sensitivity", "specificity"
@@ -84,21 +85,8 @@ def _figures(
     called, probabilities = outputs["label"] == 1, outputs["probabilities"][:, 1].astype(np.float64)
     with np.errstate(invalid="ignore"):
         accuracy = weights @ (called == truth) / weights.sum(axis=1)
-        area = _areas_under_roc(probabilities, truth, weights)
+        area = areas_under_roc(probabilities, truth, weights)
         sensitivity = weights @ (called & truth) / (weights @ truth)
         specificity = weights @ (~called & ~truth) / (weights @ ~truth)
     error = expected_calibration_errors(probabilities, truth, weights)
     return np.stack([accuracy, area, sensitivity, specificity, error, brier_scores(probabilities, truth, weights)])
-
-
-def _areas_under_roc(
-    scores: NDArray[Any], truth: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Returns for each row of weights the share of pairs in which the tumor scores higher, ties half."""
-    order = np.argsort(scores)
-    scores, truth, weights = scores[order], truth[order], weights[:, order]
-    healthy_before = np.pad(np.cumsum(weights * ~truth, axis=1), ((0, 0), (1, 0)))
-    lower, not_higher = np.searchsorted(scores, scores, "left"), np.searchsorted(scores, scores, "right")
-    won = (healthy_before[:, lower] + healthy_before[:, not_higher]) / 2
-    pairs = (weights @ truth) * (weights @ ~truth)
-    return np.asarray((won * weights) @ truth / pairs)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from gateway.imaging import ImageArray, InputSpec, preprocess
 from trainer.dataset import Split
 from trainer.errors import BrokenModelError, TrainingDivergedError
 from trainer.figures import Evaluation
 from trainer.progress_bar import OnProgress
+from trainer.roc import area_under_roc
 
 _BATCH = 32
 
@@ -112,10 +112,3 @@ def evaluate(outputs: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> 
         true_negatives=true_negatives,
         false_negatives=false_negatives,
     )
-
-
-def area_under_roc(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
-    """Returns the chance that a tumor scores above a tumor-free slice: the Mann-Whitney statistic, ties half."""
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    rank_sum = float(rankdata(scores)[truth].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)

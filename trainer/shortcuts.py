@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray
 from trainer.dataset import Split
-from trainer.evaluate import area_under_roc
+from trainer.roc import area_under_roc
 
 BRAIN_AREA, BRIGHTNESS = "brain area", "mean brightness of the brain"
 

@@ -7,8 +7,9 @@ import pytest
 
 from trainer.bootstrap import ACCURACY, AUC, SENSITIVITY, bootstrap
 from trainer.dataset import Split
-from trainer.evaluate import area_under_roc, evaluate
+from trainer.evaluate import evaluate
 from trainer.gate import Decision, Thresholds, gate
+from trainer.roc import area_under_roc
 from trainer.settings import TrainerSettings
 
 _SLICES = 500

@@ -14,7 +14,7 @@ from trainer.architectures import Architecture
 from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.dataset import Split
 from trainer.errors import BrokenModelError, PublicationError
-from trainer.evaluate import Candidate, area_under_roc, evaluate, predict_split
+from trainer.evaluate import Candidate, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.grouping import perceptual_hash
 from trainer.known_slices import KnownSlices
@@ -119,10 +119,6 @@ def test_the_figures_add_up(evaluation: Evaluation) -> None:
     assert sum(counts) == evaluation.examples == 96
     assert evaluation.accuracy == (counts[0] + counts[2]) / 96
     assert evaluation.auc > 0.9
-
-
-def test_the_area_under_the_curve_counts_ties_half() -> None:
-    assert area_under_roc(np.array([0.1, 0.5, 0.5, 0.9]), np.array([False, False, True, True])) == 0.875
 
 
 def test_a_version_is_published_with_golden_requests_card_and_report(

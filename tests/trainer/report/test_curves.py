@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.evaluate import area_under_roc
 from trainer.report.curves import average_precision, precision_recall_curve, risk_coverage_curve, roc_curve
+from trainer.roc import area_under_roc
 
 # From the highest score down: tumor, no tumor, then both at 0.4, then no tumor.
 _SCORES = np.array([0.4, 0.9, 0.1, 0.4, 0.7])
