@@ -57,7 +57,7 @@ def main() -> int:
         reporter.report(_done(task, settings, reporter))
     except Exception as err:
         _logger.exception("task failed")
-        reporter.report(Report(failure=_failure(err)))
+        reporter.report(Report(failure=Failure.of(_told(err))))
         return 1
     return 0
 
@@ -102,11 +102,6 @@ def _give_way(settings: TrainerSettings) -> None:
             Path("/proc/self", file).write_text(str(value))
         except OSError as err:
             _logger.info("%s cannot be set: %s", file, err.strerror)
-
-
-def _failure(error: Exception) -> Failure:
-    told = _told(error)
-    return Failure(status_code=told.status_code.name, reason=told.reason, message=str(told))
 
 
 def _told(error: Exception) -> TrainerError:

@@ -198,4 +198,4 @@ def _failure(error: BaseException) -> Failure:
     if not isinstance(told, TrainerError):
         _logger.error("job failed inside", exc_info=error)
         return Failure(status_code="INTERNAL", reason="INTERNAL", message="the job failed inside; the log tells more")
-    return Failure(status_code=told.status_code.name, reason=told.reason, message=str(told))
+    return Failure.of(told)

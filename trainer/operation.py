@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from trainer.errors import TrainerError
 from trainer.figures import EpochMetrics, Evaluation
 
 
@@ -131,6 +132,11 @@ class Failure:
     status_code: str
     reason: str
     message: str
+
+    @classmethod
+    def of(cls, error: TrainerError) -> "Failure":
+        """Takes what an error tells callers."""
+        return cls(status_code=error.status_code.name, reason=error.reason, message=str(error))
 
 
 Result: TypeAlias = Outcome | Failure | None
