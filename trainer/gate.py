@@ -6,7 +6,7 @@ certain than either figure. Near-duplicate slices are no independent evidence, s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,48 +23,6 @@ below it holds with 95 % confidence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What a version must reach.
-
-    Attributes:
-      min_test_slices: least number of slices of each label on which it is measured.
-      min_accuracy: least accuracy.
-      min_auc: least area under the ROC curve.
-      min_sensitivity: least share of tumors that are called.
-      tolerated_accuracy_drop: by how much it may be worse than the stable version.
-      tolerated_auc_drop: the same for the area under the ROC curve.
-      tolerated_sensitivity_drop: the same for sensitivity.
-    """
-
-    min_test_slices: int = 20
-    min_accuracy: float = 0.9
-    min_auc: float = 0.95
-    min_sensitivity: float = 0.9
-    tolerated_accuracy_drop: float = 0.01
-    tolerated_auc_drop: float = 0.005
-    tolerated_sensitivity_drop: float = 0.02
-
-    @classmethod
-    def from_settings(cls, settings: TrainerSettings) -> "Thresholds":
-        """Takes each from the setting of its name."""
-        return cls(**{threshold.name: getattr(settings, threshold.name) for threshold in fields(cls)})
-
-    @property
-    def least(self) -> dict[str, float]:
-        """Least value of each figure."""
-        return {ACCURACY: self.min_accuracy, AUC: self.min_auc, SENSITIVITY: self.min_sensitivity}
-
-    @property
-    def tolerated_drop(self) -> dict[str, float]:
-        """Loss of each figure that is tolerated."""
-        return {
-            ACCURACY: self.tolerated_accuracy_drop,
-            AUC: self.tolerated_auc_drop,
-            SENSITIVITY: self.tolerated_sensitivity_drop,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """Whether a network may become a version, and if not, why: a sentence for each reason."""
 
@@ -76,10 +34,10 @@ def gate(
     candidate_outputs: Mapping[str, NDArray[Any]],
     stable_outputs: Mapping[str, NDArray[Any]] | None,
     split: Split,
-    thresholds: Thresholds,
+    settings: TrainerSettings,
     seed: int,
 ) -> Decision:
-    """Holds a candidate against thresholds and against the stable version.
+    """Holds a candidate against the settings' thresholds and against the stable version.
 
     It is refused where it is measured on too few slices, where a figure is below its least value, or where it is
     with 95 % confidence lower than the stable version's by more than what is tolerated.
@@ -88,7 +46,7 @@ def gate(
       candidate_outputs: of predict_split, with `probabilities` (N, 2), which `evaluate` has taken, and `label` (N,).
       stable_outputs: the stable version's on the same split; None where there is none.
       split: the untouched test split.
-      thresholds: what is asked for.
+      settings: what is asked for, and what loss is tolerated.
       seed: of the resamples; the same seed gives the same decision.
     """
     without, tumors = np.bincount(split.labels, minlength=2)
@@ -96,17 +54,18 @@ def gate(
         return _refused("the test split lacks slices of one label, so nothing can be measured")
     networks = [candidate_outputs] if stable_outputs is None else [candidate_outputs, stable_outputs]
     candidate, *stable = bootstrap(networks, split, seed)
-    reasons = [_below(name, Sampled.of(candidate[name]), least) for name, least in thresholds.least.items()]
-    if min(without, tumors) < thresholds.min_test_slices:
-        reasons.append(
-            f"the test split has {tumors} slices with a tumor and {without} without, "
-            f"and fewer than {thresholds.min_test_slices} of either show nothing; "
-            f"add slices, of which about 1 group of near-duplicates in {1 / TEST_SHARE:.0f} is held out to test on"
-        )
+    least = {ACCURACY: settings.min_accuracy, AUC: settings.min_auc, SENSITIVITY: settings.min_sensitivity}
+    reasons = [_below(name, Sampled.of(candidate[name]), value) for name, value in least.items()]
+    reasons.append(_too_few(without, tumors, settings.min_test_slices))
+    tolerated_drop = {
+        ACCURACY: settings.tolerated_accuracy_drop,
+        AUC: settings.tolerated_auc_drop,
+        SENSITIVITY: settings.tolerated_sensitivity_drop,
+    }
     for other in stable:
         reasons += [
             _worse(name, Sampled.of(candidate[name]), Sampled.of(candidate[name] - other[name]), drop)
-            for name, drop in thresholds.tolerated_drop.items()
+            for name, drop in tolerated_drop.items()
         ]
     return _refused(*filter(None, reasons)) if any(reasons) else Decision(True, ())
 
@@ -120,6 +79,16 @@ def _below(name: str, figure: Sampled, least: float) -> str:
         return ""
     low, high = figure.interval(_INTERVAL)
     return f"{name} is {figure.value:.4f} (90 % interval {low:.4f} to {high:.4f}), below the least of {least:.4f}"
+
+
+def _too_few(without: int, tumors: int, least: int) -> str:
+    if min(without, tumors) >= least:
+        return ""
+    return (
+        f"the test split has {tumors} slices with a tumor and {without} without, "
+        f"and fewer than {least} of either show nothing; "
+        f"add slices, of which about 1 group of near-duplicates in {1 / TEST_SHARE:.0f} is held out to test on"
+    )
 
 
 def _worse(name: str, figure: Sampled, gain: Sampled, tolerated_drop: float) -> str:

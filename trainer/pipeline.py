@@ -12,7 +12,7 @@ from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, 
 from trainer.durable import UNFINISHED, share, sync_tree
 from trainer.evaluate import Candidate, evaluate, predict_split
 from trainer.figures import EpochMetrics, Evaluation, VersionEvaluation
-from trainer.gate import Decision, Thresholds, gate
+from trainer.gate import Decision, gate
 from trainer.golden import write_golden_requests
 from trainer.infra_validation import infra_validate
 from trainer.known_slices import KnownSlices, seen_among
@@ -163,8 +163,7 @@ class Pipeline:
 
     def _decide(self) -> Decision:
         self._tell(Step.GATE)
-        thresholds = Thresholds.from_settings(self._settings)
-        decision = gate(self._outputs, self._stable_outputs, self._test_split, thresholds, self._order.seed)
+        decision = gate(self._outputs, self._stable_outputs, self._test_split, self._settings, self._order.seed)
         if not (decision.blessed or self._order.force):
             return decision
         golden_requests = self._candidate_dir / GOLDEN_REQUESTS

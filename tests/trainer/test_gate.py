@@ -8,7 +8,7 @@ import pytest
 from trainer.bootstrap import ACCURACY, AUC, SENSITIVITY, bootstrap
 from trainer.dataset import Split
 from trainer.evaluate import evaluate
-from trainer.gate import Decision, Thresholds, gate
+from trainer.gate import Decision, gate
 from trainer.roc import area_under_roc
 from trainer.settings import TrainerSettings
 
@@ -32,21 +32,21 @@ def _network(split: Split, wrong, spread: float = 0.0, seed: int = 0) -> dict[st
 
 
 def test_a_good_network_passes_where_there_is_no_other(split) -> None:
-    assert gate(_network(split, slice(0, 5)), None, split, Thresholds(), 1) == _BLESSED
+    assert gate(_network(split, slice(0, 5)), None, split, TrainerSettings(), 1) == _BLESSED
 
 
 def test_an_equal_network_passes(split) -> None:
     network = _network(split, slice(0, 10), 0.1)
 
-    assert gate(network, network, split, Thresholds(), 1) == _BLESSED
+    assert gate(network, network, split, TrainerSettings(), 1) == _BLESSED
 
 
 def test_a_better_network_passes(split) -> None:
-    assert gate(_network(split, slice(0, 2)), _network(split, slice(0, 40)), split, Thresholds(), 1) == _BLESSED
+    assert gate(_network(split, slice(0, 2)), _network(split, slice(0, 40)), split, TrainerSettings(), 1) == _BLESSED
 
 
 def test_a_network_that_is_not_good_enough_is_refused_with_figures(split) -> None:
-    decision = gate(_network(split, slice(0, 100)), None, split, Thresholds(), 1)
+    decision = gate(_network(split, slice(0, 100)), None, split, TrainerSettings(), 1)
 
     assert not decision.blessed
     assert [reason.split()[0] for reason in decision.reasons] == ["accuracy", "AUC", "sensitivity"]
@@ -58,19 +58,19 @@ def test_a_perfect_network_is_refused_where_too_few_slices_say_so(split) -> None
     few = Split(split.images[:60], split.labels[:60].copy(), split.groups[:60], split.fingerprint)
     few.labels[:] = np.arange(60) < 19
 
-    assert gate(_network(few, []), None, few, Thresholds(), 1).reasons == (
+    assert gate(_network(few, []), None, few, TrainerSettings(), 1).reasons == (
         "the test split has 19 slices with a tumor and 41 without, "
         "and fewer than 20 of either show nothing; "
         "add slices, of which about 1 group of near-duplicates in 6 is held out to test on",
     )
     few.labels[19] = 1
-    assert gate(_network(few, []), None, few, Thresholds(), 1) == _BLESSED
+    assert gate(_network(few, []), None, few, TrainerSettings(), 1) == _BLESSED
 
 
 def test_a_network_that_is_certainly_worse_is_refused(split) -> None:
     """Although it is good enough by itself."""
-    thresholds = Thresholds(min_auc=0.9)
-    decision = gate(_network(split, slice(0, 36)), _network(split, slice(0, 4)), split, thresholds, 1)
+    settings = TrainerSettings(min_auc=0.9)
+    decision = gate(_network(split, slice(0, 36)), _network(split, slice(0, 4)), split, settings, 1)
 
     assert not decision.blessed
     assert decision.reasons[0].startswith(
@@ -84,14 +84,14 @@ def test_a_network_that_may_be_worse_by_chance_passes(split) -> None:
     stable = _network(split, slice(0, 4))
     in_few_groups, in_many_groups = _network(split, slice(0, 12)), _network(split, np.r_[0:4, 40:400:20])
 
-    assert gate(in_few_groups, stable, split, Thresholds(), 1) == _BLESSED
-    assert not gate(in_many_groups, stable, split, Thresholds(), 1).blessed
+    assert gate(in_few_groups, stable, split, TrainerSettings(), 1) == _BLESSED
+    assert not gate(in_many_groups, stable, split, TrainerSettings(), 1).blessed
 
 
 def test_a_network_that_ranks_worse_is_refused_though_its_labels_are_the_same(split) -> None:
     stable, candidate = _network(split, slice(0, 4)), _network(split, slice(0, 4), 0.35)
 
-    (reason,) = gate(candidate, stable, split, Thresholds(min_auc=0), 1).reasons
+    (reason,) = gate(candidate, stable, split, TrainerSettings(min_auc=0), 1).reasons
 
     assert reason.startswith("AUC is ")
 
@@ -99,17 +99,17 @@ def test_a_network_that_ranks_worse_is_refused_though_its_labels_are_the_same(sp
 def test_the_same_seed_decides_alike(split) -> None:
     candidate, stable = _network(split, slice(0, 36), 0.2), _network(split, slice(0, 4), 0.1)
 
-    assert gate(candidate, stable, split, Thresholds(), 7) == gate(candidate, stable, split, Thresholds(), 7)
+    assert gate(candidate, stable, split, TrainerSettings(), 7) == gate(candidate, stable, split, TrainerSettings(), 7)
 
 
 def test_resamples_without_one_label_are_left_out(split) -> None:
     """With one group of tumors a third of the resamples have none."""
     labels = np.r_[np.ones(4, np.int64), np.zeros(40, np.int64)]
     few = Split(split.images[:44], labels, np.arange(44) // 4, "")
-    network, thresholds = _network(few, slice(0, 0)), Thresholds(min_test_slices=1)
+    network, settings = _network(few, slice(0, 0)), TrainerSettings(min_test_slices=1)
 
-    assert gate(network, network, few, thresholds, 1) == _BLESSED
-    assert "sensitivity" in gate(_network(few, slice(0, 2)), network, few, thresholds, 1).reasons[-1]
+    assert gate(network, network, few, settings, 1) == _BLESSED
+    assert "sensitivity" in gate(_network(few, slice(0, 2)), network, few, settings, 1).reasons[-1]
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -117,7 +117,7 @@ def test_a_split_of_one_label_measures_nothing(split, label) -> None:
     rows = split.labels == label
     one = Split(split.images[rows], split.labels[rows], split.groups[rows], "")
 
-    decision = gate(_network(one, slice(0, 0)), None, one, Thresholds(), 1)
+    decision = gate(_network(one, slice(0, 0)), None, one, TrainerSettings(), 1)
 
     assert decision.reasons == ("the test split lacks slices of one label, so nothing can be measured",)
 
@@ -149,13 +149,6 @@ def test_a_resample_counts_groups_as_often_as_they_are_drawn(split) -> None:
 def test_a_decision_takes_about_a_second(split) -> None:
     """Against 20 s for one resample after the other in Python; the rest of the bound is for a busy machine."""
     began_at = time.process_time()
-    gate(_network(split, slice(0, 36), 0.2), _network(split, slice(0, 4), 0.1), split, Thresholds(), 1)
+    gate(_network(split, slice(0, 36), 0.2), _network(split, slice(0, 4), 0.1), split, TrainerSettings(), 1)
 
     assert time.process_time() - began_at < 3
-
-
-def test_thresholds_come_from_the_settings_of_their_names() -> None:
-    settings = TrainerSettings(min_auc=0.5, tolerated_accuracy_drop=0.25)
-
-    assert Thresholds.from_settings(settings) == Thresholds(min_auc=0.5, tolerated_accuracy_drop=0.25)
-    assert Thresholds.from_settings(TrainerSettings()) == Thresholds()
