@@ -42,16 +42,14 @@ _logger = logging.getLogger(__name__)
 
 
 class OperationStore:
-    """The operations of a data root. Each method is a transaction, on disk when it returns.
+    """The operations of a data root, for one thread. Each method is a transaction, on disk when it returns.
 
     Every method may raise sqlite3.DatabaseError, and has then changed nothing.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(
-            path, timeout=_BUSY_TIMEOUT_S, isolation_level="IMMEDIATE", check_same_thread=False
-        )
+        self._database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level="IMMEDIATE")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute(_SCHEMA)

@@ -198,20 +198,20 @@ async def test_a_locked_database_is_told_and_leaves_all_as_it_was(opened: Any, t
 async def test_a_full_disk_is_told_and_leaves_all_as_it_was(opened: Any, tmp_path: Path, order: Order) -> None:
     async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "", 9)).operation_id
-        _limit_pages(operations, 1)
+        await _limit_pages(operations, 1)
         before = await operations.get(identity)
         reasons = tuple("x" * 1000 for _ in range(20))
         with pytest.raises(DiskFullError):
             await operations.end(identity, State.SUCCEEDED, result=replace(_OUTCOME, reasons=reasons))
         assert await operations.get(identity) == before
 
-        _limit_pages(operations, 2**30)
+        await _limit_pages(operations, 2**30)
         assert await operations.end(identity, State.SUCCEEDED, result=replace(_OUTCOME, reasons=reasons))
 
 
-def _limit_pages(operations: Operations, pages: int) -> None:
+async def _limit_pages(operations: Operations, pages: int) -> None:
     """SQLite takes a database that may not grow for a full disk."""
-    operations._store._database.execute(f"PRAGMA max_page_count = {pages}")
+    await operations._run(operations._store._database.execute, f"PRAGMA max_page_count = {pages}")
 
 
 async def test_no_database_is_told(tmp_path: Path) -> None:
