@@ -75,7 +75,7 @@ class TrainerSettings(BaseSettings):
     slices they are, does not let every caller of GetModelReport see them."""
 
     max_queued_jobs: int = Field(default=8, ge=0)
-    """Retraining jobs that may wait while one runs; beyond it Retrain is refused."""
+    """Retraining jobs that may wait while one runs, and calls of Evaluate that may; what is beyond it is refused."""
 
     max_job_attempts: int = Field(default=10, ge=1)
     """Times in a row that the trainer may be killed during a job that gets no further, as where memory runs out; then
