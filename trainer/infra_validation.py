@@ -31,7 +31,7 @@ class _NotServedError(Exception):
     """The scratch serving did not start. Its message is the reason."""
 
 
-def infra_validate(version_dir: Path, scratch_dir: Path, timeout_s: float = 120.0) -> list[str]:
+def infra_validate(version_dir: Path, scratch_dir: Path, timeout_s: float) -> list[str]:
     """Loads a version in a scratch serving; its golden requests must answer as in training.
 
     Blocks; to be called where no event loop runs.

@@ -170,7 +170,7 @@ class Pipeline:
         golden_requests.parent.mkdir(exist_ok=True)
         write_golden_requests(self._candidate, self._settings.model_name, golden_requests)
         sync_tree(golden_requests.parent)
-        reasons = infra_validate(self._candidate_dir, self._run_dir)
+        reasons = infra_validate(self._candidate_dir, self._run_dir, self._settings.rollout_timeout_s)
         return Decision(decision.blessed and not reasons, (*decision.reasons, *reasons))
 
     @cached_property

@@ -44,7 +44,8 @@ class TrainerSettings(BaseSettings):
     """The model's directory as serving sees it; empty where both see the same file system."""
 
     rollout_timeout_s: float = Field(default=120.0, gt=0)
-    """Time for serving to load a version, or to come back, before a rollout is given up."""
+    """Time for serving to load a version, or to come back, before a rollout is given up; and for the scratch serving in
+    which a job tries its version."""
 
     retained_versions: int = Field(default=5, ge=1)
     """Versions kept on disk. Those that are stable, canary, newest, or stable before are kept in any case."""

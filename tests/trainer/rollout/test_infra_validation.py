@@ -13,11 +13,12 @@ import pytest
 from trainer.errors import OutOfMemoryError
 from trainer.infra_validation import infra_validate
 
+_TIMEOUT_S = 120.0
 _VALIDATION = """
 import sys
 from pathlib import Path
 from trainer.infra_validation import infra_validate
-infra_validate(*map(Path, sys.argv[1:]))
+infra_validate(*map(Path, sys.argv[1:]), timeout_s=120)
 """
 
 
@@ -29,7 +30,7 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def test_a_version_as_exported_passes(exports, scratch) -> None:
-    assert infra_validate(exports["rgb"], scratch) == []
+    assert infra_validate(exports["rgb"], scratch, _TIMEOUT_S) == []
     assert not list(scratch.iterdir())
 
 
@@ -37,7 +38,7 @@ def test_answers_that_differ_are_told(add_version, falsify, scratch) -> None:
     version = add_version(1)
     falsify(version)
 
-    reasons = infra_validate(version, scratch)
+    reasons = infra_validate(version, scratch, _TIMEOUT_S)
 
     assert len(reasons) == 4
     assert all("ood_score is off by up to 0.1; 0.001 is tolerated" in reason for reason in reasons)
@@ -47,7 +48,7 @@ def test_a_version_that_does_not_load_is_told_without_paths(add_version, scratch
     version = add_version(1)
     (version / "variables" / "variables.data-00000-of-00001").unlink()
 
-    (reason,) = infra_validate(version, scratch)
+    (reason,) = infra_validate(version, scratch, _TIMEOUT_S)
 
     assert reason.startswith("the version does not load in a scratch serving: ")
     assert str(scratch) not in reason
@@ -58,7 +59,7 @@ def test_a_version_without_golden_requests_is_told(add_version, scratch) -> None
     version = add_version(1)
     (version / "assets.extra" / "tf_serving_warmup_requests").unlink()
 
-    (reason,) = infra_validate(version, scratch)
+    (reason,) = infra_validate(version, scratch, _TIMEOUT_S)
 
     assert "golden requests" in reason
 
