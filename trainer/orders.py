@@ -8,6 +8,7 @@ from trainer.architectures import DEFAULT_ARCHITECTURE, architecture_named
 from trainer.errors import InvalidFieldError
 from trainer.operation import Order
 from trainer.paths import MANIFEST, inside, require_name
+from trainer.settings import TrainerSettings
 
 MAX_EPOCHS = 1000
 MAX_SEED = 2**32 - 1
@@ -24,9 +25,6 @@ DEFAULT_ORDER = Order(
     force=False,
 )
 """What an empty request asks for; 0 epochs stand for the architecture's own number."""
-
-_OWN_DIRECTORIES = ("audit", "cross-validation", "models", "runs", "run", "train", "test")
-"""Of the trainer, under the data root: no place for a caller's data set."""
 
 
 def completed(order: Order) -> Order:
@@ -87,18 +85,19 @@ def is_archive(order: Order) -> bool:
     return order.image_dir.lower().endswith(".zip")
 
 
-def check_paths(order: Order, root: Path) -> None:
+def check_paths(order: Order, settings: TrainerSettings) -> None:
     """Checks where the paths of a completed order lead, and that there is something to read.
 
     Raises:
       InvalidFieldError: the first field that is wrong.
     """
+    root = settings.data_root
     images = inside(root, order.image_dir, "image_dir")
     labels = inside(root, order.target_dir, "target_dir") / order.target_file
     data_set = inside(root, order.data_dir, "data_dir") / order.npz_filename
     inside(root, str(Path(order.target_dir, order.target_file)), "target_file")
     inside(root, str(Path(order.data_dir, order.npz_filename)), "npz_filename")
-    if any(data_set.is_relative_to(root.resolve() / own) for own in _OWN_DIRECTORIES):
+    if any(data_set.is_relative_to(own.resolve()) for own in settings.own_directories):
         raise InvalidFieldError(f"data_dir {order.data_dir!r} is the trainer's own; choose another one", "data_dir")
     try:
         if is_archive(order):

@@ -106,7 +106,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         interceptors = [CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
         # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
         server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
-        training = TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings.data_root)
+        training = TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings)
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)

@@ -155,3 +155,14 @@ class TrainerSettings(BaseSettings):
     def run_dir(self) -> Path:
         """Directory of the last training by hand: candidate, history, TensorBoard logs."""
         return self.data_root / "run"
+
+    @property
+    def cross_validation_dir(self) -> Path:
+        """Directory of the cross-validations by hand: one directory each."""
+        return self.data_root / "cross-validation"
+
+    @property
+    def own_directories(self) -> tuple[Path, ...]:
+        """What is the trainer's own under the data root: no place for a caller's data set."""
+        files = (self.audit_trail, self.models_config, self.train_npz, self.test_npz)
+        return (*(file.parent for file in files), self.runs_dir, self.run_dir, self.cross_validation_dir)

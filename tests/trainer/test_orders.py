@@ -9,6 +9,7 @@ import pytest
 from trainer.errors import TrainerError
 from trainer.operation import Order
 from trainer.orders import DEFAULT_ORDER, check_paths, completed
+from trainer.settings import TrainerSettings
 
 _EMPTY = Order(**dict.fromkeys(Order.__slots__, "") | {"epochs": 0, "seed": 0, "force": False})
 
@@ -29,7 +30,7 @@ def test_an_empty_order_is_the_commands_defaults_with_the_architectures_epochs(r
     order = completed(_EMPTY)
 
     assert order == replace(DEFAULT_ORDER, epochs=60)
-    check_paths(order, root)
+    check_paths(order, TrainerSettings(DATA_ROOT=root))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
 )
 def test_a_path_that_leads_nowhere_good_is_named(root: Path, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(TrainerError) as raised:
-        check_paths(replace(DEFAULT_ORDER, **changes), root)
+        check_paths(replace(DEFAULT_ORDER, **changes), TrainerSettings(DATA_ROOT=root))
 
     assert raised.value.field == field
     assert str(root) not in str(raised.value)
@@ -83,11 +84,11 @@ def test_a_data_set_is_not_written_over_the_label_file(root: Path, target_file: 
     (root / "raw/data.npz").write_text("Image,Class\n")
     (root / "raw/link.csv").symlink_to("manifest.csv")
     order = replace(DEFAULT_ORDER, target_file=target_file)
-    check_paths(order, root)
+    check_paths(order, TrainerSettings(DATA_ROOT=root))
     with pytest.raises(TrainerError, match="over what it is made of") as raised:
-        check_paths(replace(order, data_dir="raw"), root)
+        check_paths(replace(order, data_dir="raw"), TrainerSettings(DATA_ROOT=root))
     assert raised.value.field == "data_dir"
 
 
 def test_an_archive_needs_no_label_file(root: Path) -> None:
-    check_paths(replace(DEFAULT_ORDER, image_dir="raw/set.zip", target_dir="nothing"), root)
+    check_paths(replace(DEFAULT_ORDER, image_dir="raw/set.zip", target_dir="nothing"), TrainerSettings(DATA_ROOT=root))

@@ -30,7 +30,7 @@ def cross_validate(
     chosen = architecture_named(architecture)
     data = load_split(settings.data_root / data_dir / npz_filename)
     name = cross_validation.directory_name(data, chosen, epochs, seed, folds)
-    directory = settings.data_root / "cross-validation" / name
+    directory = settings.cross_validation_dir / name
     evaluations = []
     with tqdm(total=folds * (epochs or chosen.recipe.epochs), unit="epoch", disable=None) as bar:
 

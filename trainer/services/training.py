@@ -4,7 +4,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -20,6 +19,7 @@ from trainer.operation import Order
 from trainer.operations import Operations
 from trainer.orders import check_paths, completed
 from trainer.services.messages import operation_id, operation_message
+from trainer.settings import TrainerSettings
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -29,11 +29,11 @@ _MAX_REQUEST_ID_LENGTH = 128
 class TrainingServicer(TrainerServiceServicer):
     """Retraining jobs, and evaluation of versions."""
 
-    def __init__(self, operations: Operations, jobs: Jobs, evaluator: Evaluator, data_root: Path) -> None:
+    def __init__(self, operations: Operations, jobs: Jobs, evaluator: Evaluator, settings: TrainerSettings) -> None:
         self._operations = operations
         self._jobs = jobs
         self._evaluator = evaluator
-        self._data_root = data_root
+        self._settings = settings
 
     async def Retrain(self, request: pb2.RetrainRequest, context: _Context) -> operations_pb2.Operation:
         """Queues a job. The same request id with the same fields is the same job, whatever has become of it."""
@@ -45,7 +45,7 @@ class TrainingServicer(TrainerServiceServicer):
         order = completed(Order(**{name: getattr(request, name) for name in Order.__slots__}))
         operation = await self._operations.of_request(order, request_id)
         if operation is None:
-            check_paths(order, self._data_root)
+            check_paths(order, self._settings)
             operation = await self._jobs.submit(order, request_id)
         return operation_message(operation)
 

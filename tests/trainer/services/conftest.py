@@ -88,7 +88,7 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
         async with open_channel("127.0.0.1:1") as nowhere:
             evaluator = Evaluator(settings, Rollout(settings, ServingClient(nowhere, settings.model_name)))
             trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
-                TrainingServicer(store, jobs, evaluator, tmp_path), server
+                TrainingServicer(store, jobs, evaluator, settings), server
             )
             operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(store, jobs), server)
             port = server.add_insecure_port("127.0.0.1:0")
