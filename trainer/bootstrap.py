@@ -49,7 +49,7 @@ def bootstrap(
     """Measures networks on the same resamples, so that their figures can be subtracted.
 
     Args:
-      networks: outputs of predict_split, each with `probabilities` (N, 2) and `label` (N,).
+      networks: outputs of predict_images, each with `probabilities` (N, 2) and `label` (N,).
       split: N slices of both labels.
       seed: the same seed draws the same resamples.
 

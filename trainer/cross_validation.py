@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trainer.architectures import Architecture
 from trainer.dataset import Split
-from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import Evaluation
 from trainer.fitting import OnEpoch
 from trainer.record import read_record, write_record
@@ -72,7 +72,7 @@ def cross_validate(
         if not is_kept:
             train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch, lambda *_: None)
             held_out = _part(data, numbers == fold)
-            outputs = predict_split(Candidate(run_dir / CANDIDATE), held_out, lambda *_: None)
+            outputs = predict_images(Candidate(run_dir / CANDIDATE), held_out.images)
             write_record(path, evaluate(outputs, held_out.labels))
         shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
         yield read_record(path, Evaluation), is_kept

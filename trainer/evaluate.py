@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray, InputSpec, preprocess
-from trainer.dataset import Split
 from trainer.errors import BrokenModelError, TrainingDivergedError
 from trainer.figures import Evaluation
 from trainer.progress_bar import OnProgress
@@ -59,11 +58,6 @@ class Candidate:
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-def predict_split(candidate: Candidate, split: Split, on_progress: OnProgress) -> dict[str, NDArray[Any]]:
-    """Returns the outputs of `serving_default` for every slice of a split, in its order."""
-    return predict_images(candidate, split.images, on_progress=on_progress)
-
-
 def predict_images(
     candidate: Candidate,
     images: Sequence[ImageArray] | ImageArray,
@@ -87,7 +81,7 @@ def predict_images(
 
 
 def evaluate(outputs: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> Evaluation:
-    """Counts what predict_split returned against the truth.
+    """Counts what predict_images returned against the truth.
 
     Args:
       outputs: with `probabilities` (N, 2) and `label` (N,).

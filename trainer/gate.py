@@ -43,7 +43,7 @@ def gate(
     with 95 % confidence lower than the stable version's by more than what is tolerated.
 
     Args:
-      candidate_outputs: of predict_split, with `probabilities` (N, 2), which `evaluate` has taken, and `label` (N,).
+      candidate_outputs: of predict_images, with `probabilities` (N, 2), which `evaluate` has taken, and `label` (N,).
       stable_outputs: the stable version's on the same split; None where there is none.
       split: the untouched test split.
       settings: what is asked for, and what loss is tolerated.

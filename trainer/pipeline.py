@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainer.architectures import architecture_named
 from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
 from trainer.durable import UNFINISHED, share, sync_tree
-from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import EpochMetrics, Evaluation, VersionEvaluation
 from trainer.gate import Decision, gate
 from trainer.golden import write_golden_requests
@@ -155,7 +155,7 @@ class Pipeline:
         def progress(done: int, total: int) -> None:
             self._tell(Step.EVALUATE, done, total)
 
-        return predict_split(self._candidate, self._test_split, progress)
+        return predict_images(self._candidate, self._test_split.images, on_progress=progress)
 
     def _evaluate(self) -> Evaluation:
         self._tell(Step.EVALUATE)
@@ -186,7 +186,7 @@ class Pipeline:
         model_dir = self._settings.model_dir
         if self._stable not in versions_on_disk(model_dir):
             return None
-        return predict_split(Candidate(model_dir / str(self._stable)), self._test_split, lambda *_: None)
+        return predict_images(Candidate(model_dir / str(self._stable)), self._test_split.images)
 
     def _publish(self, dataset: DatasetSummary, training: Training, evaluation: Evaluation, decision: Decision) -> int:
         self._tell(Step.PUBLISH)
@@ -208,5 +208,5 @@ class Pipeline:
 def evaluated(settings: TrainerSettings, version: int) -> VersionEvaluation:
     """Measures a published version on the stored test split; raises NpzError where there is none."""
     split, directory = load_split(settings.test_npz), settings.model_dir / str(version)
-    outputs = predict_split(Candidate(directory), split, lambda *_: None)
+    outputs = predict_images(Candidate(directory), split.images)
     return VersionEvaluation(version, evaluate(outputs, split.labels), seen_among(directory, split.images))

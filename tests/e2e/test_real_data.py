@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainer.dataset import Split
-from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.grouping import perceptual_hash
 from trainer.known_slices import KnownSlices
 
@@ -15,9 +15,7 @@ pytestmark = pytest.mark.real_data
 
 def test_the_shipped_model_is_as_good_as_its_card_says(test_split: Split, shipped_version: Path) -> None:
     card = json.loads((shipped_version / "assets.extra/model_card.json").read_text())
-    evaluation = evaluate(
-        predict_split(Candidate(shipped_version), test_split, lambda _done, _total: None), test_split.labels
-    )
+    evaluation = evaluate(predict_images(Candidate(shipped_version), test_split.images), test_split.labels)
 
     assert card["training_data"]["fingerprint"] == test_split.fingerprint
     assert evaluation.accuracy == pytest.approx(
@@ -36,7 +34,7 @@ def test_the_shipped_model_tells_what_it_was_tested_on(test_split: Split, shippe
 
 
 def test_verdicts_that_claim_to_be_reliable_are_more_often_right(test_split: Split, shipped_version: Path) -> None:
-    outputs = predict_split(Candidate(shipped_version), test_split, lambda _done, _total: None)
+    outputs = predict_images(Candidate(shipped_version), test_split.images)
     right = outputs["label"] == test_split.labels
     reliable = outputs["reliability"] == 1
 

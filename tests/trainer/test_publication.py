@@ -14,7 +14,7 @@ from trainer.architectures import Architecture
 from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.dataset import Split
 from trainer.errors import BrokenModelError, PublicationError
-from trainer.evaluate import Candidate, evaluate, predict_split
+from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.grouping import perceptual_hash
 from trainer.known_slices import KnownSlices
@@ -38,10 +38,6 @@ def _split(seed: int) -> Split:
     return Split(images, labels, np.arange(96), "fingerprint")
 
 
-def _ignore(*_: Any) -> None:
-    """No progress bar."""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Path, list[EpochMetrics]]:
     """A network of 32x32 pixels after three epochs."""
@@ -60,7 +56,7 @@ def candidate(run: tuple[Training, Path, list[EpochMetrics]]) -> Candidate:
 @pytest.fixture(scope="module")
 def answers(candidate: Candidate) -> Answers:
     split = _split(1)
-    return Answers(split, predict_split(candidate, split, _ignore))
+    return Answers(split, predict_images(candidate, split.images))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from trainer.settings import TrainerSettings
 def evaluate(settings: TrainerSettings, version: int) -> None:
     """Measures a model on the test split."""
     from trainer.dataset import load_split
-    from trainer.evaluate import Candidate, predict_split
+    from trainer.evaluate import Candidate, predict_images
     from trainer.evaluate import evaluate as figures_of
     from trainer.known_slices import require_unseen, seen_among
     from trainer.run_directory import CANDIDATE, in_use
@@ -33,5 +33,5 @@ def evaluate(settings: TrainerSettings, version: int) -> None:
     elif seen := seen_among(directory, split.images):
         click.echo(f"version {version} was fitted to {seen} of these {len(split.labels)} slices, which flatters it")
     with bar_of("slices") as bar:
-        outputs = predict_split(Candidate(directory), split, bar)
+        outputs = predict_images(Candidate(directory), split.images, on_progress=bar)
     show(figures_of(outputs, split.labels))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainer.dataset import DatasetSummary, Split
 
 Outputs: TypeAlias = Mapping[str, NDArray[Any]]
-"""As predict_split returns them."""
+"""As predict_images returns them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainer.dataset import DatasetSummary, Split, load_split
 from trainer.errors import TrainerError
-from trainer.evaluate import Candidate, predict_split
+from trainer.evaluate import Candidate, predict_images
 from trainer.progress_bar import OnProgress
 from trainer.record import read_record
 from trainer.report.answers import Answers
@@ -30,7 +30,7 @@ def answers_by_hand(settings: TrainerSettings, others: Mapping[str, Path], progr
     parts = []
     for number, directory in enumerate(directories):
         so_far = partial(_overall, progress, number * len(split.labels), len(directories))
-        parts.append(predict_split(Candidate(directory), split, so_far))
+        parts.append(predict_images(Candidate(directory), split.images, on_progress=so_far))
     outputs, *compared = parts
     named = dict(zip(others, compared, strict=True))
     return Answers(split, outputs, named, _summary(settings, split), settings.report_pictures)
