@@ -7,11 +7,14 @@ from trainer.errors import UnknownArchitectureError
 __all__ = ["ARCHITECTURES", "DEFAULT_ARCHITECTURE", "Architecture", "architecture_named"]
 
 ARCHITECTURES = {
-    "residual_cnn": residual_cnn.ARCHITECTURE,
-    "seed_cnn": seed_cnn.ARCHITECTURE,
+    architecture.name: architecture
+    for architecture in (
+        residual_cnn.ARCHITECTURE,
+        seed_cnn.ARCHITECTURE,
+    )
 }
 
-DEFAULT_ARCHITECTURE = "residual_cnn"
+DEFAULT_ARCHITECTURE = residual_cnn.ARCHITECTURE.name
 
 
 def architecture_named(name: str) -> Architecture:
