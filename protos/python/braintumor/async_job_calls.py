@@ -9,7 +9,7 @@ from google.longrunning import operations_pb2
 
 from braintumor.async_connection import AsyncConnection
 from braintumor.errors import ServiceError
-from braintumor.jobs import Job, Order, job_from, retrain_request
+from braintumor.jobs import Job, Order, job_from, jobs_request, retrain_request
 from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
 from braintumor.watching import WATCH_TIMEOUT_S, WatchState
 
@@ -47,7 +47,7 @@ class AsyncJobCalls(AsyncConnection):
 
     async def jobs(self, *, done: bool | None = None, timeout_s: float | None = None) -> list[Job]:
         """Lists jobs, newest first."""
-        request = operations_pb2.ListOperationsRequest(filter="" if done is None else f"done={done}".lower())
+        request = jobs_request(done)
         found: list[Job] = []
         while True:
             page = await self._call(self._operations.ListOperations, request, timeout_s)

@@ -9,7 +9,7 @@ from google.longrunning import operations_pb2
 
 from braintumor.connection import Connection
 from braintumor.errors import ServiceError
-from braintumor.jobs import Job, Order, job_from, retrain_request
+from braintumor.jobs import Job, Order, job_from, jobs_request, retrain_request
 from braintumor.v1.trainer_service_pb2 import WatchRetrainRequest
 from braintumor.watching import WATCH_TIMEOUT_S, WatchState
 
@@ -66,7 +66,7 @@ class JobCalls(Connection):
           done: whether to list those that have ended, or those that have not; None for both.
           timeout_s: deadline of each call that this takes.
         """
-        request = operations_pb2.ListOperationsRequest(filter="" if done is None else f"done={done}".lower())
+        request = jobs_request(done)
         found: list[Job] = []
         while True:
             page = self._call(self._operations.ListOperations, request, timeout_s)

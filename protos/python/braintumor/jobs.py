@@ -4,6 +4,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from google.longrunning import operations_pb2
+
 from braintumor.errors import ServiceError, from_status
 from braintumor.v1.trainer_service_pb2 import RetrainMetadata, RetrainRequest, RetrainResponse
 
@@ -61,6 +63,11 @@ def retrain_request(order: Order) -> RetrainRequest:
     request = RetrainRequest(**order)
     request.request_id = request.request_id or uuid.uuid4().hex
     return request
+
+
+def jobs_request(done: bool | None) -> Any:
+    """Makes the request for the first page of all jobs, of those that have ended, or of those that have not."""
+    return operations_pb2.ListOperationsRequest(filter="" if done is None else f"done={done}".lower())
 
 
 def job_from(operation: Any) -> Job:
