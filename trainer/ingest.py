@@ -16,9 +16,7 @@ from trainer.grouping import HASH_BITS, perceptual_hash
 from trainer.npz import allocate_pixels
 from trainer.progress_bar import OnProgress
 from trainer.sources import SliceSource, image_name
-
-SIDE = 240
-"""Height and width of a stored slice, in pixels."""
+from trainer.synthetic import SIDE
 
 _TOLD_LABELS, _TOLD_CHARS = 3, 20
 """Unknown labels that are told by their value, and how much of each: a label file may hold anything."""

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from gateway.imaging import ImageArray
 
 SIDE = 240
-"""Height and width, in pixels."""
+"""Height and width of a slice in a data set, real or made up, in pixels."""
 
 
 def synthetic_slice(seed: int, lesion: bool = False) -> ImageArray:
