@@ -18,8 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import pandas as pd
-from braintumor.image_folder import images_below, is_image
-from braintumor.image_suffixes import IMAGE_SUFFIXES
+from braintumor.image_folder import IMAGE_SUFFIXES, images_below, is_image
 
 from gateway.imaging import ImageLimits
 from trainer.errors import LabelFileError, SourceError

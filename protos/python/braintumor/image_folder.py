@@ -4,7 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from braintumor.image_suffixes import IMAGE_SUFFIXES
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"},
+)
+"""Suffixes, in lower case, by which a file counts as an image."""
 
 EXPLANATION_SUFFIXES = {"heatmap": ".heatmap.png", "overlay": ".overlay.png"}
 """Of the files that explain a verdict, by what they show. In a folder they count as no images."""
