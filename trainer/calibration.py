@@ -57,7 +57,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class NetworkOutputs:
     """What a network says of a split.
 
     Attributes:
@@ -73,7 +73,7 @@ class Outputs:
     labels: NDArray[np.int64]
 
 
-def calibrate(train: Outputs, validation: Outputs) -> Calibration:
+def calibrate(train: NetworkOutputs, validation: NetworkOutputs) -> Calibration:
     """Fits every constant of a verdict."""
     temperature = _temperature(validation)
     calibrated = at_temperature(validation.probabilities, temperature)
@@ -107,7 +107,7 @@ def ood_scores(embeddings: NDArray[Any], means: NDArray[Any], precision: NDArray
     return np.asarray(np.sqrt(np.maximum(squared.min(axis=1), 0)))
 
 
-def _temperature(outputs: Outputs) -> float:
+def _temperature(outputs: NetworkOutputs) -> float:
     """Minimises the negative log-likelihood. Source: Guo et al., "On Calibration of Modern Neural Networks" (2017)."""
 
     def loss(log_temperature: float) -> float:
@@ -142,7 +142,7 @@ def _conformal(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) ->
     return np.array(limits, np.float32)
 
 
-def _distance(train: Outputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _distance(train: NetworkOutputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     embeddings = train.embeddings.astype(np.float64)
     means = np.stack([embeddings[train.labels == label].mean(axis=0) for label in (0, 1)])
     covariance = np.cov(embeddings - means[train.labels], rowvar=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
-from trainer.calibration import Outputs, calibrate
+from trainer.calibration import NetworkOutputs, calibrate
 from trainer.dataset import Split
 from trainer.domain_critic import fit_critic
 from trainer.durable import sync_tree
@@ -166,7 +166,7 @@ def _preprocessed(images: NDArray[np.uint8], spec: InputSpec, path: Path) -> NDA
     return made
 
 
-def _outputs(network: Any, critic: Any, material: Material, rows: NDArray[np.intp]) -> Outputs:
+def _outputs(network: Any, critic: Any, material: Material, rows: NDArray[np.intp]) -> NetworkOutputs:
     import keras
 
     from trainer.architectures.architecture import EMBEDDING
@@ -179,4 +179,4 @@ def _outputs(network: Any, critic: Any, material: Material, rows: NDArray[np.int
     embeddings, probabilities, criticisms = (
         np.concatenate([np.asarray(made) for made in kind]) for kind in zip(*parts, strict=True)
     )
-    return Outputs(probabilities, embeddings, criticisms[:, 0], material.labels[rows])
+    return NetworkOutputs(probabilities, embeddings, criticisms[:, 0], material.labels[rows])

@@ -6,7 +6,7 @@ from trainer.calibration import (
     COVERAGE,
     CRITIC_SHARE,
     THRESHOLDS,
-    Outputs,
+    NetworkOutputs,
     _threshold,
     at_temperature,
     calibrate,
@@ -14,7 +14,7 @@ from trainer.calibration import (
 )
 
 
-def _outputs(seed: int, sharpness: float) -> Outputs:
+def _outputs(seed: int, sharpness: float) -> NetworkOutputs:
     """A network that is right as often as it says at sharpness 1, and overconfident above."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, 4000)
@@ -22,7 +22,9 @@ def _outputs(seed: int, sharpness: float) -> Outputs:
     tumor = 1 / (1 + np.exp(-logits * sharpness))
     embeddings = rng.normal(size=(4000, 6)) * [1, 2, 3, 1, 1, 1] + labels[:, None] * 4
     probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
-    return Outputs(probabilities, embeddings.astype(np.float32), rng.normal(-5, 1, 4000).astype(np.float32), labels)
+    return NetworkOutputs(
+        probabilities, embeddings.astype(np.float32), rng.normal(-5, 1, 4000).astype(np.float32), labels
+    )
 
 
 def test_the_temperature_undoes_overconfidence() -> None:
@@ -62,7 +64,7 @@ def test_the_threshold_weighs_a_missed_tumor_more_than_a_false_alarm() -> None:
     tumor = np.repeat([0.01, 0.33, 0.42, 0.99], 100)
     labels = np.concatenate([np.zeros(100), np.arange(100) % 5 == 0, np.arange(100) % 2, np.ones(100)]).astype(np.int64)
     probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
-    validation = Outputs(probabilities, _outputs(1, 1).embeddings[:400], tumor, labels)
+    validation = NetworkOutputs(probabilities, _outputs(1, 1).embeddings[:400], tumor, labels)
 
     calibration = calibrate(_outputs(0, 1), validation)
 
@@ -84,7 +86,7 @@ def test_the_threshold_lies_in_one_run_of_the_best() -> None:
 def test_equal_slices_of_each_class_leave_a_distance() -> None:
     """As where a few slices are all that there is."""
     outputs = _outputs(0, 1)
-    alike = Outputs(
+    alike = NetworkOutputs(
         outputs.probabilities, np.eye(6, dtype=np.float32)[outputs.labels], outputs.criticisms, outputs.labels
     )
 
