@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from observability import tracing
 from trainer.errors import (
@@ -14,42 +12,18 @@ from trainer.errors import (
     NoPreviousVersionError,
     NoStableVersionError,
     RolloutError,
-    ServingUnavailableError,
 )
-from trainer.replay import Predicting, replay
+from trainer.following import Following, Serving
 from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import CANARY, STABLE, RolloutState
-from trainer.serving_client import VersionState, VersionStatus
+from trainer.rollout_state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import ROLLOUTS
 from trainer.versions import finish_removals, remove_version, require_version, surplus, versions_on_disk
 
-_POLL_S = 0.05
-_BELIEVE_AFTER_S = 5.0
-"""Serving needs up to a second to read the config, and another to find the version."""
-
 _LOOK_S = 1.0
 """As often as serving itself looks for versions."""
 
-_AWAY_S = 15.0
-"""Longer than a restart of serving takes. Beyond it, the version that it should load may be what keeps it down."""
-
-_HELD = {VersionState.START, VersionState.LOADING, VersionState.AVAILABLE, VersionState.UNLOADING}
-
 _logger = logging.getLogger(__name__)
-
-
-class Serving(Predicting, Protocol):
-    """A serving, or all replicas of one, as ServingClient and ServingFleet ask them; their methods tell more."""
-
-    async def statuses(self) -> dict[int, VersionStatus]:
-        """Returns the state of every version that it has ever seen."""
-
-    async def status(self, version: int) -> VersionStatus:
-        """Returns the state of a version."""
-
-    async def version_labelled(self, label: str) -> int | None:
-        """Returns the version that a label leads to."""
 
 
 class Rollout:
@@ -69,7 +43,7 @@ class Rollout:
         self._timeout_s = settings.rollout_timeout_s
         self._retained = settings.retained_versions
         self._files = RolloutFiles(settings)
-        self._serving = serving
+        self._following = Following(settings.model_dir, serving)
         self._lock = asyncio.Lock()
         self._broken_off: int | None = None
 
@@ -187,14 +161,14 @@ class Rollout:
         trace = tracing.child("rollout")
         try:
             async with asyncio.timeout(self._timeout_s):
-                failed_before = await self._let_go(version, before)
+                failed_before = await self._following.let_go(version, before)
                 self._files.write(before, {version})
-                await self._available(version, failed_before)
+                await self._following.available(version, failed_before)
                 if not is_proven:
-                    await self._prove(version)
+                    await self._following.prove(version)
                 # What the labels led to stays until all have followed: going back must name nothing but what is loaded.
                 self._files.write(after, before.loaded)
-                await self._followed(after)
+                await self._following.followed(after)
         except BaseException as err:
             _logger.warning("rollout failed", extra={"model_version": version, "problem": str(err)})
             ROLLOUTS.labels("failed").inc()
@@ -220,73 +194,6 @@ class Rollout:
             told = {"labels": state.labels, "problem": str(err)}
             _logger.error("a state cannot be written; what was decided last holds", extra=told)
 
-    async def _let_go(self, version: int, state: RolloutState) -> VersionStatus:
-        """Waits until a version that was dropped a moment ago has left serving: it must not be taken for loaded.
-
-        While nothing has been decided serving takes the newest version, and rightly so.
-
-        Returns:
-          How it left.
-        """
-        status = VersionStatus()
-
-        async def left() -> bool:
-            nonlocal status
-            try:
-                status = await self._serving.status(version)
-            except ServingUnavailableError:  # who is away holds nothing
-                return True
-            return not state.loaded or version in state.loaded or status.state not in _HELD
-
-        await _until(left)
-        return status
-
-    async def _available(self, version: int, failed_before: VersionStatus) -> None:
-        # Serving remembers for life how a version ended. That it failed is news only if it differs from what was
-        # known, or if serving has had the time to try again.
-        clock = asyncio.get_running_loop().time
-        believe_at, seen_at = clock() + _BELIEVE_AFTER_S, clock()
-        while True:
-            require_version(self._model_dir, version)  # which somebody may remove by hand meanwhile
-            try:
-                status = await self._serving.status(version)
-                seen_at = clock()
-            except ServingUnavailableError:
-                if clock() > seen_at + _AWAY_S:
-                    raise
-                status = VersionStatus()
-            if status.state is VersionState.AVAILABLE:
-                return
-            if status.error and (status != failed_before or clock() >= believe_at):
-                # Serving's own words hold paths and parts of the graph: they are for whoever runs it.
-                _logger.warning("version not loaded", extra={"model_version": version, "problem": status.error})
-                raise RolloutError(f"version {version} does not load in serving; the trainer's log tells why")
-            if status.state in {VersionState.START, VersionState.LOADING}:
-                failed_before = VersionStatus()
-            await asyncio.sleep(_POLL_S)
-
-    async def _prove(self, version: int) -> None:
-        while True:
-            try:
-                reasons = await replay(self._serving, self._model_dir / str(version), version)
-            except ServingUnavailableError:  # it left in between: wait for its return
-                await asyncio.sleep(_POLL_S)
-                await self._available(version, VersionStatus())
-            else:
-                break
-        if reasons:
-            raise RolloutError(f"version {version} does not answer as in training: {'; '.join(reasons)}")
-
-    async def _followed(self, state: RolloutState) -> None:
-        async def agrees() -> bool:
-            try:
-                found = {label: await self._serving.version_labelled(label) for label in (STABLE, CANARY)}
-            except ServingUnavailableError:
-                return False
-            return all(found[label] == state.labels.get(label) for label in found)
-
-        await _until(agrees)
-
     async def _retire(self, state: RolloutState) -> None:
         for version in surplus(versions_on_disk(self._model_dir), state.loaded, self._retained):
             try:
@@ -295,8 +202,3 @@ class Rollout:
                 _logger.warning("a version stays on disk", extra={"model_version": version, "problem": err.strerror})
             else:
                 _logger.info("version removed", extra={"model_version": version})
-
-
-async def _until(is_met: Callable[[], Awaitable[bool]]) -> None:
-    while not await is_met():  # noqa: ASYNC110  what is waited for happens in another process
-        await asyncio.sleep(_POLL_S)

@@ -99,7 +99,7 @@ async def test_a_published_version_is_not_published_again_and_waits_for_serving(
 async def test_a_version_that_serving_is_too_long_away_for_is_named(
     operation: Operation, retraining: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.rollout._AWAY_S", 0.1)
+    monkeypatch.setattr("trainer.following._AWAY_S", 0.1)
     async with retraining() as work:
         with pytest.raises(ServingUnavailableError, match="promote version 2 when it is back"):
             await work.do(operation, lambda _: None)

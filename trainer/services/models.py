@@ -13,7 +13,8 @@ from braintumor.v1 import trainer_service_pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceServicer
 
 from trainer.errors import ServingRefusedError, ServingUnavailableError
-from trainer.rollout import Rollout, Serving
+from trainer.following import Serving
+from trainer.rollout import Rollout
 from trainer.rollout_state import RolloutState
 from trainer.services.paging import first_of_page, size_of_page
 from trainer.serving_client import VersionState, VersionStatus

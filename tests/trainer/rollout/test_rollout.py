@@ -220,7 +220,7 @@ def test_a_rollout_that_is_cancelled_changes_nothing(settings, add_version, play
 
 
 def test_a_serving_that_stays_away_is_given_up(settings, add_version, play, monkeypatch) -> None:
-    monkeypatch.setattr("trainer.rollout._AWAY_S", 0.3)
+    monkeypatch.setattr("trainer.following._AWAY_S", 0.3)
     add_version(1)
     RolloutFiles(settings).ensure()
     add_version(2)
