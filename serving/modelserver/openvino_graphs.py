@@ -57,8 +57,8 @@ def _checks_second(node: Any, types: Mapping[str, int]) -> bool:
 def _may_be_wide(node: Any, types: Mapping[str, int]) -> bool:
     """Whether an int64 may need its upper half. Truth values, indices, small constants and sums of them do not."""
     if node.op == "Cast":
-        return types["DstT"] == _INT64 and types["SrcT"] != _BOOL
-    if node.op == "Const" and types["dtype"] == _INT64:
+        return types.get("DstT") == _INT64 and types.get("SrcT") != _BOOL
+    if node.op == "Const" and types.get("dtype") == _INT64:
         values = from_proto(node.attr["value"].tensor).array
         return bool(np.any((values < _INT32.min) | (values > _INT32.max)))
     return types.get("dtype") == _INT64 or (types.get("T") == _INT64 and node.op in _PRODUCTS)

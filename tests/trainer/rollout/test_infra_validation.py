@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,27 +70,27 @@ def test_time_is_bounded(exports, scratch) -> None:
     assert not list(scratch.iterdir())
 
 
-def test_a_scratch_serving_that_is_killed_says_nothing_of_the_version(exports, scratch) -> None:
+def test_a_scratch_serving_that_is_killed_says_nothing_of_the_version(exports, scratch, eventually) -> None:
     """As the kernel does where memory runs out."""
     with ThreadPoolExecutor() as threads:
-        validation = threads.submit(infra_validate, exports["grey"], scratch)
-        os.kill(_wait_for(lambda: _process_with(f"--model_base_path={scratch}")), signal.SIGKILL)
+        validation = threads.submit(infra_validate, exports["grey"], scratch, 120)
+        os.kill(eventually(lambda: _process_with(f"--model_base_path={scratch}")), signal.SIGKILL)
         with pytest.raises(OutOfMemoryError, match="the scratch serving was killed"):
             validation.result()
 
     assert not list(scratch.iterdir())
 
 
-def test_a_scratch_serving_ends_with_who_started_it(exports, scratch) -> None:
+def test_a_scratch_serving_ends_with_who_started_it(exports, scratch, eventually) -> None:
     """Also where that is killed outright."""
     validation = subprocess.Popen([sys.executable, "-c", _VALIDATION, str(exports["grey"]), str(scratch)])
     try:
-        server = _wait_for(lambda: _process_with(f"--model_base_path={scratch}"))
+        server = eventually(lambda: _process_with(f"--model_base_path={scratch}"))
     finally:
         validation.kill()
         validation.wait()
 
-    _wait_for(lambda: not _runs(server))
+    eventually(lambda: not _runs(server))
 
 
 def _process_with(argument: str) -> int | None:
@@ -110,10 +109,3 @@ def _runs(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-    return found
