@@ -286,12 +286,12 @@ async def test_an_end_that_cannot_be_written_is_written_when_it_can(tmp_path: Pa
         scene.work.error = SourceError("x" * 100_000)
         identity = await scene.submit()
         await until(lambda: scene.work.at_work)
-        database = scene.operations._store._database
-        database.execute("PRAGMA max_page_count = 1")  # SQLite takes that for a full disk
+        run, database = scene.operations._run, scene.operations._store._database
+        await run(database.execute, "PRAGMA max_page_count = 1")  # SQLite takes that for a full disk
         scene.work.let_go.set()
         await until(lambda: scene.work.cleared)
         assert await scene.state(identity) is State.RUNNING
-        database.execute("PRAGMA max_page_count = 1000000")
+        await run(database.execute, "PRAGMA max_page_count = 1000000")
 
         assert (await scene.operations.ended(identity)).state is State.FAILED
         assert scene.work.done == [identity]

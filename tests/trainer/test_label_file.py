@@ -17,6 +17,7 @@ from trainer.label_file import read_labels
         "sep=;\r\nImage;Class\r\nNA;1\r\nImage2.jpg;0\r\n",
         '\ufeff"sep=;"\nImage;Class\nNA;1\nImage2.jpg;0\n',
         "Image,Class\nNA,1,\nImage2.jpg,0,\n,,\n",
+        "Image,Class,Mean\nNA,1,0.5,\nImage2.jpg,0,0.5,\n",
         "Image,Class,Remark\nNA,1\nImage2.jpg,0,,,\n\n",
         '\n\nImage,Class\r"NA","1"\rImage2.jpg,0',
     ],

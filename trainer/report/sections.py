@@ -15,7 +15,7 @@ from trainer.report.intervals import METHOD, Measured
 from trainer.report.tables import comparison_table, interval, number, reliability_table
 from trainer.train import Training
 
-_NO_CURVES = "<p>Not drawn: a curve needs slices of both labels, and probabilities that are numbers.</p>"
+_NO_CURVES = "<p>Not drawn: a curve needs slices of both labels.</p>"
 _SHOWN = (
     "the slice, and what spoke for a tumor laid over it, brightest where there was most in this slice, be it little"
 )

@@ -157,16 +157,6 @@ def test_a_split_of_one_label_has_a_page_without_curves(make_answers, make_page,
     assert "AUC - " in page.text[""]
 
 
-def test_a_network_whose_answers_are_no_numbers_has_a_page_without_curves(make_answers, make_page) -> None:
-    """It was published by force."""
-    answers = make_answers()
-    answers.outputs["probabilities"][:] = np.nan
-    text = _Page(make_page(answers, epochs=1, loss=float("nan"))).text
-
-    assert "Not drawn" in text["calibration"]
-    assert "P(tumor) -" in text["ten-predictions"]
-
-
 def test_it_stays_small_whatever_the_data(make_answers, make_page) -> None:
     """Pictures of noise are the largest that there are; gRPC in other languages takes 4 MiB."""
     html = make_page(make_answers(wrong=tuple(range(24))), epochs=2000)
