@@ -40,6 +40,7 @@ from observability.journal import append
 from observability.tracing import exporting
 from tfserving_api.addresses import resolve
 from transport.background import in_background
+from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
 from transport.server_tls import listen
 from transport.watched import UnusableFileError
@@ -125,11 +126,12 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 return decoding.outlook() + batcher.outlook()
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
-            address = listen(server, settings.address, settings.tls, CERTIFICATE_EXPIRY.set)
+            address = listen(server, settings.address, settings.tls)
             on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
             async with (
                 answering_probes(health, settings.health_address, on_probes, share_port),
                 in_background(lookout.run()),
+                in_background(watch_expiry(settings.tls, CERTIFICATE_EXPIRY.set)),
             ):
                 await server.start()
                 try:

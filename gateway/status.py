@@ -18,8 +18,8 @@ from transport.status import internal, status_of
 _TRACEBACK_PAUSE_S = 60.0
 """Between two of the same: a model that fails on every image would fill a log with them."""
 
-_traced_s: dict[tuple[str, int], float] = {}
-"""When the traceback of an error was logged last, by the line that raised it."""
+_traced_s: dict[tuple[type[Exception], str, int], float] = {}
+"""When the traceback of an error was logged last, by its type and the line that raised it."""
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def to_status(error: Exception) -> status_pb2.Status:
     call.reason.set(reason)
     ERRORS.labels(reason).inc()
     if status.code == grpc.StatusCode.INTERNAL.value[0]:
-        _logger.error("call failed", extra={"reason": reason}, exc_info=error if _is_news(error) else None)
+        told = {"reason": reason, "problem": repr(error)}
+        _logger.error("call failed", extra=told, exc_info=error if _is_news(error) else None)
     else:
         _logger.debug("call refused", extra={"reason": reason, "refusal": status.message})
     return status
@@ -51,7 +52,7 @@ def to_status(error: Exception) -> status_pb2.Status:
 
 def _is_news(error: Exception) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
-    place = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
+    place = (type(error), frames[-1].filename, frames[-1].lineno or 0) if frames else (type(error), "", 0)
     now_s = time.monotonic()
     if now_s < _traced_s.get(place, -math.inf) + _TRACEBACK_PAUSE_S:
         return False

@@ -119,7 +119,7 @@ def _temperature(outputs: NetworkOutputs) -> float:
 
 
 def _threshold(tumor: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Returns the threshold in THRESHOLDS with the lowest cost of errors: the middle of the widest run of such."""
+    """Returns the middle of the widest run of thresholds, on a grid over THRESHOLDS, with the lowest cost of errors."""
     thresholds = np.linspace(*THRESHOLDS, 31)
     called = tumor[None, :] >= thresholds[:, None]
     misses, alarms = (~called & (labels == 1)).sum(axis=1), (called & (labels == 0)).sum(axis=1)

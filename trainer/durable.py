@@ -71,7 +71,7 @@ def share(file: Path, target: Path) -> None:
 
 
 def remove_copies(directory: Path) -> None:
-    """Removes what killed calls of `share` left in a directory: a copy under way was written to within the last day."""
+    """Removes what killed calls of `share` left in a directory, but what has been written to within the last day."""
     for copy in directory.glob(f"{UNFINISHED}*"):
         with suppress(FileNotFoundError):
             if copy.is_file() and time.time() - copy.stat().st_mtime > _COPY_S:

@@ -80,7 +80,7 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
 
 def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     """Makes the manifest: images with a label that is known, and behind them everything else."""
-    named = labels["Image"].str.strip().map(image_name)
+    named = labels["Image"].fillna("").str.strip().map(image_name)
     twice = sorted(set(named[named.duplicated() & (named != "")]))
     if twice:
         raise LabelFileError(
@@ -93,7 +93,7 @@ def _join(labels: pd.DataFrame, locations: dict[str, str]) -> pd.DataFrame:
     manifest = manifest.assign(sha256="", group=-1, split="", row=-1, excluded="")
     manifest.loc[manifest["name"].isin(unlabelled), "excluded"] = "no label"
     unknown = label.isna()
-    manifest.loc[np.flatnonzero(unknown), "excluded"] = _unknown(labels["Class"][unknown])
+    manifest.loc[np.flatnonzero(unknown), "excluded"] = _unknown(labels["Class"][unknown].fillna(""))
     manifest.loc[~manifest["name"].isin(locations.keys()), "excluded"] = "missing image"
     manifest.loc[manifest["name"] == "", "excluded"] = "no name"
     left_out = manifest["excluded"] != ""

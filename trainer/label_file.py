@@ -1,11 +1,8 @@
 """Label files: CSV with the columns `Image` and `Class`, as spreadsheets write it."""
 
-import contextlib
-import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import Any
+import warnings
 
 import pandas as pd
 
@@ -17,10 +14,13 @@ MAX_LABEL_BYTES = 2**28
 _COLUMNS = ["Image", "Class"]
 _SEPARATORS = (",", ";", "\t")
 """Of columns: spreadsheets write what their country does."""
-_PREAMBLE = re.compile(rb'\A(?:\xef\xbb\xbf)?[\r\n]*(?:"?sep=[^\r\n]*)?[\r\n]*')
-"""With Excel's own first line. What that says is found out anyway."""
-_BEYOND = "fields beyond the columns"
+_SEPARATOR_LINE = re.compile(rb'\A(?:\xef\xbb\xbf)?"?sep=[^\r\n]*\r?\n')
+"""Excel's own first line. What it says is found out anyway."""
 _TOLD_CHARS = 60
+
+
+class NoLabelsError(LabelFileError):
+    """It is no label file at all."""
 
 
 def read_labels(content: bytes, file_name: str) -> pd.DataFrame:
@@ -34,40 +34,41 @@ def read_labels(content: bytes, file_name: str) -> pd.DataFrame:
       The columns `Image` and `Class`, as text; rows that a spreadsheet has left empty are not among them.
 
     Raises:
-      LabelFileError: it is too large, is no CSV file in UTF-8, lacks a column, or a row has more fields than columns.
+      NoLabelsError: it is too large, is no CSV file in UTF-8, or lacks a column.
+      LabelFileError: a row has more fields than there are columns, or a quote is open to the end.
     """
     if len(content) > MAX_LABEL_BYTES:
-        raise LabelFileError(f"label file {file_name} has more than {MAX_LABEL_BYTES} bytes, which is the limit")
-    with contextlib.suppress(UnicodeDecodeError, csv.Error):
-        if (rows := _rows(content)) is not None:
-            return pd.DataFrame(_labels(rows, file_name), columns=_COLUMNS, dtype=str)
+        raise NoLabelsError(f"label file {file_name} has more than {MAX_LABEL_BYTES} bytes, which is the limit")
+    content = _SEPARATOR_LINE.sub(b"", content)
+    for separator in _SEPARATORS:
+        try:
+            if not set(_COLUMNS) <= set(_table(content, separator, nrows=0).columns):
+                continue
+            return _table(content, separator)[_COLUMNS].dropna(how="all")
+        except (pd.errors.ParserError, pd.errors.ParserWarning) as err:
+            raise LabelFileError(
+                f"{file_name} has a row that does not fit its columns; put names with separators, and numbers with "
+                f"commas, in quotes: {err}"
+            ) from err
+        except ValueError:  # also pandas' error of empty files
+            continue
     beginning = content.partition(b"\n")[0].decode(errors="replace").strip()[:_TOLD_CHARS]
-    raise LabelFileError(
+    raise NoLabelsError(
         f"{file_name} is no CSV file in UTF-8 with the columns Image and Class; it begins with {beginning!r}"
     )
 
 
-def is_label_file(content: bytes) -> bool:
-    """Tells by its header whether a file is one."""
-    return _rows(content) is not None
-
-
-def _rows(content: bytes) -> "csv.DictReader[Any] | None":
-    for separator in _SEPARATORS:
-        lines = io.TextIOWrapper(io.BytesIO(_PREAMBLE.sub(b"", content)), "utf-8", newline="")
-        rows = csv.DictReader(lines, None, _BEYOND, "", delimiter=separator, skipinitialspace=True, strict=True)
-        with contextlib.suppress(UnicodeDecodeError, csv.Error):
-            if set(_COLUMNS) <= set(rows.fieldnames or ()):
-                return rows
-    return None
-
-
-def _labels(rows: "csv.DictReader[Any]", file_name: str) -> Iterator[tuple[str, str]]:
-    for row in rows:
-        if any(row.get(_BEYOND, ())):  # not where each row ends in a separator
-            raise LabelFileError(
-                f"line {rows.line_num} of {file_name} has more fields than there are columns; put names with "
-                "separators, and numbers with commas, in quotes"
-            )
-        if row["Image"] or row["Class"]:
-            yield row["Image"], row["Class"]
+def _table(content: bytes, separator: str, nrows: int | None = None) -> pd.DataFrame:
+    # Of all columns, since pandas passes over fields beyond them where it is asked for some. It warns of them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            nrows=nrows,
+            dtype=str,
+            index_col=False,  # else the first column is one, where all rows end in a separator
+            skipinitialspace=True,
+            keep_default_na=False,  # an image may be named NA
+            na_values=[""],
+        )

@@ -20,10 +20,7 @@ from trainer.report.intervals import measure
 from trainer.report.page import report_page
 from trainer.shortcuts import shortcuts
 from trainer.train import Training
-from trainer.versions import MODEL_CARD, REPORT, lineage, next_version, unfinished_dir
-
-_BY_HAND = "by-hand"
-"""Of whom there is one at a time: the command holds the run directory."""
+from trainer.versions import BY_HAND, MODEL_CARD, REPORT, lineage, next_version, unfinished_dir
 
 
 def publish(
@@ -59,7 +56,7 @@ def publish(
       PublicationError: the version cannot be written, or has no number.
       BrokenModelError: the candidate cannot be loaded.
     """
-    unfinished = unfinished_dir(model_dir, approval.operation_id if approval else _BY_HAND)
+    unfinished = unfinished_dir(model_dir, approval.operation_id if approval else BY_HAND)
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # of the same job or of the last command, which was killed here
         model_dir.mkdir(parents=True, exist_ok=True)

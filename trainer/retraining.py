@@ -11,7 +11,7 @@ from trainer.operation import Operation, Outcome, Progress
 from trainer.reports import Task
 from trainer.rollout import Rollout
 from trainer.settings import TrainerSettings
-from trainer.versions import published_by, unfinished_dir
+from trainer.versions import published_by, remove_unfinished, unfinished_dir
 
 
 class Retraining:
@@ -83,7 +83,9 @@ class Retraining:
             if operation is None:
                 run_directory.remove(run_dir)
             elif operation.state.is_final:
-                self._clear(operation)
+                run_directory.prune(run_dir)
+        going_on = {operation.operation_id for operation in operations.values() if not operation.state.is_final}
+        remove_unfinished(settings.model_dir, going_on)
         data_dirs = {settings.data_root / operation.order.data_dir for operation in operations.values()}
         for directory in {*data_dirs, settings.train_npz.parent, settings.test_npz.parent}:
             remove_copies(directory)
@@ -95,9 +97,7 @@ class Retraining:
 
     async def clear(self, operation: Operation, *, completely: bool) -> None:
         """Removes what a job leaves that has ended: all but log and curves, or those as well."""
-        await asyncio.to_thread(self._clear, operation, completely=completely)
-
-    def _clear(self, operation: Operation, *, completely: bool = False) -> None:
         run_dir = self._settings.runs_dir / operation.operation_id
-        run_directory.remove(unfinished_dir(self._settings.model_dir, operation.operation_id))
-        (run_directory.remove if completely else run_directory.prune)(run_dir)
+        unfinished = unfinished_dir(self._settings.model_dir, operation.operation_id)
+        await asyncio.to_thread(run_directory.remove, unfinished)
+        await asyncio.to_thread(run_directory.remove if completely else run_directory.prune, run_dir)

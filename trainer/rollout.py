@@ -94,15 +94,15 @@ class Rollout:
           RolloutError: it does not load or does not answer as in training; what was stable still is.
           ServingUnavailableError: serving stays away; the same.
         """
-        async with self._lock:
-            require_version(self._model_dir, version)
-            before = self.state
-            try:
+        try:
+            async with self._lock:
+                require_version(self._model_dir, version)
+                before = self.state
                 await self._change(before, before.with_stable(version), version, is_proven=False)
-            except asyncio.CancelledError:
-                self._broken_off = version
-                raise
-            self._broken_off = None
+                self._broken_off = None
+        except asyncio.CancelledError:
+            self._broken_off = version
+            raise
 
     async def withdraw(self, version: int) -> bool:
         """Removes a version from disk; False where serving holds it, or may hold it. Ends what a kill interrupted.
@@ -110,7 +110,10 @@ class Rollout:
         The only version counts as stable from its first moment on; it goes too where its rollout was broken off.
         """
         async with self._lock:
-            is_only = version == self._broken_off and versions_on_disk(self._model_dir) == [version]
+            on_disk = versions_on_disk(self._model_dir)
+            if version not in on_disk:
+                return True
+            is_only = version == self._broken_off and on_disk == [version]
             loaded = self.state.loaded  # while that is nothing, serving takes the newest
             if (not loaded or version in loaded) and not is_only:
                 return False

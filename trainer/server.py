@@ -37,6 +37,7 @@ from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY
 from trainer.telemetry.present import Present, registered
 from transport.background import in_background
+from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
 from transport.server_tls import listen
 
@@ -110,7 +111,12 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        async with _listening(server, settings) as address, in_background(jobs.run()), in_background(rollout.keep()):
+        async with (
+            _listening(server, settings) as address,
+            in_background(jobs.run()),
+            in_background(rollout.keep()),
+            in_background(watch_expiry(settings.tls, CERTIFICATE_EXPIRY.set)),
+        ):
             yield address
             # Whoever follows a job would hold up the drain.
             operations.stop_following()
@@ -122,7 +128,7 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> Asyn
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     async with contextlib.AsyncExitStack() as stack:
-        address = listen(server, settings.address, settings.tls, CERTIFICATE_EXPIRY.set)
+        address = listen(server, settings.address, settings.tls)
         await stack.enter_async_context(answering_probes(health_servicer, settings.health_address, [CallInterceptor()]))
         await server.start()
         for service in ("", *_SERVICES):

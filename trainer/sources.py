@@ -22,7 +22,7 @@ from braintumor.image_folder import IMAGE_SUFFIXES, images_below, is_image
 
 from gateway.imaging import ImageLimits
 from trainer.errors import LabelFileError, SourceError
-from trainer.label_file import MAX_LABEL_BYTES, is_label_file, read_labels
+from trainer.label_file import MAX_LABEL_BYTES, NoLabelsError, read_labels
 
 _TOLD_CHARS, _TOLD_FILES = 60, 3
 
@@ -97,23 +97,26 @@ class ZipSource:
     def labels(self) -> pd.DataFrame:
         """See SliceSource."""
         files = [name for name in self._archive.namelist() if name.lower().endswith(".csv") and not _is_hidden(name)]
-        tables = files if len(files) == 1 else list(filter(self._holds_labels, files))
+        if len(files) == 1:
+            return self._labels_in(files[0])
+        tables = {}
+        for name in files:
+            with contextlib.suppress(NoLabelsError):
+                tables[name] = self._labels_in(name)
         if len(tables) != 1:
-            told = [name[-_TOLD_CHARS:] for name in (tables or files)[:_TOLD_FILES]]
+            told = [name[-_TOLD_CHARS:] for name in (list(tables) or files)[:_TOLD_FILES]]
             raise LabelFileError(
                 f"{self._name} holds {len(tables)} CSV files with columns Image and Class; one is needed"
                 + (f", among {', '.join(map(repr, told))}" if told else "")
             )
-        (table,) = tables
-        try:
-            return read_labels(self._beginning(table, MAX_LABEL_BYTES), table[-_TOLD_CHARS:])
-        except OSError as err:
-            raise LabelFileError(f"label file {table[-_TOLD_CHARS:]} cannot be read: {err}") from err
+        return tables.popitem()[1]
 
-    def _holds_labels(self, name: str) -> bool:
-        with contextlib.suppress(OSError):
-            return is_label_file(self._beginning(name, MAX_LABEL_BYTES))
-        return False
+    def _labels_in(self, name: str) -> pd.DataFrame:
+        told = name[-_TOLD_CHARS:]
+        try:
+            return read_labels(self._beginning(name, MAX_LABEL_BYTES), told)
+        except OSError as err:
+            raise NoLabelsError(f"label file {told} cannot be read: {err}") from err
 
     def images(self) -> dict[str, str]:
         """See SliceSource."""

@@ -18,6 +18,9 @@ MODEL_CARD = Path("assets.extra", "model_card.json")
 REPORT = Path("assets.extra", "report.html")
 """Where the report of its training lies."""
 
+BY_HAND = "by-hand"
+"""Stands for the id of a job where a version is published by hand: there is one at a time, as of run directories."""
+
 _REMOVED = ".removed-"
 _VERSION = re.compile("[1-9][0-9]*")
 _MAX_VERSION = 2**63 - 1
@@ -134,6 +137,18 @@ def published_by(model_dir: Path, operation_id: str) -> int:
 def unfinished_dir(model_dir: Path, operation_id: str) -> Path:
     """Returns where the version of a job lies until it is whole; nothing stays there unless the job is killed."""
     return model_dir / f"{UNFINISHED}{operation_id}"
+
+
+def remove_unfinished(model_dir: Path, going_on: Collection[str]) -> None:
+    """Removes what killed publications left, but of jobs that go on and of the command, which may be at work.
+
+    Args:
+      model_dir: of the versions.
+      going_on: operation ids of these jobs.
+    """
+    for unfinished in model_dir.glob(f"{UNFINISHED}*"):
+        if unfinished.name.removeprefix(UNFINISHED) not in {BY_HAND, *going_on}:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def surplus(on_disk: Collection[int], needed: Collection[int], retained: int) -> list[int]:

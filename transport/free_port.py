@@ -26,9 +26,6 @@ if __name__ == "__main__":
         variable, _, wanted = each.partition("=")
         try:
             require_free(wanted)
-        except (
-            CannotListenError,
-            ValueError,
-            OverflowError,
-        ) as err:  # the latter where it has no port, or one too high
+        # The last two where there is no port in it, or one too high.
+        except (CannotListenError, ValueError, OverflowError) as err:
             sys.exit(f"{variable}: {err}")

@@ -66,6 +66,7 @@ class Fleet:
         self._replicas: dict[str, Replica] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._turns = itertools.count()
+        self._problem = ""
 
     async def step(self) -> None:
         """Looks once. While no name leads anywhere the last known replicas stay.
@@ -77,8 +78,7 @@ class Fleet:
         if targets is not None:
             for target in self._replicas.keys() - set(targets):
                 self._let_go(self._replicas.pop(target))
-            for target in sorted(set(targets) - self._replicas.keys()):
-                self._add(target)
+            self._add(sorted(set(targets) - self._replicas.keys()))
         replicas = self._replicas.values()
         await asyncio.gather(*(replica.probe(self._timeout_s) for replica in replicas))
         answering = sum(replica.answers for replica in replicas)
@@ -128,13 +128,18 @@ class Fleet:
             return max(named, key=lambda served: (named[served], served.version))
         raise _most_telling(outcome for outcome in outcomes if isinstance(outcome, GatewayError))
 
-    def _add(self, target: str) -> None:
-        try:
-            self._replicas[target] = self._connect(target)
-        except UnusableFileError as err:
-            if not self._replicas:
-                raise
-            _logger.error("replica cannot be connected to", extra={"target": target, "problem": str(err)})
+    def _add(self, targets: Iterable[str]) -> None:
+        problem: UnusableFileError | None = None
+        for target in targets:
+            try:
+                self._replicas[target] = self._connect(target)
+            except UnusableFileError as err:
+                problem = err
+        if problem is not None and not self._replicas:
+            raise problem
+        if problem is not None and str(problem) != self._problem:
+            _logger.error("replicas cannot be connected to", extra={"problem": str(problem)})
+        self._problem = str(problem or "")
 
     def _answering(self) -> list[Replica]:
         # Where none did when last heard of, any may be back.

@@ -174,6 +174,7 @@ class AspiredVersionsManager:
         with self._lock:
             if not harness.aspired:
                 self._end(harness, harness.error or CancelledError("Loading of servable cancelled"))
+                self._on_change()
                 return
             if harness.failures == 0:
                 self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)

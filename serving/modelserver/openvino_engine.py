@@ -1,5 +1,6 @@
 """The fast engine: OpenVINO, for versions of which it can convert every signature."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -12,11 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from serving.modelserver.errors import DeadlineExceededError, InvalidArgumentError, OutOfRangeError
+from serving.modelserver.errors import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    OutOfRangeError,
+    ResourceExhaustedError,
+    ServingError,
+)
 from serving.modelserver.openvino_graphs import objection
 from serving.modelserver.predict import DEFAULT_SIGNATURE
 from serving.modelserver.saved_model import is_init_op, read_meta_graph, write_single_signature
 from tfserving_api.tensors import Tensor, dtype_name, numpy_dtype
+
+_log = logging.getLogger(__name__)
 
 
 class ConversionError(Exception):
@@ -95,6 +104,8 @@ class _CompiledSignature:
         try:
             values = self._infer(feeds, timeout_s)
         except RuntimeError as err:
+            if _is_out_of_memory(err):
+                raise ResourceExhaustedError(f"OpenVINO: {_last_line(err)}") from err
             # Types and ranks are those of the signature: it is the sizes that do not go together.
             raise InvalidArgumentError(f"OpenVINO: {_last_line(err)}") from err
         return {alias: Tensor(self._outputs[alias], values[self._output_index[alias]]) for alias in outputs}
@@ -107,6 +118,7 @@ class _CompiledSignature:
                 values = self._graph.infer(row, timeout_s)
                 if all(len(value) == 1 for value in values):
                     return [value[:0] for value in values]
+            self._is_batched = False  # one row does not run, or is none of several
         return self._graph.infer(feeds, timeout_s)
 
     def _checked(self, index: int, alias: str, tensor: Tensor) -> Any:
@@ -130,7 +142,7 @@ class _Graph:
     """A compiled graph, for one inference at a time.
 
     One that fails leaves sizes behind in the graph, which the next one, be it sound, fails by as well. So a graph
-    that failed is compiled anew.
+    that failed is compiled anew, before whoever made it fail is answered.
     """
 
     def __init__(self, compiled: Any, compile_anew: Callable[[], Any]) -> None:
@@ -152,12 +164,20 @@ class _Graph:
         if not self._lock.acquire(timeout=-1 if timeout_s is None else timeout_s):
             raise DeadlineExceededError("Deadline exceeded while waiting for the requests before it")
         try:
-            request, self._request = self._request or self._compile_anew().create_infer_request(), None
-            values: Sequence[Any] = request.infer(feeds, share_inputs=True).to_tuple()
-            self._request = request
+            values: Sequence[Any] = self._request.infer(feeds, share_inputs=True).to_tuple()
             return values
+        except RuntimeError as err:
+            if not _is_out_of_memory(err):  # which leaves no sizes, and the graph anew would need more still
+                self._renew()
+            raise
         finally:
             self._lock.release()
+
+    def _renew(self) -> None:
+        try:
+            self._request = self._compile_anew().create_infer_request()
+        except (ConversionError, ServingError, OSError) as err:  # as where the directory is gone
+            _log.error("A graph that failed cannot be compiled anew: %s", err)
 
 
 def _compile(path: Path, name: str, tags: frozenset[str], precision: str) -> Any:
@@ -224,6 +244,10 @@ def _last_line(err: Exception) -> str:
     lines = [line.strip() for line in str(err).splitlines()]
     told = [line for line in lines if line and not line.startswith(("Exception from", "Check ", "To facilitate"))]
     return told[-1] if told else type(err).__name__
+
+
+def _is_out_of_memory(err: RuntimeError) -> bool:
+    return "allocate" in str(err)
 
 
 def _text(shape: Sequence[int | None]) -> str:

@@ -116,7 +116,7 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            length = self.headers.get("Content-Length") or "0"
+            length = self.headers.get("Content-Length", "").lstrip("0")
             body_bytes = int(length[:_INT64_DIGITS]) if length.isdecimal() else 0
             self.rfile.read(min(body_bytes, _MAX_BODY_BYTES))
             status, content_type, body = api.answer(self.command, self.path.partition("?")[0])

@@ -11,6 +11,11 @@ from gateway.status import to_status
 from observability import request_id
 
 
+@pytest.fixture(autouse=True)
+def _nothing_traced(monkeypatch):
+    monkeypatch.setattr("gateway.status._traced_s", {})
+
+
 def test_an_error_names_its_reason(told):
     found = told(to_status(VersionLabelNotFoundError("No version is labelled 'x'.")))
     assert found.code is grpc.StatusCode.NOT_FOUND

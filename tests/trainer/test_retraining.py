@@ -163,6 +163,25 @@ async def test_what_somebody_promotes_is_there_until_that_has_ended(
 
 
 @pytest.mark.usefixtures("_published")
+async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off_before_its_turn(
+    settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
+) -> None:
+    """Somebody promotes it, in vain since serving is away, and the job that waits behind is cancelled."""
+    shutil.rmtree(settings.model_dir / "1")
+    async with retraining() as work:
+        promotion = asyncio.create_task(work._rollout.roll_out(2))
+        await until(lambda: "versions: 2" in settings.models_config.read_text())
+        doing = asyncio.create_task(work._roll_out(2))
+        await asyncio.sleep(0)
+        doing.cancel()
+        await asyncio.wait([promotion, doing])
+        assert promotion.exception() is not None
+        assert await work.undo(operation)
+
+    assert versions_on_disk(settings.model_dir) == []
+
+
+@pytest.mark.usefixtures("_published")
 async def test_what_was_stable_and_was_taken_back_is_not_rolled_out_again(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
@@ -201,6 +220,7 @@ async def test_a_start_clears_up_after_a_kill(
         ended / "tensorboard",
         settings.runs_dir / "unknown/candidate",
         settings.model_dir / ".unfinished-ended",
+        settings.model_dir / ".unfinished-unknown",
         settings.model_dir / ".removed-1",
         copy.parent,
     ):

@@ -246,7 +246,7 @@ async def test_replicas_come_and_go_with_the_name_service():
     assert not new.is_closed
 
 
-async def test_one_that_cannot_be_connected_to_leaves_the_others_looked_after():
+async def test_one_that_cannot_be_connected_to_leaves_the_others_looked_after(caplog):
     old, unusable = _Serving({1}, failure=ServingUnavailableError("away")), _Serving({1})
     fleet = _Fleet(old, unusable)
     fleet.unusable = {1}
@@ -254,6 +254,7 @@ async def test_one_that_cannot_be_connected_to_leaves_the_others_looked_after():
     old.failure = None
     await fleet.step()
     assert await fleet.predict_one() == {"answer": 1}
+    assert [record.message for record in caplog.records] == ["replicas cannot be connected to"]
     fleet.unusable = set()
     await fleet.step()
     await fleet.predict_one()

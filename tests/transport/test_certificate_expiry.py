@@ -1,0 +1,43 @@
+"""When a certificate ends is told before nobody gets in any more, whether or not somebody comes in meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transport.certificate_expiry import watch_expiry
+from transport.tls_settings import ServerTls
+
+_DAY_S = 24 * 3600
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(20, False), (13, True), (-1, True)])
+async def test_the_end_of_a_certificate_is_told(
+    authority: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Callable[..., Awaitable[Any]],
+    days: int,
+    is_told: bool,
+) -> None:
+    monkeypatch.setattr("transport.certificate_expiry._LOOK_S", 0.01)
+    ours = authority(tmp_path, "ours")
+    own = ours.issue("own", days)
+    noted_s: list[float] = []
+    watch = asyncio.create_task(watch_expiry(ServerTls(certificate=own.certificate, key=own.key), noted_s.append))
+    await until(lambda: len(noted_s) > 5)
+    assert noted_s[0] == pytest.approx(time.time() + days * _DAY_S, abs=60)
+    assert [record.message for record in caplog.records] == ["certificate ends soon"] * is_told
+
+    own.certificate.write_bytes(b"-----BEGIN")
+    ours.issue("own", 90)
+    await until(lambda: noted_s[-1] > time.time() + 80 * _DAY_S)
+    watch.cancel()
+
+
+async def test_without_tls_there_is_none() -> None:
+    await watch_expiry(None, lambda _: pytest.fail("there is no certificate"))
