@@ -37,7 +37,7 @@ test: $(DEV) $(DESCRIPTORS)
 	$(BIN)/lint-imports
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/lint.py
-	$(BIN)/pytest -n 2 --dist loadfile  # half of the time a test waits for processes
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 bench: $(RUN) $(DESCRIPTORS)
 	$(BIN)/python -m bench
