@@ -136,7 +136,7 @@ class ModelServiceServicer(object):
         Errors:
         NOT_FOUND  there is no such version.
         INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-        FAILED_PRECONDITION  it does not load, or does not answer as in training.
+        FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,7 +71,7 @@ class ModelServiceStub:
     Errors:
       NOT_FOUND  there is no such version.
       INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-      FAILED_PRECONDITION  it does not load, or does not answer as in training.
+      FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
     """
 
 @typing.type_check_only
@@ -123,7 +123,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Errors:
       NOT_FOUND  there is no such version.
       INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-      FAILED_PRECONDITION  it does not load, or does not answer as in training.
+      FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
     """
 
 class ModelServiceServicer(metaclass=abc.ABCMeta):
@@ -208,7 +208,7 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           NOT_FOUND  there is no such version.
           INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-          FAILED_PRECONDITION  it does not load, or does not answer as in training.
+          FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -86,7 +86,7 @@ class TrainerServiceServicer(object):
 
         Errors:
         NOT_FOUND  there is no such version.
-        FAILED_PRECONDITION  no test split is stored.
+        FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class TrainerServiceStub:
 
     Errors:
       NOT_FOUND  there is no such version.
-      FAILED_PRECONDITION  no test split is stored.
+      FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
     """
 
 @typing.type_check_only
@@ -78,7 +78,7 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
 
     Errors:
       NOT_FOUND  there is no such version.
-      FAILED_PRECONDITION  no test split is stored.
+      FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
     """
 
 class TrainerServiceServicer(metaclass=abc.ABCMeta):
@@ -122,7 +122,7 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           NOT_FOUND  there is no such version.
-          FAILED_PRECONDITION  no test split is stored.
+          FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
         """
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
