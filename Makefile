@@ -30,6 +30,7 @@ run: $(RUN) $(DESCRIPTORS)
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
+# Jobs give way to all other work, so the tests that have some come last, one by one.
 test: $(DEV) $(DESCRIPTORS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -37,7 +38,8 @@ test: $(DEV) $(DESCRIPTORS)
 	$(BIN)/lint-imports
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/lint.py
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/trainer/daemon
+	$(BIN)/pytest tests/e2e tests/trainer/daemon
 
 bench: $(RUN) $(DESCRIPTORS)
 	$(BIN)/python -m bench

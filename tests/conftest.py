@@ -19,17 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 _DAY = datetime.timedelta(days=1)
-_PATIENCE_S = 300.0
-
-_JOBS = ("tests/trainer/daemon/", "tests/e2e/")
-"""Below these jobs train in processes of their own, which others wait for; two at a time would take too long."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets one worker have a file as a whole, since its tests share what they set up, and one all that have jobs."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("jobs" if file.startswith(_JOBS) else file))
+_PATIENCE_S = 120.0
 
 
 @pytest.hookimpl(tryfirst=True)
