@@ -1,6 +1,7 @@
 """Which graphs OpenVINO computes as TensorFlow does, as far as they tell by their operations."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ _PRODUCTS = frozenset({"Mul", "Square", "Pow", "Prod", "Cumprod", "LeftShift", "
 _SUMS = frozenset({"Add", "AddV2", "AddN", "BiasAdd", "Sub", "Neg", "Abs", "Sum", "Mean", "Cumsum"})
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 _FEEDS = frozenset({"Placeholder", "PlaceholderWithDefault"})
+
+_functions_in = attrgetter("library.function")
+"""The FunctionDefs of a GraphDef."""
 
 
 def objection(graph_def: Any, signature: Any) -> str | None:
@@ -72,9 +76,7 @@ def _is_fed(tensor: str, neighbours: Mapping[str, Any]) -> bool:
 
 def _running(graph_def: Any, signature: Any) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     """The operations that a signature runs, each with those of its graph or function by name."""
-    functions = {
-        each.signature.name: {node.name: node for node in each.node_def} for each in graph_def.library.function
-    }
+    functions = {each.signature.name: {node.name: node for node in each.node_def} for each in _functions_in(graph_def)}
     graph = {node.name: node for node in graph_def.node}
     needed = _sources((info.name for info in signature.outputs.values()), graph)
     pending, called = [{name: graph[name] for name in needed if name in graph}], set[str]()
