@@ -13,7 +13,7 @@ The way of one image, from `Predict` to the answer:
     audit                 where there is a log of verdicts, it is in there before it is answered
 
 What belongs to the call as a whole goes along in context variables: `caller.current`, `deadline` (set by
-interceptors/receiving), `telemetry.call.model_version`, and request id and trace in `observability`.
+interceptors/receiving), what `telemetry.call` has to tell at its end, and request id and trace in `observability`.
 """
 
 __version__ = "0.1.0"

@@ -5,7 +5,6 @@ Each group of slices is held out once, and judged by a model that never saw it.
 
 import hashlib
 import inspect
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -21,7 +20,7 @@ from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import Evaluation
 from trainer.fitting import OnEpoch
 from trainer.record import read_record, write_record
-from trainer.run_directory import CANDIDATE
+from trainer.run_directory import CANDIDATE, CHECKPOINT, remove
 from trainer.split import fold_numbers
 from trainer.train import train
 
@@ -74,7 +73,7 @@ def cross_validate(
             held_out = _part(data, numbers == fold)
             outputs = predict_images(Candidate(run_dir / CANDIDATE), held_out.images)
             write_record(path, evaluate(outputs, held_out.labels))
-        shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+        remove(run_dir / CHECKPOINT)
         yield read_record(path, Evaluation), is_kept
 
 

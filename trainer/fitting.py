@@ -13,6 +13,7 @@ from trainer.architectures.architecture import Recipe
 from trainer.checkpoint import Checkpoint, best_epoch
 from trainer.errors import TrainingDivergedError
 from trainer.figures import EpochMetrics
+from trainer.run_directory import CHECKPOINT
 
 OnEpoch = Callable[[int, EpochMetrics], None]
 """Called after each epoch with its number, from 1, and its figures."""
@@ -57,7 +58,7 @@ def fit(
     """
     import keras
 
-    checkpoint = Checkpoint(run_dir / "checkpoint")
+    checkpoint = Checkpoint(run_dir / CHECKPOINT)
     network.compile(
         optimizer=recipe.optimizer(epochs * -(-len(material.train_rows) // recipe.batch_size)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),

@@ -1,6 +1,5 @@
 """The steps of a retraining job. Each leaves a record, and is not done again where there is one."""
 
-import shutil
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +24,7 @@ from trainer.record import read_record, write_record
 from trainer.replay import GOLDEN_REQUESTS
 from trainer.report.answers import Answers
 from trainer.rollout_files import RolloutFiles
-from trainer.run_directory import CANDIDATE, remove
+from trainer.run_directory import CANDIDATE, CHECKPOINT, remove
 from trainer.settings import TrainerSettings
 from trainer.sources import DirectorySource, ZipSource
 from trainer.train import Training, train
@@ -77,7 +76,7 @@ class Pipeline:
             remove(unfinished)
         dataset = self._once("dataset", DatasetSummary, self._build_dataset)
         training = self._once("training", Training, self._train)
-        shutil.rmtree(self._run_dir / "checkpoint", ignore_errors=True)
+        remove(self._run_dir / CHECKPOINT)
         self._epoch, self._metrics = len(training.history), training.history[-1]
         evaluation = self._once("evaluation", Evaluation, self._evaluate)
         decision = self._once("gate", Decision, self._decide)

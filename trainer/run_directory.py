@@ -18,6 +18,9 @@ LOG = "log.txt"
 CANDIDATE = "candidate"
 """The SavedModel."""
 
+CHECKPOINT = "checkpoint"
+"""The weights of the last epochs, hundreds of megabytes. Whoever has recorded the training removes it."""
+
 TRAINING = "training.json"
 """How it was fitted."""
 

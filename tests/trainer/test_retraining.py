@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ _NOWHERE = "127.0.0.1:1"
 _METRICS = EpochMetrics(0.5, 0.75, 0.25, 1.0)
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
+UnderWay = Callable[[Coroutine[Any, Any, None]], Awaitable[asyncio.Task[None]]]
 Open = Callable[[], AbstractAsyncContextManager[Retraining]]
 
 
@@ -79,6 +80,21 @@ def retraining(settings: TrainerSettings) -> Open:
             yield Retraining(settings, Rollout(settings, ServingClient(channel, settings.model_name)))
 
     return retraining
+
+
+@pytest.fixture
+def under_way(settings: TrainerSettings, until: Until) -> UnderWay:
+    """Begins a rollout of version 2, and waits until serving is to load it."""
+
+    def is_listed() -> bool:
+        return settings.models_config.exists() and "versions: 2" in settings.models_config.read_text()
+
+    async def under_way(rollout: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(rollout)
+        await until(is_listed)
+        return task
+
+    return under_way
 
 
 @pytest.mark.usefixtures("_published")
@@ -148,12 +164,11 @@ async def test_what_serving_holds_already_is_not_taken_back(
 
 @pytest.mark.usefixtures("_published")
 async def test_what_somebody_promotes_is_there_until_that_has_ended(
-    settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
+    settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
     """Serving is away here, so the promotion ends in vain; only then the cancelled job takes its version back."""
     async with retraining() as work:
-        promotion = asyncio.create_task(work._rollout.roll_out(2))
-        await until(lambda: "versions: 2" in settings.models_config.read_text())
+        promotion = await under_way(work._rollout.roll_out(2))
         undoing = asyncio.create_task(work.undo(operation))
         with pytest.raises(RolloutError, match="it must be running"):
             await promotion
@@ -164,13 +179,12 @@ async def test_what_somebody_promotes_is_there_until_that_has_ended(
 
 @pytest.mark.usefixtures("_published")
 async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off_before_its_turn(
-    settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
+    settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
     """Somebody promotes it, in vain since serving is away, and the job that waits behind is cancelled."""
     shutil.rmtree(settings.model_dir / "1")
     async with retraining() as work:
-        promotion = asyncio.create_task(work._rollout.roll_out(2))
-        await until(lambda: "versions: 2" in settings.models_config.read_text())
+        promotion = await under_way(work._rollout.roll_out(2))
         doing = asyncio.create_task(work._roll_out(2))
         await asyncio.sleep(0)
         doing.cancel()
@@ -195,13 +209,12 @@ async def test_what_was_stable_and_was_taken_back_is_not_rolled_out_again(
 
 @pytest.mark.usefixtures("_published")
 async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
-    settings: TrainerSettings, operation: Operation, retraining: Open, until: Until
+    settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
     shutil.rmtree(settings.model_dir / "1")
     async with retraining() as work:
         assert not await work.undo(operation)
-        rolling_out = asyncio.create_task(work._roll_out(2))
-        await until(lambda: settings.models_config.exists() and "versions: 2" in settings.models_config.read_text())
+        rolling_out = await under_way(work._roll_out(2))
         rolling_out.cancel()
         await asyncio.wait([rolling_out])
         assert await work.undo(operation)

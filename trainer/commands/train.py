@@ -1,7 +1,6 @@
 """`python -m trainer train`: fits a network."""
 
 import dataclasses
-import shutil
 import sys
 
 import click
@@ -28,7 +27,7 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
     from trainer.dataset import load_split
     from trainer.figures import EpochMetrics
     from trainer.record import write_record
-    from trainer.run_directory import TRAINING, renewed
+    from trainer.run_directory import CHECKPOINT, TRAINING, remove, renewed
     from trainer.train import train as trained
 
     chosen, split = architecture_named(architecture), load_split(settings.train_npz)
@@ -45,5 +44,5 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
 
         training = trained(split, chosen, epochs, seed, run_dir, on_epoch, on_critic)
         write_record(run_dir / TRAINING, training)
-        shutil.rmtree(run_dir / "checkpoint")
+        remove(run_dir / CHECKPOINT)
     click.echo(f"kept epoch {training.kept_epoch + 1}, temperature {training.temperature:.3f}")
