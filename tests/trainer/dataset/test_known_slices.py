@@ -1,0 +1,77 @@
+"""What a version was fitted to and tested on keeps its side."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from trainer.dataset import DatasetSummary
+from trainer.known_slices import KnownSlices
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_data_set_that_grows_keeps_the_sides_of_what_a_version_knows(
+    label_rows: dict[str, str],
+    seed: int,
+    build: Callable[..., DatasetSummary],
+    manifest: Callable[[], pd.DataFrame],
+    write_labels: Callable[[Collection[str]], None],
+    known_to_a_version: Callable[[], KnownSlices],
+) -> None:
+    first, grown = sorted(label_rows)[:32], sorted(label_rows)
+    write_labels(first)
+    build()
+    before = manifest().loc[first]["split"]
+    write_labels(grown)
+
+    build(seed=seed, known=known_to_a_version())
+
+    after = manifest()["split"]
+    assert (after.loc[first] == before).all()
+    new = after.drop(first)
+    assert set(new) == {"train", "test"}
+    assert (new == "train").sum() > (new == "test").sum()
+
+
+def test_another_copy_of_a_slice_is_known_as_well(
+    image_dir: Path,
+    build: Callable[..., DatasetSummary],
+    manifest: Callable[[], pd.DataFrame],
+    known_to_a_version: Callable[[], KnownSlices],
+) -> None:
+    build()
+    before = manifest()["split"]
+    known = known_to_a_version()
+    for file in image_dir.iterdir():
+        with Image.open(file) as picture:
+            picture.resize((300, 300)).save(file, "JPEG", quality=70)
+
+    build(seed=5, known=known)
+
+    assert (manifest()["split"] == before).all()
+
+
+def test_a_few_new_slices_are_there_to_learn_from(
+    label_rows: dict[str, str],
+    build: Callable[..., DatasetSummary],
+    manifest: Callable[[], pd.DataFrame],
+    write_labels: Callable[[Collection[str]], None],
+    known_to_a_version: Callable[[], KnownSlices],
+) -> None:
+    first = sorted(label_rows)[:46]
+    write_labels(first)
+    build()
+    known = known_to_a_version()
+    write_labels(sorted(label_rows))
+
+    build(known=known)
+
+    assert (manifest()["split"].drop(first) == "train").all()
+
+
+def test_a_version_without_hashes_knows_none(tmp_path: Path) -> None:
+    known = KnownSlices.of_version(tmp_path, 1)
+
+    assert known.train.shape == known.test.shape == (0, 64)
