@@ -86,21 +86,25 @@ class Settings(BaseSettings):
     """Images in one call to serving."""
 
     max_calls_in_flight: int = Field(default=2, ge=1)
-    """Calls to serving at a time, over all its replicas. A replica runs out of threads beyond four times its CPUs, over
-    all its callers."""
+    """Calls of one gateway process to serving at a time, over all its replicas. A replica runs out of
+    threads beyond four times its CPUs, over all its callers."""
 
     max_queued_images: int = Field(default=512, ge=1)
-    """Images of Predict calls in work at a time, from arrival to answer; beyond it calls are refused."""
+    """Images of Predict calls in work at a time in one gateway process, from arrival to answer; beyond it calls are
+    refused."""
 
     max_queued_bytes: int = Field(default=256 * 2**20, ge=1)
-    """Bytes of the encoded images in work at a time: of Predict calls, which are refused beyond it, and as many again
-    of PredictStream calls, which wait. A request that is being received counts once it is there."""
+    """Bytes of the encoded images in work at a time in one gateway process: of Predict calls, which are refused
+    beyond it, and as many again of PredictStream calls, which wait. A request that is being received counts once it is
+    there."""
 
     receive_timeout_s: float = Field(default=30.0, gt=0)
-    """Longest time for the request of a call to come in, in seconds."""
+    """Longest time for the request of a call to come in, in seconds, the wait behind the same caller's others counted.
+    Then the call ends: DEADLINE_EXCEEDED."""
 
     stream_window: int = Field(default=64, ge=1)
-    """Images of PredictStream calls in work at a time, of one stream and of all; beyond it streams wait."""
+    """Images of PredictStream calls in work at a time, of one stream and of all of a gateway process; beyond it streams
+    wait."""
 
     max_streams_of_caller: int = Field(default=64, ge=1)
     """Streams that a caller may have open to one gateway process; more are refused. Each may hold an image."""
@@ -137,7 +141,8 @@ class Settings(BaseSettings):
     """Least severe level that is logged."""
 
     access_log_level: Literal["DEBUG", "INFO"] = "DEBUG"
-    """Level of the record that each call leaves: method, status, duration, version, caller. INFO makes it one that is
+    """Level of the record that each call leaves: method, status, duration, version, caller, and why it
+    failed. INFO makes it one that is
     written by default, which takes some 20 microseconds of processor time."""
 
     metrics_address: MaybeListenAddress = ""

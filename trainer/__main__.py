@@ -25,7 +25,10 @@ from transport.watched import UnusableFileError
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Builds data sets, trains, evaluates and publishes versions. Paths are relative to DATA_ROOT."""
+    """Builds data sets, trains, evaluates and publishes versions.
+
+    Paths are relative to DATA_ROOT, if nothing else is said.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is first imported
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing half-written is left
     context.obj = settings_from_environment(TrainerSettings)

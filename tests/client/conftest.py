@@ -26,6 +26,7 @@ _PREDICTIONS = {
     b"clean": pb.Prediction(label="No Tumor", probability=0.0121, reliability=pb.RELIABLE, ood_score=0.4),
     b"unsure": pb.Prediction(label="No Tumor", probability=0.4118, reliability=pb.UNCERTAIN, ood_score=0.6),
     b"stumble": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.RELIABLE, ood_score=0.5),
+    b"queue": pb.Prediction(label="No Tumor", probability=0.1, reliability=pb.RELIABLE, ood_score=0.5),
     b"strange": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.OUT_OF_DOMAIN, ood_score=9.5),
 }
 _REFUSALS = {
@@ -39,7 +40,8 @@ _REFUSALS = {
 class ScriptedService(ClassifierServiceServicer):
     """Answers "tumor", "clean", …; refuses "broken", "busy", "late", "away"; says nothing to "hang".
 
-    A stream breaks at "drop", at "stumble" the first time, and ends as if all were well at "enough".
+    A stream breaks at "drop", at "stumble" the first time, and ends as if all were well at "enough". The first
+    "queue" is refused.
 
     Attributes:
       address: where it listens.
@@ -114,8 +116,11 @@ class ScriptedService(ClassifierServiceServicer):
             self.hanging.set()
             ended = threading.Event()
             assert not context.add_callback(ended.set) or ended.wait(60)
-        if words == b"drop" or (words == b"stumble" and [asked.image for asked in self.requests].count(words) == 1):
+        is_first = [asked.image for asked in self.requests].count(words) == 1
+        if words == b"drop" or (words == b"stumble" and is_first):
             context.abort(grpc.StatusCode.UNAVAILABLE, "the gateway goes away")
+        if words == b"queue" and is_first:
+            return _status(code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL", "eight are in work")
         if words in _REFUSALS:
             return _status(*_REFUSALS[words])
         response = pb.PredictResponse(

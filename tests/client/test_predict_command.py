@@ -111,6 +111,23 @@ def test_a_service_that_goes_away_for_a_moment_costs_no_image(braintumor, tmp_pa
     assert (done.stdout.count("\n"), done.stderr.count("\n"), done.returncode) == (3, 1, 0)
 
 
+def test_an_image_that_the_service_has_no_room_for_is_sent_once_more(braintumor, tmp_path):
+    _write(tmp_path / "slices", a=b"tumor", b=b"queue", c=b"tumor")
+    done = braintumor("predict", "slices", "--json")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert [records[f"slices/{name}.jpg"]["prediction"]["class"] for name in "abc"] == ["Tumor", "No Tumor", "Tumor"]
+    assert (done.stdout.count("\n"), done.stderr.count("\n"), done.returncode) == (3, 1, 0)
+
+
+def test_an_image_that_the_service_never_has_room_for_fails_alone(braintumor, tmp_path):
+    _write(tmp_path / "slices", a=b"tumor", b=b"busy", c=b"tumor")
+    done = braintumor("predict", "slices", "--json", "--timeout", "0.5")
+    records = {record["path"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert [records[f"slices/{name}.jpg"]["prediction"]["class"] for name in "ac"] == ["Tumor", "Tumor"]
+    assert records["slices/b.jpg"]["error"]["reason"] == "SERVING_BUSY"
+    assert (done.stdout.count("\n"), done.stderr.count("\n"), done.returncode) == (3, 1, 1)
+
+
 def test_every_image_has_a_line_when_the_stream_breaks_for_good(braintumor, tmp_path, service):
     service.batch = 1
     _write(tmp_path / "slices", a=b"tumor", b=b"drop", c=b"tumor", d=b"tumor")

@@ -136,6 +136,20 @@ def test_the_command_answers_as_the_readme_says(
     assert {line["prediction"]["class"] for line in lines} == {"Tumor", "No Tumor"}
 
 
+def test_a_folder_of_large_pictures_has_a_verdict_for_each(gateway: Any, slices: list[bytes], tmp_path: Path) -> None:
+    """More than the gateway has in work at a time."""
+    with Image.open(io.BytesIO(slices[0])) as picture:
+        picture.resize((2100, 2100)).save(tmp_path / "0.png", compress_level=1)
+    for number in range(1, 24):
+        (tmp_path / f"{number}.png").hardlink_to(tmp_path / "0.png")
+    command = [str(Path(sys.executable).with_name("braintumor")), "predict", "--address", gateway.address]
+
+    done = subprocess.run([*command, str(tmp_path), "--json"], capture_output=True, text=True, timeout=120, check=True)
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len({line["path"] for line in lines if "prediction" in line}) == len(lines) == 24
+
+
 @pytest.mark.parametrize(("options", "label"), [([], "No Tumor"), (["--lesion"], "Tumor")])
 def test_the_slice_that_a_newcomer_draws_is_told_right(
     client: Any, tmp_path: Path, options: list[str], label: str

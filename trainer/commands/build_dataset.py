@@ -16,7 +16,7 @@ from trainer.settings import TrainerSettings
     "--zip",
     "archive",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Archive of images and labels, instead of the three options below.",
+    help="Archive of images and labels, from here, instead of the three options below.",
 )
 @click.option("--image-dir", default=DEFAULT_ORDER.image_dir, show_default=True, help="Directory searched for images.")
 @click.option("--target-dir", default=DEFAULT_ORDER.target_dir, show_default=True, help="Directory of the label file.")

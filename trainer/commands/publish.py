@@ -17,7 +17,7 @@ from trainer.settings import TrainerSettings
     type=(str, click.Path(exists=True, file_okay=False, path_type=Path)),
     multiple=True,
     metavar="NAME PATH",
-    help="A SavedModel to compare with in the report, beside the stable version. May be given again.",
+    help="A SavedModel, by its path from here, to compare with beside the stable version. May be given again.",
 )
 @click.pass_obj
 def publish(

@@ -1,4 +1,4 @@
-"""When to open a broken stream again."""
+"""When to open a broken stream again, and when to send an image once more."""
 
 import random
 import time
@@ -36,11 +36,16 @@ class Patience:
         self._clock = clock
         self._heard = False
         self._backoff_s = _FIRST_PAUSE_S
-        self._away_since = clock()
+        self._away_since = self._heard_at = clock()
 
     def heard(self) -> None:
         """The stream under way brought a word of the service."""
         self._heard = True
+        self._heard_at = self._clock()
+
+    def bears(self, refusal: ServiceError) -> bool:
+        """Tells whether an image is to be sent once more: the service asks for it, and answered others not long ago."""
+        return refusal.retry_after_s is not None and self._clock() < self._heard_at + self._timeout_s
 
     def pause_s(self, error: ServiceError) -> float:
         """Returns how long to wait before the next stream.

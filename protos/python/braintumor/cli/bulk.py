@@ -1,4 +1,4 @@
-"""Many images over one stream, and over the next where it breaks."""
+"""Many images over one stream, and over the next where it breaks, or where some are to be sent once more."""
 
 import itertools
 import threading
@@ -38,8 +38,9 @@ class Bulk:
     def answers(self) -> Iterator[Answer]:
         """Yields one answer per image, in the order in which they come.
 
-        A stream that breaks is followed by one over the images without an answer, until the service is away for too
-        long, or refuses. What it said last is then the answer to each of them, and is raised after these.
+        A stream that breaks is followed by one over the images without an answer, and so is one in which the service
+        asked to send some of them once more, until it is away for too long, or refuses. What it said last is then the
+        answer to each of them; where it broke the stream it is raised after these.
 
         Raises:
           ServiceError: the service was not reached, or broke the stream, before the first answer or for good.
@@ -47,26 +48,34 @@ class Bulk:
         """
         answered = False
         while True:
+            refusal: ServiceError | None = None
             try:
                 for image_id, outcome in self._client.predict_stream(self._unanswered(), **asdict(self._question)):
-                    path, begin_s = self._waiting.pop(image_id)
                     answered = True
+                    if isinstance(outcome, ServiceError) and self._patience.bears(outcome):
+                        refusal = outcome  # The image stays among those that wait.
+                        continue
+                    path, begin_s = self._waiting.pop(image_id)
                     self._patience.heard()
                     yield Answer(path, outcome, time.perf_counter() - begin_s)
                 if self._unlisted is not None:
                     raise self._unlisted  # In a stream that broke before it could.
-                return
+                if refusal is None:
+                    return
+                trouble = refusal
             except ServiceError as err:
                 if not answered:
                     raise
-                broken = err
+                refusal, trouble = None, err
             try:
-                time.sleep(self._patience.pause_s(broken))
+                time.sleep(self._patience.pause_s(trouble))
             except ServiceError:
                 for image_id, path in self._unanswered():
                     del self._waiting[image_id]
-                    yield Answer(path, broken)
-                raise
+                    yield Answer(path, trouble)
+                if refusal is None:
+                    raise
+                return
 
     def _walk(self, paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
         try:

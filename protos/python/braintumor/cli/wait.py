@@ -13,7 +13,7 @@ from braintumor.errors import ServiceError
 _PAUSE_S = 0.2
 _GREETING = """\
 ready at {address}, version {version} of {model}; in a second terminal:
-    {command} predict slice.jpg
+    {command} predict slice.png
     {command} --help
 """
 
