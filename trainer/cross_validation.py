@@ -20,7 +20,7 @@ from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import Evaluation
 from trainer.fitting import OnEpoch
 from trainer.record import read_record, write_record
-from trainer.run_directory import CANDIDATE, CHECKPOINT, remove
+from trainer.run_directory import CANDIDATE, CHECKPOINT, hold, remove
 from trainer.split import fold_numbers
 from trainer.train import train
 
@@ -62,19 +62,22 @@ def cross_validate(
 
     Raises:
       TooFewSlicesError: a label would be missing in a fold.
+      TrainerError: another process works in the directory.
     """
     numbers = fold_numbers(data.groups, data.labels, folds, seed)
-    for fold in range(folds):
-        run_dir = directory / f"fold-{fold}"
-        path = run_dir / "evaluation.json"
-        is_kept = path.exists()
-        if not is_kept:
-            train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch, lambda *_: None)
-            held_out = _part(data, numbers == fold)
-            outputs = predict_images(Candidate(run_dir / CANDIDATE), held_out.images)
-            write_record(path, evaluate(outputs, held_out.labels))
-        remove(run_dir / CHECKPOINT)
-        yield read_record(path, Evaluation), is_kept
+    directory.mkdir(parents=True, exist_ok=True)
+    with hold(directory):
+        for fold in range(folds):
+            run_dir = directory / f"fold-{fold}"
+            path = run_dir / "evaluation.json"
+            is_kept = path.exists()
+            if not is_kept:
+                train(_part(data, numbers != fold), architecture, epochs, seed, run_dir, on_epoch, lambda *_: None)
+                held_out = _part(data, numbers == fold)
+                outputs = predict_images(Candidate(run_dir / CANDIDATE), held_out.images)
+                write_record(path, evaluate(outputs, held_out.labels))
+            remove(run_dir / CHECKPOINT)
+            yield read_record(path, Evaluation), is_kept
 
 
 def spread(evaluations: list[Evaluation]) -> dict[str, tuple[float, float]]:

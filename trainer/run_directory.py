@@ -64,20 +64,22 @@ def renewed(run_dir: Path) -> Iterator[Path]:
     """
     unfinished = run_dir.with_name(f"{run_dir.name}.unfinished")
     unfinished.mkdir(parents=True, exist_ok=True)
+    replaced = run_dir.with_name(f"{run_dir.name}.replaced")
     with hold(unfinished):
+        if replaced.exists() and not run_dir.exists():
+            replaced.rename(run_dir)  # a kill came between the two below
         _clear(unfinished, {_LOCK})
         try:
             yield unfinished
+            remove(replaced)
+            if run_dir.exists():
+                with hold(run_dir, wait=True):  # somebody may publish it
+                    run_dir.rename(replaced)
         except BaseException:
             prune(unfinished)
             with contextlib.suppress(OSError):  # there are curves
                 unfinished.rmdir()
             raise
-        replaced = run_dir.with_name(f"{run_dir.name}.replaced")
-        remove(replaced)
-        if run_dir.exists():
-            with hold(run_dir, wait=True):  # somebody may publish it
-                run_dir.rename(replaced)
         unfinished.rename(run_dir)
         remove(replaced)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import grpc
 from braintumor.v1 import (
@@ -152,17 +153,24 @@ def _require_database(settings: TrainerSettings) -> None:
 
 @contextlib.contextmanager
 def _only_daemon(settings: TrainerSettings) -> Iterator[None]:
+    # Versions may lie in a volume of their own, that other data roots share.
+    with _only_on(settings.data_root), _only_on(settings.model_dir.parent):
+        yield
+
+
+@contextlib.contextmanager
+def _only_on(directory: Path) -> Iterator[None]:
     try:
-        settings.data_root.mkdir(parents=True, exist_ok=True)
-        file = (settings.data_root / "trainer.lock").open("w")
+        directory.mkdir(parents=True, exist_ok=True)
+        file = (directory / "trainer.lock").open("w")
     except OSError as err:
         raise TrainerError(
-            f"{settings.data_root} cannot be written ({err.strerror}); it has to belong to user {os.getuid()}, "
+            f"{directory} cannot be written ({err.strerror}); it has to belong to user {os.getuid()}, "
             "as whom the trainer runs"
         ) from err
     with file as lock:  # closing it, or dying, releases it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise TrainerError(f"another trainer works on {settings.data_root}; one is enough") from err
+            raise TrainerError(f"another trainer works on {directory}; one is enough") from err
         yield

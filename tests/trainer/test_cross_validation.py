@@ -10,7 +10,9 @@ import pytest
 from trainer.architectures import architecture_named
 from trainer.cross_validation import cross_validate, directory_name, spread
 from trainer.dataset import Split
+from trainer.errors import TrainerError
 from trainer.figures import Evaluation
+from trainer.run_directory import hold
 from trainer.synthetic import synthetic_slice
 
 
@@ -35,6 +37,11 @@ def test_every_slice_is_judged_once(tmp_path: Path, data: Split, monkeypatch: py
     assert run() == [(evaluation, True) for evaluation, _ in first]
     assert not any(is_kept for _, is_kept in first)
     assert epochs == [1, 1]  # nothing was trained again
+
+
+def test_two_do_not_work_in_one_directory(tmp_path: Path, data: Split) -> None:
+    with hold(tmp_path), pytest.raises(TrainerError, match="another process works in"):
+        next(cross_validate(data, architecture_named("residual_cnn"), 1, 3, 2, tmp_path, lambda *_: None))
 
 
 def test_another_recipe_or_another_grouping_lies_elsewhere(data: Split) -> None:

@@ -1,6 +1,7 @@
 """One process works in a run directory, and one that was left over is ended first."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,17 @@ def test_what_was_there_stays_until_all_is_well(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_what_was_there_outlives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "run.replaced").mkdir()
+    (tmp_path / "run.replaced/old").touch()
+    (tmp_path / "run.unfinished").mkdir()
+
+    with contextlib.suppress(KeyboardInterrupt), renewed(tmp_path / "run"):
+        raise KeyboardInterrupt
+
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["run", "run/old"]
+
+
 def test_curves_of_what_was_broken_off_stay_until_the_next(tmp_path: Path) -> None:
     with contextlib.suppress(KeyboardInterrupt), renewed(tmp_path / "run") as unfinished:
         (unfinished / "tensorboard").mkdir()
@@ -93,6 +105,18 @@ def test_what_is_in_use_is_replaced_afterwards(tmp_path: Path) -> None:
 
     assert renewing.wait(30) == 0
     assert not (tmp_path / "run/old").exists()
+
+
+def test_who_does_not_wait_for_what_is_in_use_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with in_use(tmp_path / "run"):
+        renewing = subprocess.Popen([sys.executable, "-c", _RENEWER, str(tmp_path / "run")], stderr=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            renewing.wait(2)
+        renewing.send_signal(signal.SIGINT)
+        assert renewing.wait(30) != 0
+
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_the_holder_is_ended_with_its_group(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:

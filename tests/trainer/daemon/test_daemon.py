@@ -46,6 +46,9 @@ def test_a_network_that_the_gate_refuses_is_a_result_and_no_version(daemon: Any)
 def test_a_second_daemon_is_refused(daemon: Any, second: Any) -> None:
     assert "another trainer works on" in second(daemon.root, "127.0.0.1:0")
     assert "cannot listen on" in second(daemon.root / "other", daemon.address)
+    (daemon.root / "beside").mkdir()
+    (daemon.root / "beside/models").symlink_to(daemon.root / "models")
+    assert "another trainer works on" in second(daemon.root / "beside", "127.0.0.1:0")
 
 
 def test_what_jobs_left_is_not_taken_for_rubbish_where_their_database_is_lost(second: Any, tmp_path: Path) -> None:

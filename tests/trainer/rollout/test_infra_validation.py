@@ -81,6 +81,14 @@ def test_a_scratch_serving_that_is_killed_says_nothing_of_the_version(exports, s
     assert not list(scratch.iterdir())
 
 
+def test_a_version_has_a_second_scratch_serving_where_the_first_was_paused(exports, scratch, eventually) -> None:
+    with ThreadPoolExecutor() as threads:
+        validation = threads.submit(infra_validate, exports["grey"], scratch, 20)
+        os.kill(eventually(lambda: _process_with(f"--model_base_path={scratch}")), signal.SIGSTOP)
+
+        assert validation.result() == []
+
+
 def test_a_scratch_serving_ends_with_who_started_it(exports, scratch, eventually) -> None:
     """Also where that is killed outright."""
     validation = subprocess.Popen([sys.executable, "-c", _VALIDATION, str(exports["grey"]), str(scratch)])
