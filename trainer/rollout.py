@@ -163,6 +163,24 @@ class Rollout:
     async def _change(self, before: RolloutState, after: RolloutState, version: int, *, is_proven: bool) -> None:
         trace = tracing.child("rollout")
         try:
+            await self._move(before, after, version, is_proven=is_proven)
+        except BaseException as err:
+            # Of a caller who leaves, or a trainer that ends, nobody need be told: serving has done nothing wrong.
+            outcome = "failed" if isinstance(err, Exception) else "broken_off"
+            told = {"model_version": version, "outcome": outcome, "problem": str(err) or type(err).__name__}
+            _logger.warning("rollout undone", extra=told)
+            ROLLOUTS.labels(outcome).inc()
+            self._settle(before)
+            tracing.end(trace, {"model_version": version}, type(err).__name__)
+            raise
+        self._settle(after)
+        ROLLOUTS.labels("done").inc()
+        tracing.end(trace, {"model_version": version})
+        _logger.info("rollout done", extra={"model_version": version, "labels": after.labels})
+        await self._retire(after)
+
+    async def _move(self, before: RolloutState, after: RolloutState, version: int, *, is_proven: bool) -> None:
+        try:
             async with asyncio.timeout(self._timeout_s):
                 failed_before = await self._following.let_go(version, before)
                 self._files.write(before, {version})
@@ -172,22 +190,11 @@ class Rollout:
                 # What the labels led to stays until all have followed: going back must name nothing but what is loaded.
                 self._files.write(after, before.loaded)
                 await self._following.followed(after)
-        except BaseException as err:
-            _logger.warning("rollout failed", extra={"model_version": version, "problem": str(err)})
-            ROLLOUTS.labels("failed").inc()
-            self._settle(before)
-            tracing.end(trace, {"model_version": version}, type(err).__name__)
-            if isinstance(err, TimeoutError):
-                raise RolloutError(
-                    f"serving did not take over version {version} within {self._timeout_s:g} s; "
-                    "it must be running and re-read models.config each second"
-                ) from err
-            raise
-        self._settle(after)
-        ROLLOUTS.labels("done").inc()
-        tracing.end(trace, {"model_version": version})
-        _logger.info("rollout done", extra={"model_version": version, "labels": after.labels})
-        await self._retire(after)
+        except TimeoutError as err:
+            raise RolloutError(
+                f"serving did not take over version {version} within {self._timeout_s:g} s; "
+                "it must be running and re-read models.config each second"
+            ) from err
 
     def _settle(self, state: RolloutState) -> None:
         """Lets serving hold what a state needs, and no more."""

@@ -50,7 +50,7 @@ GATE_DECISIONS = Counter(
 )
 ROLLOUTS = Counter(
     "braintumor_trainer_rollouts_total",
-    "Moves of a label to a version, by whether serving followed.",
+    "Moves of a label to a version: done, failed, or broken off by a caller who left or the end of the trainer.",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -61,7 +61,7 @@ CERTIFICATE_EXPIRY = Gauge(
 )
 
 # A count that is there from the start also shows its first step.
-for _outcome in ("done", "failed"):
+for _outcome in ("done", "failed", "broken_off"):
     ROLLOUTS.labels(_outcome)
 for _outcome in ("blessed", "refused", "forced"):
     GATE_DECISIONS.labels(_outcome)

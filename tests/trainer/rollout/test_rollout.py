@@ -18,6 +18,7 @@ from trainer.errors import (
 from trainer.rollout_files import RolloutFiles
 from trainer.rollout_state import RolloutState
 from trainer.serving_client import VersionState
+from trainer.telemetry.metrics import REGISTRY
 from trainer.versions import versions_on_disk
 
 
@@ -203,8 +204,13 @@ def test_a_rollout_outlives_a_restart_of_serving(settings, add_version, serving,
     assert play(scene) == 2
 
 
-def test_a_rollout_that_is_cancelled_changes_nothing(settings, add_version, play) -> None:
-    """As when the caller of PromoteModelVersion leaves."""
+def _rollouts(outcome: str) -> float:
+    return REGISTRY.get_sample_value("braintumor_trainer_rollouts_total", {"outcome": outcome}) or 0.0
+
+
+def test_a_rollout_that_is_cancelled_changes_nothing(settings, add_version, play, caplog) -> None:
+    """As when the caller of PromoteModelVersion leaves. Serving has not failed, so no alert is to say so."""
+    failed, broken_off = _rollouts("failed"), _rollouts("broken_off")
     add_version(1)
     RolloutFiles(settings).ensure()
     before = settings.models_config.read_text()
@@ -217,6 +223,8 @@ def test_a_rollout_that_is_cancelled_changes_nothing(settings, add_version, play
 
     assert play(scene) == RolloutState(stable=1)
     assert settings.models_config.read_text() == before
+    assert (_rollouts("failed"), _rollouts("broken_off")) == (failed, broken_off + 1)
+    assert [record.problem for record in caplog.records if record.name == "trainer.rollout"] == ["CancelledError"]
 
 
 def test_a_serving_that_stays_away_is_given_up(settings, add_version, play, monkeypatch) -> None:
