@@ -86,25 +86,32 @@ class AuditInterceptor(grpc.aio.ServerInterceptor):
                 "method": method.rpartition("/")[2],
                 "request": MessageToDict(request, preserving_proto_field_name=True),
             }
+            # A call may be taken back at any moment. What is to be written is written nevertheless, and in its order.
+            asked = asyncio.create_task(asyncio.to_thread(self._trail.append, facts | {"outcome": "ASKED"}))
             try:
-                await asyncio.to_thread(self._trail.append, facts | {"outcome": "ASKED"})
-            except OSError as err:
-                raise AuditTrailUnavailableError("The call cannot be recorded, so it is not carried out.") from err
-            try:
+                await _require(asked)
                 response: Message = await behaviour(request, context)
             except BaseException as err:
-                await self._note_end(facts | {"outcome": _outcome_of(err)})
+                await asyncio.shield(self._note_end(asked, facts | {"outcome": _outcome_of(err)}))
                 raise
-            await self._note_end(facts | {"outcome": "OK", "response": _summary(response)})
+            await asyncio.shield(self._note_end(asked, facts | {"outcome": "OK", "response": _summary(response)}))
             return response
 
         return noted
 
-    async def _note_end(self, facts: dict[str, object]) -> None:
+    async def _note_end(self, asked: asyncio.Task[None], facts: dict[str, object]) -> None:
         try:
+            await asked
             await asyncio.to_thread(self._trail.append, facts)
         except OSError:  # What was done stays done, and its caller has to know.
             _logger.exception("audit trail cannot be written")
+
+
+async def _require(line: asyncio.Task[None]) -> None:
+    try:
+        await asyncio.shield(line)
+    except OSError as err:
+        raise AuditTrailUnavailableError("The call cannot be recorded, so it is not carried out.") from err
 
 
 def _caller(context: Any) -> str:

@@ -1,9 +1,11 @@
 """Whoever changes jobs or versions is on record, with what came of it."""
 
+import fcntl
 import json
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import pytest
 from braintumor.v1 import model_service_pb2, trainer_service_pb2
 from google.longrunning import operations_pb2
@@ -59,6 +61,20 @@ async def test_what_cannot_be_recorded_is_not_done(serve: Serve, refusal: Any) -
         found = await refusal(served.trainer.Retrain(trainer_service_pb2.RetrainRequest()))
 
         assert (found.code, found.reason, found.has_retry) == ("UNAVAILABLE", "AUDIT_LOG_UNAVAILABLE", True)
+        assert not (await served.operations.ListOperations(operations_pb2.ListOperationsRequest())).operations
+
+
+async def test_a_call_that_is_taken_back_before_it_is_on_record_has_an_end_there(serve: Serve, until: Any) -> None:
+    """A line without an end tells of a death of the process."""
+    async with serve() as served:
+        served.settings.audit_trail.parent.mkdir(exist_ok=True)
+        with served.settings.audit_trail.open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
+                await served.trainer.Retrain(trainer_service_pb2.RetrainRequest(), timeout=0.2)
+        await until(lambda: len(_lines(served.settings)) == 2)
+
+        assert [line["outcome"] for line in _lines(served.settings)] == ["ASKED", "CANCELLED"]
         assert not (await served.operations.ListOperations(operations_pb2.ListOperationsRequest())).operations
 
 
