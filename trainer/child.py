@@ -71,7 +71,7 @@ async def _end(process: Process) -> None:
 
 
 def _raised(failure: Failure) -> ChildError:
-    return ChildError(failure.message, grpc.StatusCode[failure.status_code], failure.reason)
+    return ChildError(failure.message, grpc.StatusCode[failure.status_code], failure.reason, failure.retry_after_s)
 
 
 def _crash(status: int) -> ChildError | OutOfMemoryError | DiskFullError:

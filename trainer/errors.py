@@ -47,7 +47,7 @@ class TrainerError(Exception):
     """Stable UPPER_SNAKE name, sent as ErrorInfo.reason."""
     field: str | None = None
     """Path of the field of the request that is to blame, sent as BadRequest."""
-    retry_after_s: ClassVar[float | None] = None
+    retry_after_s: float | None = None
     """After how long a retry may help, sent as RetryInfo."""
 
 
@@ -262,8 +262,13 @@ class ChildError(TrainerError):
     """A child process ended with an error of its own, which this carries on, or crashed."""
 
     def __init__(
-        self, message: str, status_code: grpc.StatusCode = grpc.StatusCode.INTERNAL, reason: str = "CHILD_CRASHED"
+        self,
+        message: str,
+        status_code: grpc.StatusCode = grpc.StatusCode.INTERNAL,
+        reason: str = "CHILD_CRASHED",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code  # type: ignore[misc]  # of one child, not of the class
         self.reason = reason  # type: ignore[misc]  # the same
+        self.retry_after_s = retry_after_s

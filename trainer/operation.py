@@ -127,16 +127,23 @@ class Failure:
       status_code: name of a gRPC status.
       reason: stable UPPER_SNAKE name.
       message: fit for a caller.
+      retry_after_s: after how long a retry may help; None where it does not, and of failures from before it was kept.
     """
 
     status_code: str
     reason: str
     message: str
+    retry_after_s: float | None = None
 
     @classmethod
     def of(cls, error: TrainerError) -> "Failure":
         """Takes what an error tells callers."""
-        return cls(status_code=error.status_code.name, reason=error.reason, message=str(error))
+        return cls(
+            status_code=error.status_code.name,
+            reason=error.reason,
+            message=str(error),
+            retry_after_s=error.retry_after_s,
+        )
 
 
 Result: TypeAlias = Outcome | Failure | None

@@ -51,15 +51,17 @@ async def test_what_the_process_says_is_what_is_raised(tmp_path: Path) -> None:
 
 async def test_the_last_report_does_not_wait_for_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of low priority takes its time to end on a busy machine; this one would never do so."""
-    report = REPORT.dump_json(Report(failure=Failure(status_code="INTERNAL", reason="TOLD", message="told")))
+    failure = Failure(status_code="UNAVAILABLE", reason="AWAY", message="told", retry_after_s=2.0)
+    report = REPORT.dump_json(Report(failure=failure))
     interpreter = tmp_path / "python"
     interpreter.write_text(f"#!/bin/sh\necho '{report.decode()}'\nexec sleep 600\n")
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
 
-    with pytest.raises(ChildError, match="told"):
+    with pytest.raises(ChildError, match="told") as raised:
         await asyncio.wait_for(run_child(Task(version=1), None, lambda _: None), 30)
 
+    assert Failure.of(raised.value) == failure
     assert _children() == []
 
 

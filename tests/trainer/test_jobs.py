@@ -146,10 +146,13 @@ async def test_progress_is_noted_while_a_job_runs(tmp_path: Path, order: Order, 
             SourceError("gone"),
             Failure(status_code="FAILED_PRECONDITION", reason="IMAGE_SOURCE_INVALID", message="gone"),
         ),
-        (DiskFullError("full"), Failure(status_code="RESOURCE_EXHAUSTED", reason="DISK_FULL", message="full")),
         (
-            ChildError("no", grpc.StatusCode.INVALID_ARGUMENT, "WRONG"),
-            Failure(status_code="INVALID_ARGUMENT", reason="WRONG", message="no"),
+            DiskFullError("full"),
+            Failure(status_code="RESOURCE_EXHAUSTED", reason="DISK_FULL", message="full", retry_after_s=60.0),
+        ),
+        (
+            ChildError("no", grpc.StatusCode.UNAVAILABLE, "AWAY", 2.0),
+            Failure(status_code="UNAVAILABLE", reason="AWAY", message="no", retry_after_s=2.0),
         ),
         (
             KeyError("/secret/path"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from trainer.errors import (
     DiskFullError,
@@ -43,6 +44,12 @@ async def test_an_operation_is_the_same_after_a_restart(opened: Any, tmp_path: P
         assert [await operations.get(identity) for identity in (succeeded, failed)] == before
         assert (before[0].progress, before[0].result, before[1].result) == (progress, _OUTCOME, failure)
         assert before[0].created_s <= (before[0].started_s or 0) <= (before[0].ended_s or 0)
+
+
+def test_a_failure_of_before_its_delay_was_kept_can_be_read() -> None:
+    row = '{"status_code": "RESOURCE_EXHAUSTED", "reason": "DISK_FULL", "message": "full"}'
+
+    assert TypeAdapter(Failure).validate_json(row).retry_after_s is None
 
 
 async def test_times_follow_each_other_although_the_clock_is_put_back(

@@ -41,7 +41,8 @@ def operation_message(operation: Operation) -> operations_pb2.Operation:
             message.response.Pack(_response(outcome))
         case Failure() as failure:
             code = grpc.StatusCode[failure.status_code]
-            message.error.CopyFrom(status_of(code, failure.reason, failure.message))
+            told = status_of(code, failure.reason, failure.message, retry_after_s=failure.retry_after_s)
+            message.error.CopyFrom(told)
         case None if operation.state is State.CANCELLED:
             message.error.CopyFrom(status_of(grpc.StatusCode.CANCELLED, "CANCELLED", "the job was cancelled"))
     return message

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.call_interceptor import CallInterceptor
-from trainer.errors import SourceError
+from trainer.errors import DiskFullError, SourceError
 from trainer.evaluator import Evaluator
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.jobs import Jobs
@@ -31,7 +31,7 @@ _MAX_QUEUED = 2
 
 
 class Work:
-    """Notes one epoch, then waits to be let go; jobs of three epochs fail."""
+    """Notes one epoch, then waits to be let go; jobs of three epochs fail, and those of four at a full disk."""
 
     def __init__(self) -> None:
         self.let_go = asyncio.Event()
@@ -42,6 +42,8 @@ class Work:
         await self.let_go.wait()
         if operation.order.epochs == 3:
             raise SourceError("image directory images cannot be read")
+        if operation.order.epochs == 4:
+            raise DiskFullError("no space is left")
         evaluation = Evaluation(4, 0.5, 0.75, 1.0, 0.0, 2, 2, 0, 0)
         return Outcome(
             metrics=metrics,

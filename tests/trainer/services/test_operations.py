@@ -31,6 +31,18 @@ async def test_an_operation_tells_its_error(serve: Serve) -> None:
         assert (info.reason, info.domain) == ("IMAGE_SOURCE_INVALID", "braintumor")
 
 
+async def test_an_operation_tells_when_a_retry_may_help(serve: Serve) -> None:
+    async with serve() as served:
+        served.work.let_go.set()
+        name = await _retrain(served, epochs=4)
+        operation = await served.operations.WaitOperation(pb2.WaitOperationRequest(name=name), timeout=20)
+
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        assert operation.error.details[0].Unpack(info)
+        assert operation.error.details[1].Unpack(retry)
+        assert (info.reason, retry.retry_delay.seconds) == ("DISK_FULL", 60)
+
+
 async def test_a_cancelled_operation_is_an_error_of_that_code(serve: Serve) -> None:
     async with serve() as served:
         for name in [await _retrain(served), await _retrain(served)][::-1]:
