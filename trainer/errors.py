@@ -3,6 +3,7 @@
 TrainerError
 ├── DatasetError              the labelled slices cannot become a data set
 │   ├── LabelFileError        the label file is missing, unreadable or ambiguous
+│   │   └── NoLabelsError     it is no label file at all
 │   ├── SourceError           the directory or archive of images cannot be read
 │   └── TooFewSlicesError     what is left cannot be split to train, validate and test
 ├── SeenSlicesError           a network would be tested on what it was fitted to
@@ -11,7 +12,8 @@ TrainerError
 ├── KeptNetworkError          the network of a version cannot be kept
 ├── PublicationError          a version cannot be written
 ├── RolloutError              a version does not become what was asked for; the one before stays
-│   └── NoPreviousVersionError  there is none to go back to
+│   ├── NoPreviousVersionError  there is none to go back to
+│   └── NoStableVersionError  there is none beside which a canary could be tried
 ├── ModelVersionNotFoundError  no such version on disk
 ├── ModelReportNotFoundError  a version came without a report
 ├── BrokenModelError          the files of a model cannot be loaded
@@ -31,6 +33,9 @@ TrainerError
 ├── DiskFullError             no space is left
 ├── OutOfMemoryError          no memory is left, or a process was killed for want of it
 └── ChildError                a child process ended with an error of its own, or crashed
+
+A job that was cancelled has met no error, but callers get one: CANCELLED, in status and reason, from
+`trainer.services.messages`. Everything else is INTERNAL with a fixed text. `trainer.status` does the mapping.
 """
 
 from typing import ClassVar
@@ -61,6 +66,10 @@ class LabelFileError(DatasetError):
     """The label file is missing, unreadable or ambiguous."""
 
     reason = "LABEL_FILE_INVALID"
+
+
+class NoLabelsError(LabelFileError):
+    """It is no label file at all."""
 
 
 class SourceError(DatasetError):

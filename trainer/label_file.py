@@ -6,7 +6,7 @@ import warnings
 
 import pandas as pd
 
-from trainer.errors import LabelFileError
+from trainer.errors import LabelFileError, NoLabelsError
 
 MAX_LABEL_BYTES = 2**28
 """Of a label file: millions of rows."""
@@ -17,10 +17,6 @@ _SEPARATORS = (",", ";", "\t")
 _SEPARATOR_LINE = re.compile(rb'\A(?:\xef\xbb\xbf)?"?sep=[^\r\n]*\r?\n')
 """Excel's own first line. What it says is found out anyway."""
 _TOLD_CHARS = 60
-
-
-class NoLabelsError(LabelFileError):
-    """It is no label file at all."""
 
 
 def read_labels(content: bytes, file_name: str) -> pd.DataFrame:
