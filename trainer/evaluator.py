@@ -30,6 +30,9 @@ class Evaluator:
           ModelVersionNotFoundError: there is no such version.
           NpzError: no test split is stored.
           QueueFullError: too many callers wait for their turn.
+          ChildError: the version cannot be evaluated; its status and reason are those of the process's own error, such
+            as OUT_OF_MEMORY.
+          OutOfMemoryError, DiskFullError: the process was killed by a signal that tells of it.
         """
         chosen = self._rollout.chosen(version)
         require_version(self._settings.model_dir, chosen)

@@ -27,6 +27,11 @@ if _version_not_supported:
 
 class ClassifierServiceStub(object):
     """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     def __init__(self, channel):
@@ -54,6 +59,11 @@ class ClassifierServiceStub(object):
 
 class ClassifierServiceServicer(object):
     """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     def GetServiceInfo(self, request, context):
@@ -75,7 +85,6 @@ class ClassifierServiceServicer(object):
         UNIMPLEMENTED  the version has no explanation.
         FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
         DEADLINE_EXCEEDED  the caller's deadline passed first.
-        UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
         INTERNAL  the model, or the service itself, failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -86,6 +95,14 @@ class ClassifierServiceServicer(object):
         """Classifies many slices over one call. Answers come as they are ready, not in the order
         of the requests: match them by id. One bad image is one error answer, never the end of
         the stream, unless its message is one that ImageLimits says is not received at all.
+
+        Errors, which end the stream:
+        RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
+        INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+        UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
+        UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
+        a new stream.
+        DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,6 +136,11 @@ def add_ClassifierServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ClassifierService(object):
     """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     @staticmethod

@@ -21,7 +21,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClassifierServiceStub:
-    """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device."""
+    """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     @typing.overload
     def __new__(cls, channel: grpc.Channel) -> ClassifierServiceStub: ...
@@ -42,18 +48,31 @@ class ClassifierServiceStub:
       UNIMPLEMENTED  the version has no explanation.
       FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
       DEADLINE_EXCEEDED  the caller's deadline passed first.
-      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
       INTERNAL  the model, or the service itself, failed.
     """
     PredictStream: grpc.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]
     """Classifies many slices over one call. Answers come as they are ready, not in the order
     of the requests: match them by id. One bad image is one error answer, never the end of
     the stream, unless its message is one that ImageLimits says is not received at all.
+
+    Errors, which end the stream:
+      RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
+      INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+      UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
+      UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
+        a new stream.
+      DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
     """
 
 @typing.type_check_only
 class ClassifierServiceAsyncStub(ClassifierServiceStub):
-    """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device."""
+    """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None: ...
     GetServiceInfo: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.classifier_service_pb2.GetServiceInfoRequest, braintumor.v1.classifier_service_pb2.GetServiceInfoResponse]  # type: ignore[assignment]
@@ -71,17 +90,30 @@ class ClassifierServiceAsyncStub(ClassifierServiceStub):
       UNIMPLEMENTED  the version has no explanation.
       FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
       DEADLINE_EXCEEDED  the caller's deadline passed first.
-      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
       INTERNAL  the model, or the service itself, failed.
     """
     PredictStream: grpc.aio.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]  # type: ignore[assignment]
     """Classifies many slices over one call. Answers come as they are ready, not in the order
     of the requests: match them by id. One bad image is one error answer, never the end of
     the stream, unless its message is one that ImageLimits says is not received at all.
+
+    Errors, which end the stream:
+      RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
+      INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+      UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
+      UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
+        a new stream.
+      DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
     """
 
 class ClassifierServiceServicer(metaclass=abc.ABCMeta):
-    """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device."""
+    """Classifies single brain MRI slices as "Tumor" or "No Tumor". Not a medical device.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     @abc.abstractmethod
     def GetServiceInfo(
@@ -109,7 +141,6 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
           UNIMPLEMENTED  the version has no explanation.
           FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
           DEADLINE_EXCEEDED  the caller's deadline passed first.
-          UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
           INTERNAL  the model, or the service itself, failed.
         """
 
@@ -122,6 +153,14 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
         """Classifies many slices over one call. Answers come as they are ready, not in the order
         of the requests: match them by id. One bad image is one error answer, never the end of
         the stream, unless its message is one that ImageLimits says is not received at all.
+
+        Errors, which end the stream:
+          RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
+          INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+          UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
+          UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
+            a new stream.
+          DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
         """
 
 def add_ClassifierServiceServicer_to_server(servicer: ClassifierServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -27,6 +27,12 @@ if _version_not_supported:
 
 class ModelServiceStub(object):
     """Lists versions of the model and moves the labels that choose among them.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+    KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     def __init__(self, channel):
@@ -69,10 +75,19 @@ class ModelServiceStub(object):
 
 class ModelServiceServicer(object):
     """Lists versions of the model and moves the labels that choose among them.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+    KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     def ListModelVersions(self, request, context):
         """Lists the versions on disk, newest first.
+
+        Errors:
+        INVALID_ARGUMENT  page_size is below 0, or page_token is none that a page came with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +122,10 @@ class ModelServiceServicer(object):
 
         Errors:
         NOT_FOUND  there is no such version.
-        FAILED_PRECONDITION  it does not load, or does not answer as in training.
+        FAILED_PRECONDITION  it does not load, or does not answer as in training (ROLLOUT_FAILED).
+        UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+        RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +135,11 @@ class ModelServiceServicer(object):
         """Makes the version that was stable before the present one stable again.
 
         Errors:
-        FAILED_PRECONDITION  there is none before it.
+        FAILED_PRECONDITION  there is none before it (NO_PREVIOUS_VERSION), or serving does not follow
+        (ROLLOUT_FAILED).
+        UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+        RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,7 +158,11 @@ class ModelServiceServicer(object):
         Errors:
         NOT_FOUND  there is no such version.
         INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-        FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
+        FAILED_PRECONDITION  no version is stable (NO_STABLE_VERSION), or this one does not load, or does not answer as
+        in training (ROLLOUT_FAILED).
+        UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+        RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,6 +211,12 @@ def add_ModelServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
     """Lists versions of the model and moves the labels that choose among them.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+    KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     @staticmethod

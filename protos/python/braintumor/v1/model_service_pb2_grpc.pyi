@@ -21,14 +21,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Lists versions of the model and moves the labels that choose among them."""
+    """Lists versions of the model and moves the labels that choose among them.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+        KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     @typing.overload
     def __new__(cls, channel: grpc.Channel) -> ModelServiceStub: ...
     @typing.overload
     def __new__(cls, channel: grpc.aio.Channel) -> ModelServiceAsyncStub: ...
     ListModelVersions: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.ListModelVersionsRequest, braintumor.v1.model_service_pb2.ListModelVersionsResponse]
-    """Lists the versions on disk, newest first."""
+    """Lists the versions on disk, newest first.
+
+    Errors:
+      INVALID_ARGUMENT  page_size is below 0, or page_token is none that a page came with.
+    """
     GetModelVersion: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.GetModelVersionRequest, braintumor.v1.model_service_pb2.GetModelVersionResponse]
     """Describes one version.
 
@@ -50,13 +61,20 @@ class ModelServiceStub:
 
     Errors:
       NOT_FOUND  there is no such version.
-      FAILED_PRECONDITION  it does not load, or does not answer as in training.
+      FAILED_PRECONDITION  it does not load, or does not answer as in training (ROLLOUT_FAILED).
+      UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
     """
     RollbackModel: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.RollbackModelRequest, braintumor.v1.model_service_pb2.RollbackModelResponse]
     """Makes the version that was stable before the present one stable again.
 
     Errors:
-      FAILED_PRECONDITION  there is none before it.
+      FAILED_PRECONDITION  there is none before it (NO_PREVIOUS_VERSION), or serving does not follow
+        (ROLLOUT_FAILED).
+      UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
     """
     SetCanary: grpc.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.SetCanaryRequest, braintumor.v1.model_service_pb2.SetCanaryResponse]
     """Sends a share of the Predict and PredictStream traffic that names no version and no label to a version.
@@ -71,16 +89,31 @@ class ModelServiceStub:
     Errors:
       NOT_FOUND  there is no such version.
       INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-      FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
+      FAILED_PRECONDITION  no version is stable (NO_STABLE_VERSION), or this one does not load, or does not answer as
+        in training (ROLLOUT_FAILED).
+      UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
     """
 
 @typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Lists versions of the model and moves the labels that choose among them."""
+    """Lists versions of the model and moves the labels that choose among them.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+        KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None: ...
     ListModelVersions: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.ListModelVersionsRequest, braintumor.v1.model_service_pb2.ListModelVersionsResponse]  # type: ignore[assignment]
-    """Lists the versions on disk, newest first."""
+    """Lists the versions on disk, newest first.
+
+    Errors:
+      INVALID_ARGUMENT  page_size is below 0, or page_token is none that a page came with.
+    """
     GetModelVersion: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.GetModelVersionRequest, braintumor.v1.model_service_pb2.GetModelVersionResponse]  # type: ignore[assignment]
     """Describes one version.
 
@@ -102,13 +135,20 @@ class ModelServiceAsyncStub(ModelServiceStub):
 
     Errors:
       NOT_FOUND  there is no such version.
-      FAILED_PRECONDITION  it does not load, or does not answer as in training.
+      FAILED_PRECONDITION  it does not load, or does not answer as in training (ROLLOUT_FAILED).
+      UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
     """
     RollbackModel: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.RollbackModelRequest, braintumor.v1.model_service_pb2.RollbackModelResponse]  # type: ignore[assignment]
     """Makes the version that was stable before the present one stable again.
 
     Errors:
-      FAILED_PRECONDITION  there is none before it.
+      FAILED_PRECONDITION  there is none before it (NO_PREVIOUS_VERSION), or serving does not follow
+        (ROLLOUT_FAILED).
+      UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
     """
     SetCanary: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.model_service_pb2.SetCanaryRequest, braintumor.v1.model_service_pb2.SetCanaryResponse]  # type: ignore[assignment]
     """Sends a share of the Predict and PredictStream traffic that names no version and no label to a version.
@@ -123,11 +163,22 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Errors:
       NOT_FOUND  there is no such version.
       INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-      FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
+      FAILED_PRECONDITION  no version is stable (NO_STABLE_VERSION), or this one does not load, or does not answer as
+        in training (ROLLOUT_FAILED).
+      UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+        (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
     """
 
 class ModelServiceServicer(metaclass=abc.ABCMeta):
-    """Lists versions of the model and moves the labels that choose among them."""
+    """Lists versions of the model and moves the labels that choose among them.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+        KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     @abc.abstractmethod
     def ListModelVersions(
@@ -135,7 +186,11 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: braintumor.v1.model_service_pb2.ListModelVersionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[braintumor.v1.model_service_pb2.ListModelVersionsResponse, collections.abc.Awaitable[braintumor.v1.model_service_pb2.ListModelVersionsResponse]]:
-        """Lists the versions on disk, newest first."""
+        """Lists the versions on disk, newest first.
+
+        Errors:
+          INVALID_ARGUMENT  page_size is below 0, or page_token is none that a page came with.
+        """
 
     @abc.abstractmethod
     def GetModelVersion(
@@ -175,7 +230,10 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           NOT_FOUND  there is no such version.
-          FAILED_PRECONDITION  it does not load, or does not answer as in training.
+          FAILED_PRECONDITION  it does not load, or does not answer as in training (ROLLOUT_FAILED).
+          UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+            (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+          RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
         """
 
     @abc.abstractmethod
@@ -187,7 +245,11 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         """Makes the version that was stable before the present one stable again.
 
         Errors:
-          FAILED_PRECONDITION  there is none before it.
+          FAILED_PRECONDITION  there is none before it (NO_PREVIOUS_VERSION), or serving does not follow
+            (ROLLOUT_FAILED).
+          UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+            (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+          RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
         """
 
     @abc.abstractmethod
@@ -208,7 +270,11 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           NOT_FOUND  there is no such version.
           INVALID_ARGUMENT  the share is not in [0, 100], or the version is the stable one.
-          FAILED_PRECONDITION  no version is stable, or this one does not load, or does not answer as in training.
+          FAILED_PRECONDITION  no version is stable (NO_STABLE_VERSION), or this one does not load, or does not answer as
+            in training (ROLLOUT_FAILED).
+          UNAVAILABLE  serving stays away for 15 s (SERVING_UNAVAILABLE), or the call cannot be recorded
+            (AUDIT_LOG_UNAVAILABLE); RetryInfo says when to try again.
+          RESOURCE_EXHAUSTED  the disk of the trainer is full (DISK_FULL).
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -28,6 +28,12 @@ if _version_not_supported:
 
 class TrainerServiceStub(object):
     """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+    KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     def __init__(self, channel):
@@ -55,6 +61,12 @@ class TrainerServiceStub(object):
 
 class TrainerServiceServicer(object):
     """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+    KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     def Retrain(self, request, context):
@@ -64,8 +76,10 @@ class TrainerServiceServicer(object):
         Errors:
         INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
         ALREADY_EXISTS  the request id belongs to a job with other fields.
-        RESOURCE_EXHAUSTED  too many jobs wait; RetryInfo says when to try again.
-        UNAVAILABLE  the trainer cannot be reached.
+        RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
+        says when to try again.
+        UNAVAILABLE  the call cannot be recorded (AUDIT_LOG_UNAVAILABLE), or the job not be stored (STORE_UNAVAILABLE);
+        RetryInfo says when to try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,7 +89,10 @@ class TrainerServiceServicer(object):
         """Streams the progress of a job from its present state to its end. Leaving it does not stop the job.
 
         Errors:
+        INVALID_ARGUMENT  there is no name of an operation.
         NOT_FOUND  there is no such operation.
+        UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
+        be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +103,9 @@ class TrainerServiceServicer(object):
 
         Errors:
         NOT_FOUND  there is no such version.
-        FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
+        FAILED_PRECONDITION  no test split is stored, the version does not load, or its answer to a slice is no number.
+        RESOURCE_EXHAUSTED  too many callers wait for their turn (QUEUE_FULL; RetryInfo says when to try again), or
+        memory ran out (OUT_OF_MEMORY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +139,12 @@ def add_TrainerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class TrainerService(object):
     """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+
+    Errors of every method:
+    UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+    KEYS_UNAVAILABLE); RetryInfo says when to try again.
     """
 
     @staticmethod

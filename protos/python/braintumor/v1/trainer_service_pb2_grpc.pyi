@@ -22,7 +22,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TrainerServiceStub:
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server."""
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+        KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     @typing.overload
     def __new__(cls, channel: grpc.Channel) -> TrainerServiceStub: ...
@@ -35,26 +42,40 @@ class TrainerServiceStub:
     Errors:
       INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
       ALREADY_EXISTS  the request id belongs to a job with other fields.
-      RESOURCE_EXHAUSTED  too many jobs wait; RetryInfo says when to try again.
-      UNAVAILABLE  the trainer cannot be reached.
+      RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
+        says when to try again.
+      UNAVAILABLE  the call cannot be recorded (AUDIT_LOG_UNAVAILABLE), or the job not be stored (STORE_UNAVAILABLE);
+        RetryInfo says when to try again.
     """
     WatchRetrain: grpc.UnaryStreamMultiCallable[braintumor.v1.trainer_service_pb2.WatchRetrainRequest, braintumor.v1.trainer_service_pb2.WatchRetrainResponse]
     """Streams the progress of a job from its present state to its end. Leaving it does not stop the job.
 
     Errors:
+      INVALID_ARGUMENT  there is no name of an operation.
       NOT_FOUND  there is no such operation.
+      UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
+        be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
     """
     Evaluate: grpc.UnaryUnaryMultiCallable[braintumor.v1.trainer_service_pb2.EvaluateRequest, braintumor.v1.trainer_service_pb2.EvaluateResponse]
     """Evaluates a version on the stored test split.
 
     Errors:
       NOT_FOUND  there is no such version.
-      FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
+      FAILED_PRECONDITION  no test split is stored, the version does not load, or its answer to a slice is no number.
+      RESOURCE_EXHAUSTED  too many callers wait for their turn (QUEUE_FULL; RetryInfo says when to try again), or
+        memory ran out (OUT_OF_MEMORY).
     """
 
 @typing.type_check_only
 class TrainerServiceAsyncStub(TrainerServiceStub):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server."""
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+        KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None: ...
     Retrain: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.trainer_service_pb2.RetrainRequest, google.longrunning.operations_pb2.Operation]  # type: ignore[assignment]
@@ -64,25 +85,39 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     Errors:
       INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
       ALREADY_EXISTS  the request id belongs to a job with other fields.
-      RESOURCE_EXHAUSTED  too many jobs wait; RetryInfo says when to try again.
-      UNAVAILABLE  the trainer cannot be reached.
+      RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
+        says when to try again.
+      UNAVAILABLE  the call cannot be recorded (AUDIT_LOG_UNAVAILABLE), or the job not be stored (STORE_UNAVAILABLE);
+        RetryInfo says when to try again.
     """
     WatchRetrain: grpc.aio.UnaryStreamMultiCallable[braintumor.v1.trainer_service_pb2.WatchRetrainRequest, braintumor.v1.trainer_service_pb2.WatchRetrainResponse]  # type: ignore[assignment]
     """Streams the progress of a job from its present state to its end. Leaving it does not stop the job.
 
     Errors:
+      INVALID_ARGUMENT  there is no name of an operation.
       NOT_FOUND  there is no such operation.
+      UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
+        be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
     """
     Evaluate: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.trainer_service_pb2.EvaluateRequest, braintumor.v1.trainer_service_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Evaluates a version on the stored test split.
 
     Errors:
       NOT_FOUND  there is no such version.
-      FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
+      FAILED_PRECONDITION  no test split is stored, the version does not load, or its answer to a slice is no number.
+      RESOURCE_EXHAUSTED  too many callers wait for their turn (QUEUE_FULL; RetryInfo says when to try again), or
+        memory ran out (OUT_OF_MEMORY).
     """
 
 class TrainerServiceServicer(metaclass=abc.ABCMeta):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server."""
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+
+    Errors of every method:
+      UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
+        KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    """
 
     @abc.abstractmethod
     def Retrain(
@@ -96,8 +131,10 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
           ALREADY_EXISTS  the request id belongs to a job with other fields.
-          RESOURCE_EXHAUSTED  too many jobs wait; RetryInfo says when to try again.
-          UNAVAILABLE  the trainer cannot be reached.
+          RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
+            says when to try again.
+          UNAVAILABLE  the call cannot be recorded (AUDIT_LOG_UNAVAILABLE), or the job not be stored (STORE_UNAVAILABLE);
+            RetryInfo says when to try again.
         """
 
     @abc.abstractmethod
@@ -109,7 +146,10 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
         """Streams the progress of a job from its present state to its end. Leaving it does not stop the job.
 
         Errors:
+          INVALID_ARGUMENT  there is no name of an operation.
           NOT_FOUND  there is no such operation.
+          UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
+            be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
         """
 
     @abc.abstractmethod
@@ -122,7 +162,9 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           NOT_FOUND  there is no such version.
-          FAILED_PRECONDITION  no test split is stored, or the version's answer to a slice is no number.
+          FAILED_PRECONDITION  no test split is stored, the version does not load, or its answer to a slice is no number.
+          RESOURCE_EXHAUSTED  too many callers wait for their turn (QUEUE_FULL; RetryInfo says when to try again), or
+            memory ran out (OUT_OF_MEMORY).
         """
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
