@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
 from gateway import caller
+from gateway.auth.rights import Right, access_to
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from observability import request_id, tracing
 from transport.caller_key import CALLER_KEY
@@ -23,9 +24,6 @@ _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 _UNBOUNDED = {"google.longrunning.Operations.WaitOperation"}
 """Methods that by nature take as long as a job does; those that stream are no other."""
-
-_MOVING = {f"braintumor.v1.ModelService.{name}" for name in ("PromoteModelVersion", "RollbackModel", "SetCanary")}
-"""Methods that change which version answers."""
 
 # How a call ends where the trainer itself has said nothing, because it is away or left in mid-call.
 _AWAY = {
@@ -41,14 +39,15 @@ _logger = logging.getLogger(__name__)
 class Forwarder:
     """Hands calls on to the trainer as bytes, and its answers back.
 
-    A new method of a forwarded service needs nothing here. What goes along: the caller's deadline, or the default
+    A new method of a forwarded service needs nothing here: one that asks for the right to change what callers are
+    answered with is taken for one that does. What goes along: the caller's deadline, or the default
     one; its metadata with the prefix "x-", the request id, who calls, its place in a trace; its cancellation. What
     comes back: answers, as long as they are messages of their method, status with details, trailing metadata.
 
     Args:
       channel: to the trainer.
       default_deadline_s: of calls without a deadline, in seconds.
-      moved: called when a call has changed which version answers, before its caller is told.
+      moved: called when a call may have changed which version answers, before its caller is told.
     """
 
     def __init__(
@@ -83,7 +82,8 @@ class Forwarder:
             return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path, kind))
         default_s = None if method.full_name in _UNBOUNDED else self._default_deadline_s
         forward = self._forwarding(path, kind, default_s)
-        return grpc.unary_unary_rpc_method_handler(self._moving(forward) if method.full_name in _MOVING else forward)
+        may_move = access_to(path) is Right.ADMIN
+        return grpc.unary_unary_rpc_method_handler(self._moving(forward) if may_move else forward)
 
     def _moving(self, forward: Callable[[bytes, _Context], Awaitable[bytes]]) -> Callable[[bytes, _Context], Any]:
         async def move(request: bytes, context: _Context) -> bytes:
