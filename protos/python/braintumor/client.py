@@ -81,7 +81,8 @@ class Client(JobCalls, VersionCalls):
           timeout_s: longest wait for the next answer; the stream as a whole has no deadline.
 
         Returns:
-          Pairs of id and outcome in the order of the answers: a PredictResponse, or the error of this one image.
+          Pairs of id and outcome in the order of the answers: a PredictResponse, or the error of this one image. One
+          with `retry_after_s` asks to send the image once more, after that time.
 
         Raises:
           ServiceError: the service was not reached, or the stream broke; ids without an answer have none.
