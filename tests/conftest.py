@@ -102,7 +102,7 @@ class Authority:
 
     def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, days: int, is_ca: bool) -> Path:
         now = datetime.datetime.now(datetime.UTC)
-        hosts = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        hosts = [x509.DNSName("localhost"), x509.DNSName("issuer.example"), x509.IPAddress(ip_address("127.0.0.1"))]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_named(name))

@@ -8,10 +8,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
 from braintumor.loopback import is_loopback
 
+from gateway.auth.download import download
 from gateway.auth.signing_keys import SigningKey, parse_keys
 from gateway.errors import KeysUnavailableError
 from transport.watched import UnusableFileError, Watched
@@ -21,7 +21,6 @@ _AGE_S = 300.0
 _PAUSE_S = 10.0
 """Least time between two fetches, whatever tokens come."""
 _TIMEOUT_S = 5.0
-_MAX_BYTES = 2**20
 
 _logger = logging.getLogger(__name__)
 
@@ -100,30 +99,8 @@ class KeyUrl:
 
     async def _try(self) -> None:
         try:
-            async with asyncio.timeout(2 * _TIMEOUT_S):  # the download's own limit begins with the body
-                data = await asyncio.to_thread(_download, self._url)
-            self._keys = parse_keys(data, self._url)
+            self._keys = parse_keys(await download(self._url, _TIMEOUT_S), self._url)
         except (OSError, HTTPException, ValueError) as err:
             _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
         finally:
             self._fetching = None
-
-
-class _Stay(HTTPRedirectHandler):
-    """Follows no redirection: it could lead to plain http."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-def _download(url: str) -> bytes:
-    until_s = time.monotonic() + _TIMEOUT_S
-    # What is on this machine is asked directly, whatever proxy the environment names.
-    opener = build_opener(_Stay, *([ProxyHandler({})] if is_loopback(urlsplit(url).netloc) else []))
-    data = b""
-    with opener.open(url, timeout=_TIMEOUT_S) as answer:
-        while len(data) < _MAX_BYTES and (part := answer.read1(_MAX_BYTES - len(data))):
-            data += part
-            if time.monotonic() > until_s:
-                raise TimeoutError("they take too long to come")
-    return data

@@ -1,7 +1,6 @@
 """Keys of an issuer, from a URL: fetched when they are needed, and not for each token."""
 
 import asyncio
-import contextlib
 import json
 import threading
 import time
@@ -30,6 +29,7 @@ class _Issuer(HTTPServer):
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.fetches = 0
         self.drips = ""
+        self.was_left = False
 
     @property
     def url(self) -> str:
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         content = json.dumps({"keys": found}).encode()
         self.send_response(200)
-        with contextlib.suppress(OSError):  # whoever asked has had enough
+        try:
             if self.server.drips == "headers":
                 self.flush_headers()
                 self._drip(b"x: y\r\n" * 20)
@@ -62,6 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._drip(content)
             else:
                 self.wfile.write(content)
+        except OSError:  # whoever asked has had enough
+            self.server.was_left = True
 
     def _drip(self, content: bytes) -> None:
         for byte in content:
@@ -125,12 +127,13 @@ async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
 
 
 @pytest.mark.parametrize("what", ["headers", "body"])
-async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch, what):
+async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch, until, what):
     monkeypatch.setattr("gateway.auth.key_sources._TIMEOUT_S", 0.5)
     token = issuer.token("first")
     issuer.drips = what
     with pytest.raises(KeysUnavailableError):
         await asyncio.wait_for(SignedTokens(KeyUrl(issuer.url), "us", "slices").identify(token), 5)
+    await until(lambda: issuer.was_left)  # and nobody goes on listening
 
 
 async def test_an_issuer_on_this_machine_is_asked_without_a_proxy(issuer, monkeypatch):
