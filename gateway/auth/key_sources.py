@@ -17,10 +17,13 @@ from gateway.errors import KeysUnavailableError
 from transport.watched import UnusableFileError, Watched
 
 _AGE_S = 300.0
-"""After so long the keys are fetched again."""
+"""After so long the keys are fetched again, while those that are known go on."""
+_LONG_S = 2 * _AGE_S
+"""After so long without a look, as in a night without calls, they are waited for: some may have been struck out."""
 _PAUSE_S = 10.0
 """Least time between two fetches, whatever tokens come."""
 _TIMEOUT_S = 5.0
+_UNAVAILABLE = "The keys by which tokens are checked cannot be had at the moment."
 
 _logger = logging.getLogger(__name__)
 
@@ -68,39 +71,53 @@ class KeyUrl:
         self._url = url
         self._clock = clock
         self._keys: tuple[SigningKey, ...] = ()
-        self._asked_s = float("-inf")
+        self._failed = False
+        self._looked_s = float("-inf")
+        """When the last fetch ended, whether or not it brought keys."""
         self._fetching: asyncio.Task[None] | None = None
 
     async def current(self) -> tuple[SigningKey, ...]:
-        """Returns the keys. Waits for them only where there are none yet.
+        """Returns the keys. Waits for a fetch only where there are none, or the last one was long ago.
 
         Raises:
           KeysUnavailableError: they were never had.
         """
-        if not self._keys:
-            await self.renewed()
-        elif self._clock() - self._asked_s > _AGE_S:
+        unseen_s = self._clock() - self._looked_s
+        if not self._keys or unseen_s > _LONG_S:
+            await self._look()
+        elif unseen_s > (_PAUSE_S if self._failed else _AGE_S):
             self._fetch()
         if not self._keys:
-            raise KeysUnavailableError("The keys by which tokens are checked cannot be had at the moment.")
+            raise KeysUnavailableError(_UNAVAILABLE)
         return self._keys
 
     async def renewed(self) -> tuple[SigningKey, ...]:
-        """Returns the keys, fetched again unless that has just been done."""
-        if self._fetching or self._clock() - self._asked_s > _PAUSE_S:
-            await asyncio.shield(self._fetch())
+        """Returns the keys, fetched again unless that has just been done.
+
+        Raises:
+          KeysUnavailableError: the last fetch failed, so that there may be keys that are not known here.
+        """
+        await self._look()
+        if self._failed:
+            raise KeysUnavailableError(_UNAVAILABLE)
         return self._keys
+
+    async def _look(self) -> None:
+        if self._fetching or self._clock() - self._looked_s > _PAUSE_S:
+            await asyncio.shield(self._fetch())
 
     def _fetch(self) -> asyncio.Task[None]:
         if self._fetching is None:
-            self._asked_s = self._clock()
             self._fetching = asyncio.create_task(self._try())
         return self._fetching
 
     async def _try(self) -> None:
+        self._failed = True
         try:
             self._keys = parse_keys(await download(self._url, _TIMEOUT_S), self._url)
+            self._failed = False
         except (OSError, HTTPException, ValueError) as err:
             _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
         finally:
+            self._looked_s = self._clock()
             self._fetching = None

@@ -29,6 +29,7 @@ class _Issuer(HTTPServer):
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.fetches = 0
         self.drips = ""
+        self.status = 200
         self.was_left = False
 
     @property
@@ -52,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
             for kid, key in self.server.keys.items()
         ]
         content = json.dumps({"keys": found}).encode()
-        self.send_response(200)
+        self.send_response(self.server.status)
         try:
             if self.server.drips == "headers":
                 self.flush_headers()
@@ -124,6 +125,38 @@ async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
     await tokens.identify(kept)
     with pytest.raises(TokenInvalidError):
         await tokens.identify(old)
+
+
+async def test_after_a_night_without_calls_the_keys_of_the_evening_count_no_more(issuer):
+    clock = _Clock()
+    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+    old, kept = issuer.token("old"), issuer.token("kept")
+    await tokens.identify(old)
+    del issuer.keys["old"]
+    clock.now_s += 8 * 3600
+    for answer in await asyncio.gather(*(tokens.identify(old) for _ in range(3)), return_exceptions=True):
+        assert isinstance(answer, TokenInvalidError)
+    assert (await tokens.identify(kept)).name == "kept"
+    assert issuer.fetches == 2
+
+
+async def test_they_count_where_no_others_can_be_had_and_what_they_do_not_know_may_come_again(issuer):
+    clock = _Clock()
+    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+    known, new = issuer.token("known"), issuer.token("new")
+    hidden = issuer.keys.pop("new")
+    await tokens.identify(known)
+    issuer.status = 500
+    clock.now_s += 8 * 3600
+    assert (await tokens.identify(known)).name == "known"
+    for _ in range(3):
+        with pytest.raises(KeysUnavailableError):
+            await tokens.identify(new)
+    assert issuer.fetches == 2  # such tokens are anybody's
+
+    issuer.status, issuer.keys["new"] = 200, hidden
+    clock.now_s += 11
+    assert (await tokens.identify(new)).name == "new"
 
 
 @pytest.mark.parametrize("what", ["headers", "body"])
