@@ -65,8 +65,7 @@ class KeyUrl:
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.netloc)):
+        if not _is_protected(url):
             raise UnusableFileError(f"{url} is no https URL, and keys that anybody can change on the way prove nothing")
         self._url = url
         self._clock = clock
@@ -121,3 +120,13 @@ class KeyUrl:
         finally:
             self._looked_s = self._clock()
             self._fetching = None
+
+
+def _is_protected(url: str) -> bool:
+    """Tells whether nobody can change on its way what comes from a URL; False also where it is none."""
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an end, a port that is no number
+        return False
+    return whole and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.netloc)))

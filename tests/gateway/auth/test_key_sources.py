@@ -197,7 +197,18 @@ async def test_without_keys_nobody_can_be_known(url):
         await SignedTokens(KeyUrl(url), "us", "slices").identify("a.b.c")
 
 
-@pytest.mark.parametrize("url", ["http://issuer.example/jwks", "ftp://127.0.0.1/jwks", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issuer.example/jwks",
+        "ftp://127.0.0.1/jwks",
+        "file:///etc/passwd",
+        "https://",
+        "https://:5/",
+        "https://[::1/x",
+        "http://127.0.0.1:x/",
+    ],
+)
 def test_keys_that_could_be_changed_on_the_way_are_not_taken(url):
     with pytest.raises(UnusableFileError):
         KeyUrl(url)
