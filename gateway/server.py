@@ -42,7 +42,7 @@ from tfserving_api.addresses import resolve
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
-from transport.server_tls import listen
+from transport.server_tls import FollowedTls, listen
 from transport.watched import UnusableFileError
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
@@ -126,12 +126,13 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 return decoding.outlook() + batcher.outlook()
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
-            address = listen(server, settings.address, settings.tls)
+            tls = FollowedTls(settings.tls) if settings.tls else None
+            address = listen(server, settings.address, tls)
             on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
             async with (
                 answering_probes(health, settings.health_address, on_probes, share_port),
                 in_background(lookout.run()),
-                in_background(watch_expiry(settings.tls, CERTIFICATE_EXPIRY.set)),
+                in_background(watch_expiry(tls, CERTIFICATE_EXPIRY.set)),
             ):
                 await server.start()
                 try:

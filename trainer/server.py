@@ -40,7 +40,7 @@ from trainer.telemetry.present import Present, registered
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
-from transport.server_tls import listen
+from transport.server_tls import FollowedTls, listen
 
 _SERVICES = (
     trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name,
@@ -112,11 +112,12 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
+        tls = FollowedTls(settings.tls) if settings.tls else None
         async with (
-            _listening(server, settings) as address,
+            _listening(server, settings, tls) as address,
             in_background(jobs.run()),
             in_background(rollout.keep()),
-            in_background(watch_expiry(settings.tls, CERTIFICATE_EXPIRY.set)),
+            in_background(watch_expiry(tls, CERTIFICATE_EXPIRY.set)),
         ):
             yield address
             # Whoever follows a job would hold up the drain.
@@ -124,12 +125,12 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _listening(server: grpc.aio.Server, settings: TrainerSettings) -> AsyncIterator[str]:
+async def _listening(server: grpc.aio.Server, settings: TrainerSettings, tls: FollowedTls | None) -> AsyncIterator[str]:
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     async with contextlib.AsyncExitStack() as stack:
-        address = listen(server, settings.address, settings.tls)
+        address = listen(server, settings.address, tls)
         await stack.enter_async_context(answering_probes(health_servicer, settings.health_address, [CallInterceptor()]))
         await server.start()
         for service in ("", *_SERVICES):

@@ -1,13 +1,11 @@
 """When the certificate of a port ends: nobody gets a connection from then on."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
 
-from transport.pem import expiry_of
-from transport.tls_settings import ServerTls
+from transport.server_tls import FollowedTls
 
 _LOOK_S = 60.0
 _NEAR_S = 14 * 24 * 3600.0
@@ -17,8 +15,8 @@ _LOOKS_A_DAY = 24 * 60
 _logger = logging.getLogger(__name__)
 
 
-async def watch_expiry(tls: ServerTls | None, note: Callable[[float], None]) -> None:
-    """Looks at the certificate each minute, and warns in the log of its end once a day.
+async def watch_expiry(tls: FollowedTls | None, note: Callable[[float], None]) -> None:
+    """Looks each minute at the certificate that connections get, and warns in the log of its end once a day.
 
     Args:
       tls: None for plain text, whose watch ends at once.
@@ -26,12 +24,10 @@ async def watch_expiry(tls: ServerTls | None, note: Callable[[float], None]) -> 
     """
     looks = 0
     while tls is not None:
-        # One that cannot be read at the moment may be half written; what reads it for connections tells of it.
-        with contextlib.suppress(OSError, ValueError):
-            expiry_s = expiry_of(tls.certificate.read_bytes())
-            note(expiry_s)
-            if expiry_s < time.time() + _NEAR_S and looks % _LOOKS_A_DAY == 0:
-                left_h = round((expiry_s - time.time()) / 3600)
-                _logger.warning("certificate ends soon", extra={"file": str(tls.certificate), "hours_left": left_h})
+        expiry_s = tls.expiry_s()
+        note(expiry_s)
+        if expiry_s < time.time() + _NEAR_S and looks % _LOOKS_A_DAY == 0:
+            left_h = round((expiry_s - time.time()) / 3600)
+            _logger.warning("certificate ends soon", extra={"file": str(tls.certificate), "hours_left": left_h})
         looks += 1
         await asyncio.sleep(_LOOK_S)

@@ -1,53 +1,78 @@
 """TLS of a port that a process listens on."""
 
-from functools import partial
+from dataclasses import dataclass
 
 import grpc
 
 from transport.addresses import with_port
 from transport.errors import CannotListenError
-from transport.pem import read_authorities, read_pair
+from transport.pem import expiry_of, read_authorities, read_pair
 from transport.tls_settings import ServerTls
 from transport.watched import Watched
 
 
-def listen(server: grpc.aio.Server, address: str, tls: ServerTls | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    configuration: grpc.ServerCertificateConfiguration
+    expiry_s: float
+
+
+class FollowedTls:
+    """What the files of a port hold: a connection gets what that is when it is made.
+
+    Attributes:
+      certificate: the file of the certificate.
+
+    Raises:
+      UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
+    """
+
+    def __init__(self, tls: ServerTls) -> None:
+        self.certificate = tls.certificate
+        self._tls = tls
+        paths = [path for path in (tls.certificate, tls.key, tls.client_ca) if path is not None]
+        self._files = Watched(paths, self._read, pause_s=0.0)
+
+    def expiry_s(self) -> float:
+        """Returns when the certificate ends that connections get, in seconds since the epoch."""
+        return self._files.get().expiry_s
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Returns credentials that follow the files."""
+        last = self._files.get()
+
+        def renewed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal last
+            present = self._files.get()
+            if present is last:
+                return None
+            last = present
+            return present.configuration
+
+        asks_callers = self._tls.client_ca is not None
+        # The stubs say that what is fetched is never None, and gRPC's documentation that None is "no change".
+        return grpc.dynamic_ssl_server_credentials(last.configuration, renewed, asks_callers)  # type: ignore[arg-type]
+
+    def _read(self) -> _Contents:
+        authorities = read_authorities(self._tls.client_ca) if self._tls.client_ca else None
+        key, certificate = read_pair(self._tls.certificate, self._tls.key)
+        configuration = grpc.ssl_server_certificate_configuration([(key, certificate)], authorities)
+        return _Contents(configuration, expiry_of(certificate))
+
+
+def listen(server: grpc.aio.Server, address: str, tls: FollowedTls | None) -> str:
     """Opens a port of a server, and returns its address, "host:port"; of port 0 the one that was taken.
+
+    Args:
+      server: not started yet.
+      address: "host:port".
+      tls: of the port; None is plain text.
 
     Raises:
       CannotListenError: it cannot listen there.
-      UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
     """
-    credentials = _credentials(tls) if tls else None
     try:
-        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        port = server.add_secure_port(address, tls.credentials()) if tls else server.add_insecure_port(address)
     except RuntimeError as err:
         raise CannotListenError(address) from err
     return with_port(address, port)
-
-
-def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
-    """Returns credentials that follow the files: a connection gets what they hold when it is made.
-
-    Raises:
-      UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
-    """
-    paths = [path for path in (tls.certificate, tls.key, tls.client_ca) if path is not None]
-    files = Watched(paths, partial(_read, tls), pause_s=0.0)
-    last = files.get()
-
-    def renewed() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal last
-        present = files.get()
-        if present is last:
-            return None
-        last = present
-        return present
-
-    # The stubs say that what is fetched is never None, and gRPC's documentation that None is "no change".
-    return grpc.dynamic_ssl_server_credentials(last, renewed, tls.client_ca is not None)  # type: ignore[arg-type]
-
-
-def _read(tls: ServerTls) -> grpc.ServerCertificateConfiguration:
-    authorities = read_authorities(tls.client_ca) if tls.client_ca else None
-    return grpc.ssl_server_certificate_configuration([read_pair(tls.certificate, tls.key)], authorities)

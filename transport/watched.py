@@ -1,6 +1,7 @@
 """Files whose contents a process follows without a restart."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ class Watched(Generic[_T]):
     """What some files hold together, read again when one of them has changed.
 
     Replacing a file by rename, as Kubernetes does with its secrets, counts as a change. Where the new contents cannot
-    be used, which may be for the moment between the writing of two files, the last good ones stay.
+    be used, which may be for the moment between the writing of two files, the last good ones stay. Any thread may ask.
 
     Args:
       paths: of the files.
@@ -35,6 +36,7 @@ class Watched(Generic[_T]):
         self._paths = paths
         self._read = read
         self._pause_s = pause_s
+        self._lock = threading.Lock()
         try:
             self._stamp = self._look()
             self._contents = read()
@@ -44,11 +46,12 @@ class Watched(Generic[_T]):
 
     def get(self) -> _T:
         """Returns the contents: the same object until they have changed."""
-        now_s = time.monotonic()
-        if now_s >= self._next_look_s:
-            self._next_look_s = now_s + self._pause_s
-            self._renew()
-        return self._contents
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s >= self._next_look_s:
+                self._next_look_s = now_s + self._pause_s
+                self._renew()
+            return self._contents
 
     def _renew(self) -> None:
         try:

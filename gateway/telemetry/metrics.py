@@ -108,7 +108,7 @@ LAST_LOOK = Gauge(
 )
 CERTIFICATE_EXPIRY = Gauge(
     "braintumor_gateway_certificate_expiry_timestamp_seconds",
-    "When the certificate of the port ends; 0 without TLS.",
+    "When the certificate ends that connections get; 0 without TLS.",
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )

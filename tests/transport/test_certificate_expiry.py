@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from transport.certificate_expiry import watch_expiry
+from transport.server_tls import FollowedTls
 from transport.tls_settings import ServerTls
 
 _DAY_S = 24 * 3600
@@ -28,13 +29,20 @@ async def test_the_end_of_a_certificate_is_told(
     ours = authority(tmp_path, "ours")
     own = ours.issue("own", days)
     noted_s: list[float] = []
-    watch = asyncio.create_task(watch_expiry(ServerTls(certificate=own.certificate, key=own.key), noted_s.append))
+    tls = FollowedTls(ServerTls(certificate=own.certificate, key=own.key))
+    watch = asyncio.create_task(watch_expiry(tls, noted_s.append))
     await until(lambda: len(noted_s) > 5)
     assert noted_s[0] == pytest.approx(time.time() + days * _DAY_S, abs=60)
     assert [record.message for record in caplog.records] == ["certificate ends soon"] * is_told
 
-    own.certificate.write_bytes(b"-----BEGIN")
+    key = own.key.read_bytes()
     ours.issue("own", 90)
+    renewed_key = own.key.read_bytes()
+    own.key.write_bytes(key)
+    noted_s.clear()
+    await until(lambda: len(noted_s) > 5)
+    assert noted_s[-1] == pytest.approx(time.time() + days * _DAY_S, abs=60)  # which is still served
+    own.key.write_bytes(renewed_key)
     await until(lambda: noted_s[-1] > time.time() + 80 * _DAY_S)
     watch.cancel()
 

@@ -56,7 +56,7 @@ ROLLOUTS = Counter(
 )
 CERTIFICATE_EXPIRY = Gauge(
     "braintumor_trainer_certificate_expiry_timestamp_seconds",
-    "When the certificate of the port ends; 0 without TLS.",
+    "When the certificate ends that connections get; 0 without TLS.",
     registry=REGISTRY,
 )
 
