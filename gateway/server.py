@@ -34,7 +34,7 @@ from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
 from gateway.services.health import HealthService
 from gateway.settings import Settings
-from gateway.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY
+from gateway.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY, note_files
 from observability.exposition import exposed
 from observability.journal import append
 from observability.tracing import exporting
@@ -126,7 +126,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
                 return decoding.outlook() + batcher.outlook()
 
             server = _server(settings, share_port, health, classifier, forwarder, outlook)
-            tls = FollowedTls(settings.tls) if settings.tls else None
+            tls = FollowedTls(settings.tls, note_files) if settings.tls else None
             address = listen(server, settings.address, tls)
             on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
             async with (

@@ -35,7 +35,7 @@ from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
 from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
-from trainer.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY
+from trainer.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY, note_files
 from trainer.telemetry.present import Present, registered
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
@@ -112,7 +112,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
-        tls = FollowedTls(settings.tls) if settings.tls else None
+        tls = FollowedTls(settings.tls, note_files) if settings.tls else None
         async with (
             _listening(server, settings, tls) as address,
             in_background(jobs.run()),

@@ -8,7 +8,7 @@ from transport.addresses import with_port
 from transport.errors import CannotListenError
 from transport.pem import expiry_of, read_authorities, read_pair
 from transport.tls_settings import ServerTls
-from transport.watched import Watched
+from transport.watched import Note, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class _Contents:
 class FollowedTls:
     """What the files of a port hold: a connection gets what that is when it is made.
 
+    Args:
+      tls: its files.
+      note: as of Watched.
+
     Attributes:
       certificate: the file of the certificate.
 
@@ -27,11 +31,11 @@ class FollowedTls:
       UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
     """
 
-    def __init__(self, tls: ServerTls) -> None:
+    def __init__(self, tls: ServerTls, note: Note) -> None:
         self.certificate = tls.certificate
         self._tls = tls
         paths = [path for path in (tls.certificate, tls.key, tls.client_ca) if path is not None]
-        self._files = Watched(paths, self._read, pause_s=0.0)
+        self._files = Watched(paths, self._read, note, pause_s=0.0)
 
     def expiry_s(self) -> float:
         """Returns when the certificate ends that connections get, in seconds since the epoch."""

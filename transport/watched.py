@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 _T = TypeVar("_T")
 _Stamp = tuple[tuple[int, int, int], ...]
 
+Note = Callable[[str, bool], None]
+"""Takes the names of files, and whether what they hold cannot be used, so that what they held before counts on."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -26,15 +29,18 @@ class Watched(Generic[_T]):
     Args:
       paths: of the files.
       read: reads all of them; raises UnusableFileError or OSError.
+      note: called when they have been read, or could not be.
       pause_s: least time between two looks at the files, in seconds.
 
     Raises:
       UnusableFileError: they cannot be used at the start.
     """
 
-    def __init__(self, paths: Sequence[Path], read: Callable[[], _T], pause_s: float = 1.0) -> None:
+    def __init__(self, paths: Sequence[Path], read: Callable[[], _T], note: Note, pause_s: float = 1.0) -> None:
         self._paths = paths
+        self._names = ", ".join(map(str, paths))
         self._read = read
+        self._note = note
         self._pause_s = pause_s
         self._lock = threading.Lock()
         try:
@@ -43,6 +49,7 @@ class Watched(Generic[_T]):
         except OSError as err:
             raise UnusableFileError(f"{err.filename} cannot be read: {err.strerror}") from err
         self._next_look_s = time.monotonic() + pause_s
+        note(self._names, False)
 
     def get(self) -> _T:
         """Returns the contents: the same object until they have changed."""
@@ -63,13 +70,12 @@ class Watched(Generic[_T]):
             self._contents = self._read()
         except (OSError, UnusableFileError) as err:
             self._stamp = ()
-            _logger.error("changed file is not used", extra={"files": self._names(), "problem": str(err)})
+            self._note(self._names, True)
+            _logger.error("changed file is not used", extra={"files": self._names, "problem": str(err)})
         else:
-            _logger.info("file read again", extra={"files": self._names()})
+            self._note(self._names, False)
+            _logger.info("file read again", extra={"files": self._names})
 
     def _look(self) -> _Stamp:
         found = [path.stat() for path in self._paths]
         return tuple((state.st_mtime_ns, state.st_ino, state.st_size) for state in found)
-
-    def _names(self) -> list[str]:
-        return [str(path) for path in self._paths]

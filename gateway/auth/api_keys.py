@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.auth.identity import Identity, is_name
 from gateway.auth.rights import Right
+from gateway.telemetry.metrics import note_files
 from transport.watched import UnusableFileError, Watched
 
 _PREFIX = "bt_"
@@ -36,7 +37,7 @@ class ApiKeys:
     """
 
     def __init__(self, path: Path) -> None:
-        self._entries = Watched([path], lambda: _read(path))
+        self._entries = Watched([path], lambda: _read(path), note_files)
 
     def find(self, key: str) -> Identity | None:
         """Returns whose key that is; None where it is nobody's. Takes as long for the one as for the other."""

@@ -14,6 +14,7 @@ from braintumor.loopback import is_loopback
 from gateway.auth.download import download
 from gateway.auth.signing_keys import SigningKey, parse_keys
 from gateway.errors import KeysUnavailableError
+from gateway.telemetry.metrics import note_files
 from transport.watched import UnusableFileError, Watched
 
 _AGE_S = 300.0
@@ -42,7 +43,7 @@ class KeyFile:
     """Keys of a file, which is followed."""
 
     def __init__(self, path: Path) -> None:
-        self._keys = Watched([path], lambda: parse_keys(path.read_bytes(), str(path)))
+        self._keys = Watched([path], lambda: parse_keys(path.read_bytes(), str(path)), note_files)
 
     async def current(self) -> tuple[SigningKey, ...]:
         """Returns the keys."""
@@ -119,6 +120,7 @@ class KeyUrl:
             _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
         finally:
             self._looked_s = self._clock()
+            note_files(self._url, self._failed)
             self._fetching = None
 
 

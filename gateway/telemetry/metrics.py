@@ -112,6 +112,13 @@ CERTIFICATE_EXPIRY = Gauge(
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
+FILES_UNUSABLE = Gauge(
+    "braintumor_gateway_files_unusable",
+    "Whether what files, or the URL of keys, hold cannot be used, so that what they held before counts on.",
+    ["files"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
 SERVED_VERSION = Gauge(
     "braintumor_gateway_served_version",
     "Version that a label leads to; 0 for none.",
@@ -141,3 +148,8 @@ def predictions(version: int, label: str, reliability: str) -> Counter:
 def inferences(version: int, outcome: str) -> Counter:
     """Returns the count of one kind of batches."""
     return INFERENCES.labels(version, outcome)
+
+
+def note_files(files: str, are_unusable: bool) -> None:
+    """Notes of some files whether what they hold cannot be used, which happens where they change."""
+    FILES_UNUSABLE.labels(files).set(are_unusable)

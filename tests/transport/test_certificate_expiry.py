@@ -29,7 +29,7 @@ async def test_the_end_of_a_certificate_is_told(
     ours = authority(tmp_path, "ours")
     own = ours.issue("own", days)
     noted_s: list[float] = []
-    tls = FollowedTls(ServerTls(certificate=own.certificate, key=own.key))
+    tls = FollowedTls(ServerTls(certificate=own.certificate, key=own.key), lambda *_: None)
     watch = asyncio.create_task(watch_expiry(tls, noted_s.append))
     await until(lambda: len(noted_s) > 5)
     assert noted_s[0] == pytest.approx(time.time() + days * _DAY_S, abs=60)

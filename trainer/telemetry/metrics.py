@@ -59,6 +59,12 @@ CERTIFICATE_EXPIRY = Gauge(
     "When the certificate ends that connections get; 0 without TLS.",
     registry=REGISTRY,
 )
+FILES_UNUSABLE = Gauge(
+    "braintumor_trainer_files_unusable",
+    "Whether what files hold cannot be used, so that what they held before counts on.",
+    ["files"],
+    registry=REGISTRY,
+)
 
 # A count that is there from the start also shows its first step.
 for _outcome in ("done", "failed", "broken_off"):
@@ -67,3 +73,8 @@ for _outcome in ("blessed", "refused", "forced"):
     GATE_DECISIONS.labels(_outcome)
 for _step in Step:
     STEP_DURATION.labels(_step)
+
+
+def note_files(files: str, are_unusable: bool) -> None:
+    """Notes of some files whether what they hold cannot be used, which happens where they change."""
+    FILES_UNUSABLE.labels(files).set(are_unusable)

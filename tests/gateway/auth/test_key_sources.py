@@ -18,6 +18,7 @@ from gateway.auth.rights import Right
 from gateway.auth.signed_tokens import SignedTokens
 from gateway.auth.signing_keys import parse_keys
 from gateway.errors import KeysUnavailableError, TokenInvalidError
+from gateway.telemetry.metrics import REGISTRY
 from transport.watched import UnusableFileError
 
 
@@ -153,10 +154,12 @@ async def test_they_count_where_no_others_can_be_had_and_what_they_do_not_know_m
         with pytest.raises(KeysUnavailableError):
             await tokens.identify(new)
     assert issuer.fetches == 2  # such tokens are anybody's
+    assert REGISTRY.get_sample_value("braintumor_gateway_files_unusable", {"files": issuer.url}) == 1
 
     issuer.status, issuer.keys["new"] = 200, hidden
     clock.now_s += 11
     assert (await tokens.identify(new)).name == "new"
+    assert REGISTRY.get_sample_value("braintumor_gateway_files_unusable", {"files": issuer.url}) == 0
 
 
 @pytest.mark.parametrize("what", ["headers", "body"])

@@ -1,0 +1,33 @@
+"""Files are followed, and what cannot be used is not, which is told as long as it lasts."""
+
+from pathlib import Path
+
+import pytest
+
+from transport.watched import UnusableFileError, Watched
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except ValueError as err:
+        raise UnusableFileError(f"{path} is no number") from err
+
+
+def test_what_cannot_be_used_is_told_until_it_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "number"
+    file.write_text("1")
+    noted: list[tuple[str, bool]] = []
+    watched = Watched([file], lambda: _number(file), lambda *told: noted.append(told), pause_s=0.0)
+    assert (watched.get(), noted) == (1, [(str(file), False)])
+    file.write_text("many")
+    assert (watched.get(), noted[-1]) == (1, (str(file), True))
+    file.unlink()
+    assert (watched.get(), noted[-1]) == (1, (str(file), True))
+    file.write_text("20")
+    assert (watched.get(), noted[-1]) == (20, (str(file), False))
+
+
+def test_what_cannot_be_used_at_the_start_is_told_there(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFileError, match="cannot be read: No such file"):
+        Watched([tmp_path / "absent"], lambda: _number(tmp_path / "absent"), lambda *_: None)
