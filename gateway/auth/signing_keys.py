@@ -23,6 +23,7 @@ ALGORITHMS: dict[type[Any], tuple[str, ...]] = {
 """What a token may be signed with, by kind of key. All are asymmetric: with others whoever can check can also sign."""
 
 _LEAST_RSA_BITS = 2048
+_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, RecursionError, UnsupportedAlgorithm)
 _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
@@ -36,14 +37,16 @@ class SigningKey:
 
 
 def parse_keys(data: bytes, origin: str) -> tuple[SigningKey, ...]:
-    """Reads public keys in PEM, one after the other, or a JWKS. Of a JWKS, keys for something else are left out.
+    """Reads public keys in PEM, one after the other, or a JWKS.
+
+    Of a JWKS, keys for something else, and those that cannot be understood, are left out: RFC 7517, section 5.
 
     Raises:
       UnusableFileError: there is none among them, or it is neither. Names the origin.
     """
     try:
         keys = _parse_jwks(data) if data.lstrip().startswith(b"{") else _parse_pem(data)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, UnsupportedAlgorithm) as err:
+    except _MALFORMED as err:
         raise UnusableFileError(f"{origin} is neither PEM nor JWKS") from err
     if not keys:
         raise UnusableFileError(f"{origin} holds no public key that is fit for tokens; RSA needs 2048 bits")
@@ -56,19 +59,18 @@ def _parse_pem(data: bytes) -> tuple[SigningKey, ...]:
 
 
 def _parse_jwks(data: bytes) -> tuple[SigningKey, ...]:
-    found = (_jwk(entry) for entry in json.loads(data)["keys"] if entry.get("use", "sig") == "sig")
+    found = (_jwk(entry) for entry in json.loads(data)["keys"])
     return tuple(key for key in found if key)
 
 
 def _jwk(entry: dict[str, Any]) -> SigningKey | None:
     try:
-        key = PyJWK(entry).key
-    except PyJWTError:
-        return None  # of a kind that is not known here
-    kid = entry.get("kid")
-    if not (kid is None or isinstance(kid, str)):
-        raise TypeError("a key's id is a text")
-    return _signing_key(kid, key, entry.get("alg"))
+        kid = entry.get("kid")
+        if entry.get("use", "sig") != "sig" or not (kid is None or isinstance(kid, str)):
+            return None
+        return _signing_key(kid, PyJWK(entry).key, entry.get("alg"))
+    except (*_MALFORMED, PyJWTError):
+        return None
 
 
 def _signing_key(kid: str | None, key: Any, algorithm: str | None) -> SigningKey | None:

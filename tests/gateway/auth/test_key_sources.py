@@ -187,11 +187,39 @@ async def test_any_of_the_keys_in_a_file_may_have_signed(tmp_path):
         assert (await tokens.identify(jwt.encode(claims, key, algorithm))).name == algorithm
 
 
-def test_what_is_no_key_set_is_told():
-    entry = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
-    for content in (json.dumps({"keys": [{**entry, "kid": ["a"]}]}), '{"keys":' + "[" * 100_000):
-        with pytest.raises(UnusableFileError, match="is neither PEM nor JWKS"):
-            parse_keys(content.encode(), "keys.json")
+@pytest.mark.parametrize("content", ['{"keys":' + "[" * 100_000, '{"keys": 1}', "{}", "{"])
+def test_what_is_no_key_set_is_told(content):
+    with pytest.raises(UnusableFileError, match="is neither PEM nor JWKS"):
+        parse_keys(content.encode(), "keys.json")
+
+
+_ENTRY = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "a text",
+        None,
+        [_ENTRY],
+        {**_ENTRY, "kid": ["a"]},
+        {**_ENTRY, "kid": 1},
+        {**_ENTRY, "alg": ["ES256"]},
+        {**_ENTRY, "x": 5},
+        {**_ENTRY, "x": "AA"},
+        {**_ENTRY, "crv": ["P-256"]},
+        {"kty": "RSA", "n": 5, "e": "AQAB"},
+        {"kty": "RSA", "n": "AQAB", "e": "AA"},
+        {"kty": ["EC"]},
+        {},
+    ],
+    ids=str,
+)
+def test_an_entry_of_a_set_that_cannot_be_understood_costs_no_other_one(entry):
+    keys = parse_keys(json.dumps({"keys": [entry, {**_ENTRY, "kid": "good"}]}).encode(), "keys.json")
+    assert [key.kid for key in keys] == ["good"]
+    with pytest.raises(UnusableFileError, match="holds no public key that is fit"):
+        parse_keys(json.dumps({"keys": [entry]}).encode(), "keys.json")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/jwks", "https://a..b/jwks"])
