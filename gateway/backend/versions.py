@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import grpc
+
 from gateway.backend.served_version import Selector, ServedVersion
 from gateway.errors import (
     GatewayError,
@@ -134,10 +136,10 @@ class Versions:
         except ServingBusyError:
             return  # It is there, and what was seen last is the best guess.
         except ServingUnavailableError as err:
-            self._see(_View(reachable=False, served=self._view.served, problem=str(err)))
+            self._see(_View(reachable=False, served=self._view.served, problem=_told(err)))
             return
         except GatewayError as err:
-            problem = str(err)
+            problem = _told(err)
         if (canary := await self._look_up_canary()) is not None:
             served[CANARY] = canary
         self._see(_View(reachable=True, served=served, problem=problem))
@@ -174,3 +176,9 @@ class Versions:
                 extra={"reachable": view.reachable, "versions": numbers, "problem": view.problem},
             )
         self._view = view
+
+
+def _told(err: GatewayError) -> str:
+    """Returns what went wrong, for the log: with the words of gRPC or serving, which no caller is told."""
+    details = err.__cause__.details() if isinstance(err.__cause__, grpc.aio.AioRpcError) else None
+    return f"{err} {details}" if details else str(err)

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import grpc
 import pytest
 
 from gateway.backend.served_version import ServedVersion
+from gateway.backend.serving_client import ServingClient
 from gateway.backend.versions import Versions
 from gateway.errors import (
     ModelVersionNotFoundError,
@@ -161,6 +163,16 @@ async def test_a_version_that_cannot_be_fed_is_none(caplog):
         versions = await _stepped(registry)
     assert not versions.ready
     assert caplog.records[-1].problem == "Version 1 takes floats."
+
+
+async def test_the_log_says_why_serving_cannot_be_reached_and_callers_are_not_told(caplog):
+    with caplog.at_level("INFO"):
+        async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+            versions = await _stepped(ServingClient(channel, "brain_tumor"))
+    assert caplog.records[-1].problem.startswith("The model server cannot be reached. ")
+    assert "127.0.0.1:1" in caplog.records[-1].problem
+    with pytest.raises(ServingUnavailableError, match=r"^The model server cannot be reached\.$"):
+        await versions.resolve(None, _far())
 
 
 async def test_versions_by_number_are_looked_up_once():
