@@ -1,7 +1,6 @@
 """Signed tokens (JWT) of an issuer that is trusted."""
 
 import hashlib
-import logging
 import time
 from typing import Any
 
@@ -16,8 +15,6 @@ from gateway.errors import TokenExpiredError, TokenInvalidError
 _LEEWAY_S = 30.0
 """By how much the issuer's clock may differ."""
 _MAX_REMEMBERED = 4096
-
-_logger = logging.getLogger(__name__)
 
 
 class SignedTokens:
@@ -61,9 +58,7 @@ class SignedTokens:
         except jwt.ExpiredSignatureError as err:
             raise TokenExpiredError("The token has expired; get a new one.") from err
         except (jwt.PyJWTError, OverflowError) as err:  # the latter of an integer beyond all floats
-            # Only what kind of error: its text may quote the token.
-            _logger.info("token refused", extra={"problem": type(err).__name__})
-            raise TokenInvalidError("The token is not valid here.") from None
+            raise TokenInvalidError("The token is not valid here.") from err
         scope = claims.get("scope")
         granted = scope.split() if isinstance(scope, str) else []
         return Identity(claims["sub"], frozenset(right for right in Right if right in granted)), expires_s

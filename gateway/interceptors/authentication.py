@@ -1,5 +1,6 @@
 """Interceptor that lets in whoever is known and may do what he asks for."""
 
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,20 @@ from gateway import caller
 from gateway.auth.api_keys import ApiKeys
 from gateway.auth.authenticator import Authenticator, TokenCheck
 from gateway.auth.rights import Access, access_to
-from gateway.errors import RightMissingError
+from gateway.caller_rate import CallerRate
+from gateway.errors import GatewayError, RightMissingError
 from gateway.interceptors.around import BeforeInterceptor, Context
 from gateway.interceptors.wrapping import Handler, behaviour_of, made_like, with_requests
 from gateway.settings import JwtSettings, Settings
 
+_TOLD_A_SECOND, _TOLD_AT_ONCE = 1.0, 10.0
+"""Refusals of one caller that are logged: nobody shall fill the log with them."""
+
+_logger = logging.getLogger(__name__)
+
 
 class AuthenticationInterceptor(BeforeInterceptor):
-    """Checks tokens and rights.
+    """Checks tokens and rights, and logs who is refused.
 
     Args:
       authenticator: tells who calls.
@@ -23,6 +30,7 @@ class AuthenticationInterceptor(BeforeInterceptor):
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
+        self._told = CallerRate(_TOLD_A_SECOND, _TOLD_AT_ONCE)
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that asks at the beginning, and again for each request of a stream."""
@@ -41,6 +49,13 @@ class AuthenticationInterceptor(BeforeInterceptor):
 
     async def before(self, method: str, context: Context) -> None:
         """Makes the name of a caller who is known the call's, and refuses one who may not make it."""
+        try:
+            await self._admit(method, context)
+        except GatewayError as err:
+            self._tell(method, err)
+            raise
+
+    async def _admit(self, method: str, context: Context) -> None:
         identity = await self._authenticator.identify(context.invocation_metadata() or ())
         caller.current.set(identity.name)
         access = access_to(method)
@@ -48,6 +63,14 @@ class AuthenticationInterceptor(BeforeInterceptor):
             raise RightMissingError(
                 f"{identity.name} has not been given the right {access.value}, which this call needs."
             )
+
+    def _tell(self, method: str, err: GatewayError) -> None:
+        name = caller.current.get()
+        if self._told.take(name) == 0:
+            # Of what is wrong with a token only its kind: the text may quote it.
+            problem = type(err.__cause__).__name__ if err.__cause__ else None
+            told = {"method": method.removeprefix("/"), "reason": err.reason, "problem": problem, "caller": name}
+            _logger.info("caller refused", extra=told)
 
 
 def authentication_of(settings: Settings) -> AuthenticationInterceptor | None:

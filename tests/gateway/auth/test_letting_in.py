@@ -84,7 +84,13 @@ async def test_a_new_certificate_needs_no_restart_and_a_caller_needs_one_of_the_
         await _info(gateway.address, other, mine)
 
 
-async def test_api_keys_and_their_rights(tmp_path, start_serving, start_gateway, failure_of):
+def _refusals(caplog):
+    records = [record for record in caplog.records if record.message == "caller refused"]
+    return [(record.reason, record.problem, record.caller) for record in records]
+
+
+async def test_api_keys_and_their_rights(tmp_path, caplog, start_serving, start_gateway, failure_of):
+    caplog.set_level("INFO")
     (key, line), (other, other_line) = new_key("ward-7", [Right.PREDICT]), new_key("lab", [Right.TRAIN])
     (tmp_path / "keys").write_text(f"# ours\n{line}\n{other_line}\n")
     async with start_serving() as serving, start_gateway(serving, api_keys=tmp_path / "keys") as gateway:
@@ -98,6 +104,13 @@ async def test_api_keys_and_their_rights(tmp_path, start_serving, start_gateway,
         assert (await failure_of(call(f"Bearer {key}x"))).reason == "TOKEN_INVALID"
         refused = await failure_of(call(f"Bearer {other}"))
         assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "RIGHT_MISSING")
+        assert _refusals(caplog) == [
+            ("CREDENTIALS_MISSING", None, "127.0.0.1"),
+            ("TOKEN_INVALID", None, "127.0.0.1"),
+            ("RIGHT_MISSING", None, "lab"),
+        ]
+        await asyncio.gather(*(failure_of(call(f"Bearer {key}x")) for _ in range(100)))
+        assert len(_refusals(caplog)) < 100
 
 
 async def test_a_key_that_is_struck_out_ends_an_open_stream(tmp_path, start_serving, start_gateway, png):
@@ -127,7 +140,8 @@ async def test_a_key_that_is_struck_out_ends_an_open_stream(tmp_path, start_serv
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_signed_tokens(tmp_path, start_serving, start_gateway, failure_of):
+async def test_signed_tokens(tmp_path, caplog, start_serving, start_gateway, failure_of):
+    caplog.set_level("INFO")
     key, stranger = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     (tmp_path / "keys.pem").write_bytes(_public(key))
     settings = JwtSettings(keys=str(tmp_path / "keys.pem"), issuer="us", audience="slices")
@@ -154,3 +168,7 @@ async def test_signed_tokens(tmp_path, start_serving, start_gateway, failure_of)
             (jwt.encode(good | {"scope": "train"}, key, "ES256"), "RIGHT_MISSING"),
         ):
             assert (await failure_of(call(bad))).reason == reason
+        assert _refusals(caplog)[:2] == [
+            ("TOKEN_EXPIRED", "ExpiredSignatureError", "127.0.0.1"),
+            ("TOKEN_INVALID", "InvalidAudienceError", "127.0.0.1"),
+        ]
