@@ -88,8 +88,14 @@ def authentication_of(settings: Settings) -> AuthenticationInterceptor | None:
 
 def _signed_tokens(settings: JwtSettings) -> TokenCheck:
     # Not above: with them come PyJWT and cryptography, which a gateway without JWT does without.
-    from gateway.auth import signed_tokens
-    from gateway.auth.key_sources import KeyFile, KeyUrl
+    from gateway.auth.key_sources import KeyFile, KeySource
+    from gateway.auth.signed_tokens import SignedTokens
 
-    keys = KeyUrl(settings.keys) if "://" in settings.keys else KeyFile(Path(settings.keys))
-    return signed_tokens.SignedTokens(keys, settings.issuer, settings.audience)
+    keys: KeySource
+    if "://" in settings.keys:
+        from gateway.auth.key_url import KeyUrl  # with it comes aiohttp
+
+        keys = KeyUrl(settings.keys)
+    else:
+        keys = KeyFile(Path(settings.keys))
+    return SignedTokens(keys, settings.issuer, settings.audience)

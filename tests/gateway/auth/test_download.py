@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import ssl
-from http.client import HTTPException
 
 import pytest
+from aiohttp import ClientConnectorCertificateError, ClientError, ClientHttpProxyError
 
 from gateway.auth.download import download
 
@@ -81,7 +81,7 @@ async def test_it_comes_over_tls(trusted, answer):
 async def test_whose_certificate_is_of_an_unknown_authority_is_not_asked(trusted, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     async with _serving(b"", trusted) as (port, asked):
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(ClientConnectorCertificateError):
             await download(f"https://localhost:{port}/", _TIMEOUT_S)
     assert asked == []
 
@@ -97,19 +97,19 @@ async def test_what_is_elsewhere_comes_through_the_proxy(trusted, monkeypatch):
 
 async def test_a_proxy_that_refuses_is_told(monkeypatch):
     async with _serving(b"HTTP/1.1 407 Login\r\n\r\n") as (proxy, _):
-        monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy}")
-        with pytest.raises(OSError, match=r"the proxy 127\.0\.0\.1 refuses: HTTP/1\.1 407 Login"):
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy}")
+        with pytest.raises(ClientHttpProxyError, match="407"):
             await download("https://issuer.example/jwks", _TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", HTTPException),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nkeys", HTTPException),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"keys" * 2**18, ValueError),
-        (b"hello", HTTPException),
-        (b"", OSError),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", ValueError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nkeys", ClientError),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"keys" * 2**18 + b"s", ValueError),
+        (b"hello", ClientError),
+        (b"", ClientError),
     ],
 )
 async def test_another_answer_is_none(answer, error):

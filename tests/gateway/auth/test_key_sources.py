@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
-from gateway.auth.key_sources import KeyFile, KeyUrl
+from gateway.auth.key_sources import KeyFile
+from gateway.auth.key_url import KeyUrl
 from gateway.auth.rights import Right
 from gateway.auth.signed_tokens import SignedTokens
 from gateway.auth.signing_keys import parse_keys
@@ -164,7 +165,7 @@ async def test_they_count_where_no_others_can_be_had_and_what_they_do_not_know_m
 
 @pytest.mark.parametrize("what", ["headers", "body"])
 async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch, until, what):
-    monkeypatch.setattr("gateway.auth.key_sources._TIMEOUT_S", 0.5)
+    monkeypatch.setattr("gateway.auth.key_url._TIMEOUT_S", 0.5)
     token = issuer.token("first")
     issuer.drips = what
     with pytest.raises(KeysUnavailableError):
@@ -213,7 +214,6 @@ _ENTRY = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key()
         {"kty": ["EC"]},
         {},
     ],
-    ids=str,
 )
 def test_an_entry_of_a_set_that_cannot_be_understood_costs_no_other_one(entry):
     keys = parse_keys(json.dumps({"keys": [entry, {**_ENTRY, "kid": "good"}]}).encode(), "keys.json")
