@@ -48,6 +48,8 @@ class _View:
     reachable: bool = False
     served: Mapping[str, ServedVersion] = field(default_factory=dict)
     problem: str = ""
+    cause: str = field(default="", compare=False)
+    """gRPC's own words, which are others each time: for the log, and no change by themselves."""
 
     @property
     def default(self) -> ServedVersion | None:
@@ -129,20 +131,20 @@ class Versions:
 
     async def _look(self) -> None:
         served: dict[str, ServedVersion] = {}
-        problem = ""
+        problem = cause = ""
         try:
             label, version = await self._look_up_default()
             served[label] = version
         except ServingBusyError:
             return  # It is there, and what was seen last is the best guess.
         except ServingUnavailableError as err:
-            self._see(_View(reachable=False, served=self._view.served, problem=_told(err)))
+            self._see(_View(reachable=False, served=self._view.served, problem=str(err), cause=_cause_of(err)))
             return
         except GatewayError as err:
-            problem = _told(err)
+            problem, cause = str(err), _cause_of(err)
         if (canary := await self._look_up_canary()) is not None:
             served[CANARY] = canary
-        self._see(_View(reachable=True, served=served, problem=problem))
+        self._see(_View(reachable=True, served=served, problem=problem, cause=cause))
 
     async def _look_up_default(self) -> tuple[str, ServedVersion]:
         try:
@@ -171,14 +173,11 @@ class Versions:
     def _see(self, view: _View) -> None:
         if view != self._view:
             numbers = {label: version.version for label, version in view.served.items()}
-            _logger.info(
-                "view of serving changed",
-                extra={"reachable": view.reachable, "versions": numbers, "problem": view.problem},
-            )
+            problem = f"{view.problem} {view.cause}".strip()
+            seen = {"reachable": view.reachable, "versions": numbers, "problem": problem}
+            _logger.info("view of serving changed", extra=seen)
         self._view = view
 
 
-def _told(err: GatewayError) -> str:
-    """Returns what went wrong, for the log: with the words of gRPC or serving, which no caller is told."""
-    details = err.__cause__.details() if isinstance(err.__cause__, grpc.aio.AioRpcError) else None
-    return f"{err} {details}" if details else str(err)
+def _cause_of(err: GatewayError) -> str:
+    return (err.__cause__.details() or "") if isinstance(err.__cause__, grpc.aio.AioRpcError) else ""

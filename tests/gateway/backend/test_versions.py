@@ -1,6 +1,7 @@
 """Which version answers."""
 
 import asyncio
+import itertools
 
 import grpc
 import pytest
@@ -173,6 +174,23 @@ async def test_the_log_says_why_serving_cannot_be_reached_and_callers_are_not_to
     assert "127.0.0.1:1" in caplog.records[-1].problem
     with pytest.raises(ServingUnavailableError, match=r"^The model server cannot be reached\.$"):
         await versions.resolve(None, _far())
+
+
+async def test_other_words_for_the_same_trouble_are_no_news(caplog):
+    class Replicas:
+        """Two that are away, asked in turn."""
+
+        def __init__(self, *channels):
+            self._clients = itertools.cycle(ServingClient(channel, "brain_tumor") for channel in channels)
+
+        async def look_up(self, selector, timeout_s):
+            return await next(self._clients).look_up(selector, timeout_s)
+
+    with caplog.at_level("INFO"):
+        async with grpc.aio.insecure_channel("127.0.0.1:1") as one, grpc.aio.insecure_channel("127.0.0.1:2") as other:
+            versions = await _stepped(Replicas(one, other))
+            await versions.step()
+    assert len([record for record in caplog.records if record.message == "view of serving changed"]) == 1
 
 
 async def test_versions_by_number_are_looked_up_once():
