@@ -77,8 +77,8 @@ def _raised(failure: Failure) -> ChildError:
 def _crash(status: int) -> ChildError | OutOfMemoryError | DiskFullError:
     if status == -signal.SIGKILL:
         return OutOfMemoryError(
-            "the job's process was killed, most likely because memory ran out; free some, or train with less data"
+            "its process was killed, most likely because memory ran out; free some, or take less data"
         )
     if status == -signal.SIGBUS:
-        return DiskFullError("the job's process could not write to disk, most likely because it is full; free some")
-    return ChildError(f"the job's process crashed with status {status}; its log in the data root tells more")
+        return DiskFullError("its process could not write to disk, most likely because it is full; free some")
+    return ChildError(f"its process crashed with status {status}; the log tells more")

@@ -17,7 +17,7 @@ _COPY_S = 24 * 3600.0
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keeps other processes that write into a directory out. Made for the moment of a write: who waits, blocks."""
+    """Keeps other processes that write into a directory out. Made for the time of a write: who waits, blocks."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as lock:  # closing it, or dying, releases it
         fcntl.flock(lock, fcntl.LOCK_EX)

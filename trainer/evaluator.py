@@ -3,7 +3,7 @@
 import asyncio
 
 from trainer.child import run_child
-from trainer.errors import NpzError, QueueFullError
+from trainer.errors import ChildError, NpzError, QueueFullError
 from trainer.figures import VersionEvaluation
 from trainer.reports import Task
 from trainer.rollout import Rollout
@@ -27,7 +27,7 @@ class Evaluator:
           version: its number; 0 for the stable one.
 
         Raises:
-          ModelVersionNotFoundError: there is no such version.
+          ModelVersionNotFoundError: there is no such version, or there is none any more.
           NpzError: no test split is stored.
           QueueFullError: too many callers wait for their turn.
           ChildError: the version cannot be evaluated; its status and reason are those of the process's own error, such
@@ -43,7 +43,11 @@ class Evaluator:
         self._callers += 1
         try:
             async with self._turn:
+                require_version(self._settings.model_dir, chosen)  # which may have gone while others had their turn
                 report = await run_child(Task(version=chosen), None, lambda _: None)
+        except ChildError:
+            require_version(self._settings.model_dir, chosen)
+            raise
         finally:
             self._callers -= 1
         if report.evaluation is None:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +78,9 @@ def map_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
       NpzError: the file is missing or damaged, lacks an array, or is compressed.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _map_member(path, archive.getinfo(f"{name}.npy")) for name in names}
+        # Opened once: another data set may take the file's place at any moment.
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return {name: _map_member(path.name, file, archive.getinfo(f"{name}.npy")) for name in names}
     except FileNotFoundError as err:
         raise NpzError(f"{path.name} does not exist; make it with: python -m trainer build-dataset") from err
     except KeyError as err:
@@ -92,22 +93,21 @@ def map_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         ) from err
 
 
-def _map_member(path: Path, member: zipfile.ZipInfo) -> NDArray[Any]:
+def _map_member(name: str, file: BinaryIO, member: zipfile.ZipInfo) -> NDArray[Any]:
     if member.compress_type != zipfile.ZIP_STORED:
-        raise NpzError(f"{path.name} is compressed; write it with: python -m trainer build-dataset")
-    with path.open("rb") as file:
-        file.seek(member.header_offset)
-        header = file.read(_LOCAL_HEADER_BYTES)
-        name_bytes, extra_bytes = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
-        file.seek(name_bytes + extra_bytes, 1)
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(file)
-        if dtype.hasobject:
-            raise NpzError(f"{path.name} holds pickled objects in {member.filename}, which are never read")
-        if 0 in shape:
-            return np.empty(shape, dtype)
-        mapped: NDArray[Any] = np.memmap(
-            path, dtype, "r", offset=file.tell(), shape=shape, order="F" if fortran_order else "C"
-        )
-        return mapped
+        raise NpzError(f"{name} is compressed; write it with: python -m trainer build-dataset")
+    file.seek(member.header_offset)
+    header = file.read(_LOCAL_HEADER_BYTES)
+    name_bytes, extra_bytes = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+    file.seek(name_bytes + extra_bytes, 1)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read_header(file)
+    if dtype.hasobject:
+        raise NpzError(f"{name} holds pickled objects in {member.filename}, which are never read")
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    mapped: NDArray[Any] = np.memmap(
+        file, dtype, "r", offset=file.tell(), shape=shape, order="F" if fortran_order else "C"
+    )
+    return mapped

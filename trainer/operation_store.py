@@ -30,7 +30,7 @@ SELECT content FROM operations WHERE state IN ('queued', 'running') ORDER BY sta
 """
 _NEWEST = """
 SELECT sequence, content FROM operations
-WHERE sequence < ?1 AND (?2 IS NULL OR ?2 = (state NOT IN ('queued', 'running')))
+WHERE sequence <= ?1 AND (?2 IS NULL OR ?2 = (state NOT IN ('queued', 'running')))
 ORDER BY sequence DESC LIMIT ?3
 """
 _BUSY_TIMEOUT_S = 3.0
@@ -93,9 +93,9 @@ class OperationStore:
             )
         return _loaded(row[0])
 
-    def newest(self, done: bool | None, before: int, count: int) -> list[tuple[int, Operation]]:
+    def newest(self, done: bool | None, first: int, count: int) -> list[tuple[int, Operation]]:
         """See Operations."""
-        rows = self._database.execute(_NEWEST, (before, done, count)).fetchall()
+        rows = self._database.execute(_NEWEST, (first, done, count)).fetchall()
         return [(sequence, _loaded(content)) for sequence, content in rows]
 
     def next_unfinished(self) -> Operation | None:

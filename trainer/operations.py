@@ -76,15 +76,15 @@ class Operations:
         """Returns an operation; raises OperationNotFoundError."""
         return await self._run(self._store.get, operation_id)
 
-    async def newest(self, done: bool | None, before: int, count: int) -> list[tuple[int, Operation]]:
+    async def newest(self, done: bool | None, first: int, count: int) -> list[tuple[int, Operation]]:
         """Returns operations with their place in the sequence of all, newest first.
 
         Args:
           done: whether to return those that have ended, or those that have not; None for both.
-          before: place from which on they are left out.
+          first: the newest place of them.
           count: how many at most; -1 for all.
         """
-        return await self._run(self._store.newest, done, before, count)
+        return await self._run(self._store.newest, done, first, count)
 
     async def next_unfinished(self) -> Operation | None:
         """Returns the operation to work on: the one that was interrupted, or else the one that waits longest."""

@@ -3,10 +3,12 @@
 import errno
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trainer.durable import sync, sync_tree
+from trainer.durable import locked, sync, sync_tree
 from trainer.errors import PublicationError
 from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
@@ -58,31 +60,39 @@ def publish(
     """
     unfinished = unfinished_dir(model_dir, approval.operation_id if approval else BY_HAND)
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of the same job or of the last command, which was killed here
-        model_dir.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(candidate_dir, unfinished)
-        candidate = Candidate(candidate_dir)
-        golden_requests = unfinished / GOLDEN_REQUESTS
-        golden_requests.parent.mkdir(exist_ok=True)
-        if not golden_requests.exists():
-            write_golden_requests(candidate, model_dir.name, golden_requests)
-        write_hashes(unfinished / TEST_HASHES, answers.split.images)
-        measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
-        found = shortcuts(answers.split)
-        while True:
-            version = next_version(model_dir)
-            card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
-            report = report_page(card, training, evaluation, answers, measured, candidate)
-            _describe(unfinished, card, report)
-            sync_tree(unfinished)
-            if _moved(unfinished, model_dir / str(version)):
-                return version
+        # One at a time: jobs and commands of other data roots may write into the same directory.
+        with locked(model_dir), _cleared(unfinished):
+            shutil.copytree(candidate_dir, unfinished)
+            candidate = Candidate(candidate_dir)
+            golden_requests = unfinished / GOLDEN_REQUESTS
+            golden_requests.parent.mkdir(exist_ok=True)
+            if not golden_requests.exists():
+                write_golden_requests(candidate, model_dir.name, golden_requests)
+            write_hashes(unfinished / TEST_HASHES, answers.split.images)
+            measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
+            found = shortcuts(answers.split)
+            while True:
+                version = next_version(model_dir)
+                card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
+                report = report_page(card, training, evaluation, answers, measured, candidate)
+                _describe(unfinished, card, report)
+                sync_tree(unfinished)
+                if _moved(unfinished, model_dir / str(version)):
+                    return version
     except OSError as err:
         raise PublicationError(
             f"the version cannot be written: {err.strerror or 'its files cannot be copied'}"
         ) from err
+
+
+@contextmanager
+def _cleared(directory: Path) -> Iterator[None]:
+    """Removes a directory before, where the same job or the last command was killed, and after."""
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _describe(directory: Path, card: dict[str, Any], report: str) -> None:

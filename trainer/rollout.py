@@ -1,6 +1,7 @@
 """Takes a version into serving, and back, without a call that fails."""
 
 import asyncio
+import contextlib
 import logging
 import math
 
@@ -69,7 +70,8 @@ class Rollout:
         """Ends what a kill interrupted, and forgets versions that are gone. To be called first of all at a start."""
         async with self._lock:
             finish_removals(self._model_dir)
-            self._files.write(self.state)
+            with contextlib.suppress(DiskFullError):  # the files are as they were, and `keep` goes on trying
+                self._files.write(self.state)
 
     async def keep(self) -> None:
         """Sees to it that no label leads to a version that somebody removed by hand. Goes on until it is cancelled."""
@@ -78,7 +80,7 @@ class Rollout:
             await asyncio.sleep(_LOOK_S)
             async with self._lock:
                 try:
-                    self._files.ensure()
+                    self._files.ensure(alone=True)
                 except (DiskFullError, RolloutError) as err:
                     if str(err) != problem:
                         _logger.warning("what serving is told cannot be looked after", extra={"problem": str(err)})
@@ -182,6 +184,7 @@ class Rollout:
     async def _move(self, before: RolloutState, after: RolloutState, version: int, *, is_proven: bool) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
+                self._files.ensure(alone=True)  # as it may not be where no space was left for it after a failure
                 failed_before = await self._following.let_go(version, before)
                 self._files.write(before, {version})
                 await self._following.available(version, failed_before)

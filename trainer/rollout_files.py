@@ -55,15 +55,18 @@ class RolloutFiles:
         with self._locked():
             self._replace(state, beside)
 
-    def ensure(self) -> None:
+    def ensure(self, *, alone: bool = False) -> None:
         """Writes both files, unless models.config serves already what was decided and still exists.
+
+        Args:
+          alone: nobody else changes anything, so that no version beside these is being loaded.
 
         Raises:
           DiskFullError, RolloutError: as for `read` and `write`.
         """
         with self._locked():
             state = self.read()
-            if not self._serves(state):
+            if not self._serves(state, alone=alone):
                 self._replace(state, ())
 
     @contextmanager
@@ -99,8 +102,8 @@ class RolloutFiles:
         model.version_labels.update(state.labels)
         return _HEADER + text_format.MessageToString(config)
 
-    def _serves(self, state: RolloutState) -> bool:
-        """Whether models.config is that of the state, but for versions that are being loaded."""
+    def _serves(self, state: RolloutState, *, alone: bool) -> bool:
+        """Whether models.config is that of the state, but for versions that are being loaded where others load some."""
         wanted = _only_model(self._rendered(state, ()))
         try:
             present = _only_model(self._settings.models_config.read_text())
@@ -108,7 +111,8 @@ class RolloutFiles:
             return False
         if not state.loaded.issubset(present.model_version_policy.specific.versions):
             return False
-        present.model_version_policy.CopyFrom(wanted.model_version_policy)
+        if not alone:
+            present.model_version_policy.CopyFrom(wanted.model_version_policy)
         return bool(present == wanted)
 
 

@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from trainer.durable import UNFINISHED
 from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError, PublicationError
@@ -19,7 +22,7 @@ REPORT = Path("assets.extra", "report.html")
 """Where the report of its training lies."""
 
 BY_HAND = "by-hand"
-"""Stands for the id of a job where a version is published by hand: there is one at a time, as of run directories."""
+"""Stands for the id of a job where a version is published by hand: there is one at a time, as of all publications."""
 
 _REMOVED = ".removed-"
 _VERSION = re.compile("[1-9][0-9]*")
@@ -44,10 +47,13 @@ class VersionRecord:
     version: int
     architecture: str = ""
     fingerprint: str = ""
-    parent: int = 0
+    parent: Annotated[int, Field(ge=0, le=_MAX_VERSION)] = 0
     created: datetime.datetime | None = None
     evaluation: Evaluation | None = None
     card: str = ""
+
+
+_RECORD = TypeAdapter(VersionRecord)
 
 
 def versions_on_disk(model_dir: Path) -> list[int]:
@@ -55,15 +61,22 @@ def versions_on_disk(model_dir: Path) -> list[int]:
 
     Serving also takes others for versions, such as `0` and `007`. Whoever made them has to look after them.
     """
-    if not model_dir.is_dir():
-        return []
-    named = [entry for entry in model_dir.iterdir() if _VERSION.fullmatch(entry.name) and entry.is_dir()]
-    return sorted(version for entry in named if (version := int(entry.name)) <= _MAX_VERSION)
+    return sorted(version for version, entry in _numbered(model_dir).items() if entry.is_dir())
+
+
+def _numbered(model_dir: Path) -> dict[int, Path]:
+    entries = model_dir.iterdir() if model_dir.is_dir() else ()
+    numbered = {int(entry.name): entry for entry in entries if _VERSION.fullmatch(entry.name)}
+    return {number: entry for number, entry in numbered.items() if number <= _MAX_VERSION}
 
 
 def next_version(model_dir: Path) -> int:
-    """Returns the number of the version to come; raises PublicationError where numbers are used up."""
-    newest = max(versions_on_disk(model_dir), default=0)
+    """Returns the number of the version to come, which nothing in the directory has, be it a file or a broken link.
+
+    Raises:
+      PublicationError: numbers are used up.
+    """
+    newest = max(_numbered(model_dir), default=0)
     if newest == _MAX_VERSION:
         raise PublicationError(f"version {newest} has the highest number there can be; remove it by hand")
     return newest + 1
@@ -79,16 +92,18 @@ def read_version(model_dir: Path, version: int) -> VersionRecord:
     try:
         text = (model_dir / str(version) / MODEL_CARD).read_text()
         card = json.loads(text)
-        return VersionRecord(
-            version=version,
-            architecture=card["architecture"],
-            fingerprint=card["training_data"]["fingerprint"],
-            parent=card["parent_version"],
-            created=datetime.datetime.fromisoformat(card["created"]),
-            evaluation=Evaluation(**card["metrics"]["test"]),
-            card=text,
+        return _RECORD.validate_python(
+            {
+                "version": version,
+                "architecture": card["architecture"],
+                "fingerprint": card["training_data"]["fingerprint"],
+                "parent": card["parent_version"],
+                "created": card["created"],
+                "evaluation": card["metrics"]["test"],
+                "card": text,
+            }
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return VersionRecord(version)
 
 

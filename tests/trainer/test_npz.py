@@ -1,5 +1,6 @@
 """npz files are written in a stream, mapped without loading, and never unpickled."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_a_missing_file_and_a_missing_array_are_told_apart(tmp_path: Path) -> No
         map_npz(tmp_path / "a.npz", ["Y"])
     with pytest.raises(NpzError, match="does not exist"):
         map_npz(tmp_path / "b.npz", ["X"])
+
+
+def test_a_file_that_is_replaced_meanwhile_is_read_as_it_was(tmp_path: Path) -> None:
+    def written(name: str, number: int) -> Path:
+        write_npz(tmp_path / name, {"X": np.full(3, number), "Y": np.full(3, number)})
+        return tmp_path / name
+
+    def names() -> Iterator[str]:
+        yield "X"
+        written("new.npz", 2).replace(tmp_path / "old.npz")
+        yield "Y"
+
+    arrays = map_npz(written("old.npz", 1), names())
+
+    assert [array.tolist() for array in arrays.values()] == [[1, 1, 1], [1, 1, 1]]
 
 
 def test_pixels_that_do_not_fit_take_no_space(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ async def test_pages_go_from_new_to_old_and_know_what_is_done(opened: Any, tmp_p
         await operations.end(made[1], State.FAILED)
 
         page = await operations.newest(None, 2**63 - 1, 2)
-        rest = await operations.newest(None, page[-1][0], 9)
+        rest = await operations.newest(None, page[-1][0] - 1, 9)
         assert [operation.operation_id for _, operation in page + rest] == made[::-1]
         assert [operation.operation_id for _, operation in await operations.newest(True, 2**63 - 1, 9)] == [made[1]]
         assert len(await operations.newest(False, 2**63 - 1, 9)) == 4

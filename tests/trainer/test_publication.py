@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from trainer.publish import publish
 from trainer.report.answers import Answers
 from trainer.report.page import report_page
 from trainer.train import Training, train
-from trainer.versions import versions_on_disk
+from trainer.versions import MODEL_CARD, versions_on_disk
 
 _SPEC = InputSpec(32, 32, 1)
 _SOURCE = DataSource("made up", "none")
@@ -128,7 +130,7 @@ def test_a_version_is_published_with_golden_requests_card_and_report(
     ]
 
     assert numbers == [1, 2] == versions_on_disk(model_dir)
-    assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
+    assert sorted(path.name for path in model_dir.iterdir()) == [".lock", "1", "2"]
     card = json.loads((model_dir / "2/assets.extra/model_card.json").read_text())
     assert (card["model_version"], card["parent_version"]) == (2, 1)
     assert card["metrics"]["test"]["accuracy"] == evaluation.accuracy
@@ -194,7 +196,23 @@ def test_a_number_that_another_version_takes_meanwhile_costs_no_training(
 
     assert version == 2
     assert json.loads((model_dir / "2/assets.extra/model_card.json").read_text())["model_version"] == 2
-    assert sorted(path.name for path in model_dir.iterdir()) == ["1", "2"]
+    assert sorted(path.name for path in model_dir.iterdir()) == [".lock", "1", "2"]
+
+
+def test_two_who_publish_into_one_directory_each_make_a_version_of_their_own(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
+) -> None:
+    model_dir, candidate = tmp_path / "brain_tumor", run[1] / "candidate"
+
+    def published(seed: int) -> int:
+        return publish(candidate, model_dir, replace(run[0], seed=seed), evaluation, answers, _SOURCE, 0)
+
+    with ThreadPoolExecutor() as threads:
+        versions = list(threads.map(published, (100, 200)))
+
+    cards = [json.loads((model_dir / str(version) / MODEL_CARD).read_text()) for version in versions]
+    assert sorted(versions) == [1, 2]
+    assert [(card["seed"], card["model_version"]) for card in cards] == [(100, versions[0]), (200, versions[1])]
 
 
 def test_a_failed_publication_leaves_nothing(
@@ -209,7 +227,7 @@ def test_a_failed_publication_leaves_nothing(
     with pytest.raises(BrokenModelError, match="the model in candidate cannot be loaded"):
         publish(broken, tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
 
-    assert list((tmp_path / "brain_tumor").iterdir()) == []
+    assert [path.name for path in (tmp_path / "brain_tumor").iterdir()] == [".lock"]
     (tmp_path / "file").touch()
     with pytest.raises(PublicationError):
         publish(directory / "candidate", tmp_path / "file", training, evaluation, answers, _SOURCE, 0)

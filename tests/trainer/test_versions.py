@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError, PublicationError
-from trainer.versions import MODEL_CARD, REPORT, lineage, next_version, read_report, versions_on_disk
+from trainer.versions import (
+    MODEL_CARD,
+    REPORT,
+    VersionRecord,
+    lineage,
+    next_version,
+    read_report,
+    read_version,
+    versions_on_disk,
+)
 
 
 def _add(model_dir: Path, version: int, **card: Any) -> Path:
@@ -34,6 +43,18 @@ def test_only_names_that_publish_gives_are_versions(tmp_path: Path) -> None:
 
     assert versions_on_disk(tmp_path) == [2, 10]
     assert next_version(tmp_path) == 11
+    (tmp_path / "11").touch()
+    (tmp_path / "12").symlink_to("nowhere")
+    assert next_version(tmp_path) == 13
+
+
+@pytest.mark.parametrize("card", [{"architecture": 5}, {"parent_version": "x"}, {"parent_version": 2**70}], ids=str)
+def test_of_a_version_with_an_odd_card_only_the_number_is_known(tmp_path: Path, card: dict[str, Any]) -> None:
+    directory = _add(tmp_path, 1, **{"parent_version": 0} | card)
+    assert read_version(tmp_path, 1) == VersionRecord(1)
+
+    (directory / MODEL_CARD).write_text("[" * 100_000)
+    assert read_version(tmp_path, 1) == VersionRecord(1)
 
 
 def test_after_the_highest_number_there_is_none(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):  # type: ignor
         if request.name.strip("/") not in {"", _COLLECTION}:
             raise InvalidFieldError(f'name is no collection of this server; give "{_COLLECTION}", or nothing', "name")
         size = size_of_page(request.page_size)
-        found = await self._operations.newest(_done(request.filter), first_of_page(request.page_token) + 1, size + 1)
+        found = await self._operations.newest(_done(request.filter), first_of_page(request.page_token), size + 1)
         response = pb2.ListOperationsResponse(
             operations=[operation_message(operation) for _, operation in found[:size]]
         )

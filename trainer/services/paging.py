@@ -5,8 +5,8 @@ import re
 from trainer.errors import InvalidFieldError
 
 _DEFAULT_SIZE, _LARGEST_SIZE = 100, 1000
-_NEWEST = 10**18
-"""Beyond all numbers."""
+_NEWEST = 2**63 - 1
+"""There are no higher numbers."""
 
 
 def size_of_page(page_size: int) -> int:
@@ -20,6 +20,6 @@ def first_of_page(page_token: str) -> int:
     """Returns the highest number that a page may hold; raises InvalidFieldError for what is no token."""
     if not page_token:
         return _NEWEST
-    if not re.fullmatch(r"[0-9]{1,18}", page_token):
+    if not re.fullmatch(r"[0-9]{1,19}", page_token):
         raise InvalidFieldError("page_token is none that a page came with; leave it empty to start over", "page_token")
-    return int(page_token)
+    return min(int(page_token), _NEWEST)

@@ -1,9 +1,11 @@
 """A daemon that is killed anywhere leaves jobs that come to one true end. Each test goes on from the one before."""
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
+import grpc
 from braintumor.v1 import trainer_service_pb2 as pb2
 
 from trainer.dataset import load_split
@@ -66,6 +68,17 @@ def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:
     assert (answer.evaluation.examples, answer.seen_in_training) == (8, 0)
     assert "weighted mean" in answer.classification_report
     assert not daemon.job_processes()
+
+
+def test_a_version_that_is_removed_while_its_evaluation_waits_is_not_found(daemon: Any) -> None:
+    shutil.copytree(daemon.root / "models/brain_tumor/1", daemon.root / "models/brain_tumor/900")
+    first, second = (daemon.trainer.Evaluate.future(pb2.EvaluateRequest(version=version)) for version in (1, 900))
+    while not daemon.job_processes():
+        assert not first.done()
+    shutil.rmtree(daemon.root / "models/brain_tumor/900")
+
+    assert second.exception(60).code() is grpc.StatusCode.NOT_FOUND
+    assert first.result(60).model_version == 1
 
 
 def test_a_version_that_was_fitted_to_slices_it_is_tested_on_says_to_how_many(daemon: Any) -> None:

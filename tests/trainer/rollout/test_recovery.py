@@ -83,6 +83,24 @@ def test_a_full_disk_leaves_the_files_as_they_were(files, settings, monkeypatch)
     assert not list(settings.models_config.parent.glob(".unfinished-*"))
 
 
+def test_a_start_outlasts_a_full_disk_and_what_lingers_goes_when_there_is_room(files, settings, play, until) -> None:
+    before = settings.models_config.read_text()
+    files.write(RolloutState(stable=2, previous=1), {3})
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def scene(rollout, _client):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("trainer.durable.os.fsync", full)
+            await rollout.recover()
+            assert settings.models_config.read_text() != before
+        async with in_background(rollout.keep()):
+            await until(lambda: settings.models_config.read_text() == before)
+
+    play(scene)
+
+
 @pytest.mark.usefixtures("files")
 def test_killed_in_a_removal_the_half_version_goes(settings, play) -> None:
     (settings.model_dir / "1").rename(settings.model_dir / ".removed-1")
@@ -91,7 +109,10 @@ def test_killed_in_a_removal_the_half_version_goes(settings, play) -> None:
     assert sorted(path.name for path in settings.model_dir.iterdir()) == ["2", "3"]
 
 
-def test_a_version_being_announced_is_rolled_out_by_who_asks_again(settings, add_version, serving, play) -> None:
+@pytest.mark.parametrize("is_recovered", [True, False], ids=["killed", "full disk"])
+def test_a_version_being_announced_is_rolled_out_by_who_asks_again(
+    settings, add_version, serving, play, is_recovered
+) -> None:
     """Serving may hold it already, and has to drop it first."""
     for version in (1, 2):
         add_version(version)
@@ -99,7 +120,8 @@ def test_a_version_being_announced_is_rolled_out_by_who_asks_again(settings, add
     serving.start()
 
     async def scene(rollout, client):
-        await rollout.recover()
+        if is_recovered:
+            await rollout.recover()
         await rollout.roll_out(2)
         return await client.version_labelled("stable")
 
