@@ -22,6 +22,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from PIL import Image
 
 from trainer.synthetic import synthetic_slice
+from trainer.versions import versions_on_disk
 
 MODEL = "brain_tumor"
 
@@ -136,7 +137,7 @@ class Jobs:
 
 
 def made_data_root(root: Path) -> Path:
-    """Makes a data root of slices that are no near-duplicates, and the shipped model as version 1."""
+    """Makes a data root of slices that are no near-duplicates, and the newest shipped model as version 1."""
     (root / "raw/images").mkdir(parents=True)
     rows = ["Image,Class"]
     for number in range(_SLICES):
@@ -147,7 +148,8 @@ def made_data_root(root: Path) -> Path:
         Image.fromarray(pixels).save(root / f"raw/images/Image{number}.png")
         rows.append(f"Image{number},{number % 2}")
     (root / "raw/BrainTumor.csv").write_text("\n".join(rows) + "\n")
-    shutil.copytree(_ROOT / f"data/models/{MODEL}/1", root / f"models/{MODEL}/1")
+    shipped = _ROOT / f"data/models/{MODEL}"
+    shutil.copytree(shipped / str(versions_on_disk(shipped)[-1]), root / f"models/{MODEL}/1")
     return root
 
 

@@ -120,7 +120,8 @@ class Load:
                 yield pb2.PredictStreamRequest(id=str(index), request=pb2.PredictRequest(image=self._image(index)))
 
         answers = [answer async for answer in self._classifier.PredictStream(requests(), timeout=120)]
-        _expect(len({answer.id for answer in answers if answer.HasField("response")}) == _STREAMED, "all answers")
+        errors = Counter(answer.error.message for answer in answers if answer.HasField("error"))
+        _expect(not errors and len({answer.id for answer in answers}) == _STREAMED, f"all answers, and not {errors}")
 
     async def _bad_image(self, number: int) -> None:
         image = self._image(number)[: 40 + number % 500]
