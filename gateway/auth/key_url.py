@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 
 class KeyUrl:
-    """Keys of a JWKS URL, fetched beside the event loop and never by two calls at a time.
+    """Keys of a JWKS URL, fetched by a task of their own, whichever calls wait for it.
 
     Keys that are known stay as long as no others can be had.
 
