@@ -1,6 +1,8 @@
 """A small server of the contract: what an image says in plain words is what becomes of it."""
 
 import os
+import pty
+import select
 import subprocess
 import sys
 import threading
@@ -183,6 +185,37 @@ def braintumor(
         )
 
     return run
+
+
+@pytest.fixture
+def on_terminal(executable: str, environment: dict[str, str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command with a terminal for its stderr; returns its exit status, stdout, and what was drawn there."""
+
+    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [executable, *arguments], env=environment | variables, stdout=subprocess.PIPE, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            assert process.stdout is not None
+            output = process.stdout.read().decode()
+            drawn = _read_terminal(ours)
+            return process.wait(60), output, drawn
+
+    return run
+
+
+def _read_terminal(terminal: int) -> str:
+    """Reads to the end, which a terminal reports as an error."""
+    drawn = b""
+    try:
+        while select.select([terminal], [], [], 60)[0] and (block := os.read(terminal, 65536)):
+            drawn += block
+    except OSError:
+        pass
+    finally:
+        os.close(terminal)
+    return drawn.decode()
 
 
 @pytest.fixture

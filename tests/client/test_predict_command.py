@@ -2,9 +2,7 @@
 
 import json
 import os
-import pty
 import re
-import select
 import subprocess
 from pathlib import Path
 
@@ -264,32 +262,9 @@ def test_a_reader_that_leaves_is_no_traceback(executable, environment, tmp_path)
     assert "Exception" not in complaint
 
 
-def test_the_bar_is_redrawn_where_stderr_is_a_terminal(executable, environment, tmp_path):
+def test_the_bar_is_redrawn_where_stderr_is_a_terminal(on_terminal, tmp_path):
     _write(tmp_path / "slices", **{f"slice{index}": b"tumor" for index in range(20)})
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [executable, "predict", str(tmp_path / "slices"), "--json"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        lines = process.stdout.read().splitlines()
-        drawn = _read_terminal(ours)
-        process.wait(60)
-    assert len(lines) == 20
+    _, output, drawn = on_terminal("predict", str(tmp_path / "slices"), "--json")
+    assert len(output.splitlines()) == 20
     assert drawn.startswith("\r[")
     assert re.search(r"\r\[#+\] 20/20 images, .*\n$", drawn)
-
-
-def _read_terminal(terminal: int) -> str:
-    """Reads to the end, which a terminal reports as an error."""
-    drawn = b""
-    try:
-        while select.select([terminal], [], [], 60)[0] and (block := os.read(terminal, 65536)):
-            drawn += block
-    except OSError:
-        pass
-    finally:
-        os.close(terminal)
-    return drawn.decode()

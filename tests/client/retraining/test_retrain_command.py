@@ -1,9 +1,6 @@
 """`braintumor retrain` and `braintumor watch` as processes: what they print where, and how they exit."""
 
 import json
-import os
-import pty
-import select
 import signal
 import subprocess
 
@@ -210,19 +207,10 @@ def test_an_order_that_is_refused_is_not_to_be_repeated(braintumor, trainer):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_bar_is_redrawn_where_stderr_is_a_terminal(executable, environment, trainer, columns):
+def test_the_bar_is_redrawn_where_stderr_is_a_terminal(on_terminal, trainer, columns):
     _script(trainer, response=BLESSED)
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [executable, "watch", "operations/1"],
-        env={**environment, "COLUMNS": str(columns)},
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        outcome = process.stdout.read().decode()
-        drawn = _read_terminal(ours)
-        assert process.wait(60) == 0
+    status, outcome, drawn = on_terminal("watch", "operations/1", COLUMNS=str(columns))
+    assert status == 0
     frames = drawn.replace("\n", "").split("\r")
     assert all(len(frame) < columns for frame in frames)
     trained = next(frame for frame in frames if "epoch 2/2" in frame)
@@ -230,19 +218,6 @@ def test_the_bar_is_redrawn_where_stderr_is_a_terminal(executable, environment, 
     assert "-] 85 % epoch 2/2 loss 0.123 val_loss 0.140 val_accuracy 0.957" in trained
     assert frames[-2].startswith("[#####") or frames[-1].startswith("[#####")
     assert outcome.startswith("version 8 is the stable one now\n")
-
-
-def _read_terminal(terminal: int) -> str:
-    """Reads to the end, which a terminal reports as an error."""
-    drawn = b""
-    try:
-        while select.select([terminal], [], [], 60)[0] and (block := os.read(terminal, 65536)):
-            drawn += block
-    except OSError:
-        pass
-    finally:
-        os.close(terminal)
-    return drawn.decode()
 
 
 @pytest.mark.parametrize(

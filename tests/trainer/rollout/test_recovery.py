@@ -69,12 +69,13 @@ def test_killed_in_a_write_the_half_file_goes(settings, play) -> None:
     assert not list(settings.models_config.parent.glob(".unfinished-*"))
 
 
-def test_a_full_disk_leaves_the_files_as_they_were(files, settings, monkeypatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _raise_no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+
+def test_a_full_disk_leaves_the_files_as_they_were(files, settings, monkeypatch) -> None:
     before = settings.models_config.read_text()
-    monkeypatch.setattr("trainer.durable.os.fsync", full)
+    monkeypatch.setattr("trainer.durable.os.fsync", _raise_no_space)
     with pytest.raises(DiskFullError):
         files.write(RolloutState(stable=3, previous=2))
 
@@ -87,12 +88,9 @@ def test_a_start_outlasts_a_full_disk_and_what_lingers_goes_when_there_is_room(f
     before = settings.models_config.read_text()
     files.write(RolloutState(stable=2, previous=1), {3})
 
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     async def scene(rollout, _client):
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("trainer.durable.os.fsync", full)
+            patched.setattr("trainer.durable.os.fsync", _raise_no_space)
             await rollout.recover()
             assert settings.models_config.read_text() != before
         async with in_background(rollout.keep()):
