@@ -67,13 +67,18 @@ def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
         write_slices(slices)
         serving, gateway = stack.enter_context(running_service(arguments.model_base_path, engine=arguments.engine))
         echo = stack.enter_context(server(["bench.echo"], ready=r"Echo listening on (\S+)"))
+        engines = _engines(serving)
+        bare = stack.enter_context(
+            server(["bench.bare", str(version), f"--engine={engines[0]}"], ready=r"Bare server listening on (\S+)")
+        )
         yield Bench(
             serving=serving,
             gateway=gateway,
+            bare=bare,
             echo=echo,
             version=version,
             slices=slices,
-            engines=_engines(serving),
+            engines=engines,
             seconds=f"--seconds={arguments.seconds}",
             warm_up=f"--warm-up-s={arguments.warm_up_s}",
             stream_count=arguments.stream_count,

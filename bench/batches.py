@@ -1,6 +1,7 @@
 """One caller with batches that are ready: what a call to serving costs above the inference in it.
 
 python -m bench.batches 32 slices/ --address 127.0.0.1:8500
+python -m bench.batches 32 slices/ --address 127.0.0.1:8500 --bare 127.0.0.1:46001
 python -m bench.batches 32 slices/ --version data/models/brain_tumor/3 --engine openvino
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 from bench.limit import ENGINES
 from bench.measurement import Measurement
 from bench.slices import read_slices
-from bench.ways import TIMEOUT_S, metadata_request, predict_request, read_signature, serving_method
+from bench.ways import BARE_METHOD, TIMEOUT_S, metadata_request, predict_request, read_signature, serving_method
 from gateway.imaging import ImageArray, InputSpec, decode, preprocess
 from serving.modelserver.loader import Loader
 from serving.modelserver.metrics import Metrics
@@ -36,15 +37,18 @@ def main() -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--address", help="of a serving")
     where.add_argument("--version", type=Path, help="directory of a SavedModel, to be run in this process")
+    parser.add_argument("--bare", help="with --address: of a bench.bare that runs the same version, and gets the calls")
     parser.add_argument("--engine", choices=ENGINES, default="tensorflow")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--warm-up-s", type=float, default=1.0)
     arguments = parser.parse_args()
     with ExitStack() as stack:
         if arguments.version:
-            run, spec = _in_process(arguments.version, arguments.engine)
+            run, spec = in_process(arguments.version, arguments.engine)
         else:
             run, spec = _over_grpc(stack.enter_context(grpc.insecure_channel(arguments.address)))
+        if arguments.bare:
+            run = _to_a_bare_server(stack.enter_context(grpc.insecure_channel(arguments.bare)))
         slices = islice(cycle(read_slices(arguments.slices)), arguments.size)
         batch = np.stack([preprocess(decode(slice_), spec) for slice_ in slices])
         print(_measured(run, batch, arguments.warm_up_s, arguments.seconds).to_json())
@@ -57,7 +61,12 @@ def _over_grpc(channel: grpc.Channel) -> tuple[Run, InputSpec]:
     return lambda batch: predict(predict_request(batch, name), timeout=TIMEOUT_S), spec
 
 
-def _in_process(version: Path, engine: str) -> tuple[Run, InputSpec]:
+def _to_a_bare_server(channel: grpc.Channel) -> Run:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(BARE_METHOD)
+    return lambda batch: call(batch.tobytes(), timeout=TIMEOUT_S)
+
+
+def in_process(version: Path, engine: str) -> tuple[Run, InputSpec]:
     """The engine as serving sets it up, so that the difference is the call's and not that of two set-ups."""
     servable = Loader(Metrics(), engine=engine).load("bare", int(version.name), version)
     signature = servable.signatures[DEFAULT_SIGNATURE]

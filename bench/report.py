@@ -48,7 +48,8 @@ def figures(engine: str) -> list[Figure]:
         Figure(
             "decoding and preprocessing of an image, CPU ms", "", lambda ways: ways[limit].measurement.decode_cpu_ms
         ),
-        Figure("batch of 1: p50, serving - bare inference, ms", "<= 0.5", _overhead),
+        Figure("batch of 1: p50, serving - inference, ms", "<= 0.5", _overhead("serving")),
+        Figure("the same for a bare gRPC server around the inference, ms", "", _overhead("bare gRPC")),
         Figure("errors through the gateway", "0", _gateway_errors),
     ]
 
@@ -65,8 +66,10 @@ def _ratio(value: float, other: float) -> float:
     return value / other if other else math.nan
 
 
-def _overhead(ways: Round) -> float:
-    return ways["serving, batch of 1"].measurement.p50_ms - ways["bare, batch of 1"].measurement.p50_ms
+def _overhead(server: str) -> Callable[[Round], float]:
+    return lambda ways: (
+        ways[f"{server}, batch of 1"].measurement.p50_ms - ways["inference, batch of 1"].measurement.p50_ms
+    )
 
 
 def _memory_growth(ways: Round) -> float:

@@ -17,7 +17,7 @@ class Bench:
     """What a round runs against.
 
     Attributes:
-      serving, gateway, echo: running servers.
+      serving, gateway, bare, echo: running servers.
       version: directory of the SavedModel that is served.
       slices: directory of the encoded slices.
       engines: runtimes for which the in-process limit is taken, the one that serving uses first.
@@ -28,6 +28,7 @@ class Bench:
 
     serving: Server
     gateway: Server
+    bare: Server
     echo: Server
     version: Path
     slices: Path
@@ -73,7 +74,10 @@ def _ways(bench: Bench) -> dict[str, Callable[[str], Result]]:
     in_process = (f"--version={bench.version}", f"--engine={bench.engines[0]}")
     for size in BATCHES:
         ways[f"serving, batch of {size}"] = partial(_batches, bench, size, over_grpc)
-        ways[f"bare, batch of {size}"] = partial(_batches, bench, size, in_process)
+        ways[f"bare gRPC, batch of {size}"] = partial(
+            _batches, bench, size, (*over_grpc, f"--bare={bench.bare.address}")
+        )
+        ways[f"inference, batch of {size}"] = partial(_batches, bench, size, in_process)
     ways["stream"] = partial(_stream, bench)
     for engine in bench.engines:
         ways[f"limit, {engine}"] = partial(_limit, bench, engine)

@@ -22,6 +22,7 @@ Way = Callable[[str, int], AbstractAsyncContextManager[Call]]
 MODEL_NAME = "brain_tumor"
 TIMEOUT_S = 20.0
 ECHO_METHOD = "/bench.Echo/Echo"
+BARE_METHOD = "/bench.Bare/Run"
 _SERVING = "tensorflow.serving.PredictionService"
 
 

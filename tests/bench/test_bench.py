@@ -39,6 +39,7 @@ def test_it_measures_all_ways_without_an_error(run_bench, tmp_path):
     (results,) = json.loads(report.read_text())["rounds"]
     ways = {result["way"] for result in results}
     assert {"gateway, 1", "serving, 8", "stream", "serving, batch of 8", "limit, tensorflow", "echo, 32"} <= ways
+    assert {f"{way}, batch of 1" for way in ("serving", "bare gRPC", "inference")} <= ways
     for result in results:
         assert result["measurement"]["answers"] > 0, result
         assert result["measurement"]["errors"] == 0, result

@@ -20,7 +20,8 @@ def round_of(gateway: float, errors: int = 0) -> list[Result]:
         result("gateway, 32", gateway, 40.0, cpu_ms=1.1),
         result("serving, 32", 400, 80.0),
         *(result(f"serving, batch of {size}", 100, 2.0 * size) for size in BATCHES),
-        *(result(f"bare, batch of {size}", 100, 1.5 * size) for size in BATCHES),
+        *(result(f"bare gRPC, batch of {size}", 100, 1.75 * size) for size in BATCHES),
+        *(result(f"inference, batch of {size}", 100, 1.5 * size) for size in BATCHES),
         Result("stream", stream, 1.0, (60.0, 63.0)),
         result("limit, tensorflow", 1000, 0.0, decode_cpu_ms=0.6),
         result("echo, 32", 4000, 8.0, cpu_ms=0.2),
@@ -48,7 +49,8 @@ def test_the_gateways_own_cost_is_without_decoding():
 
 
 def test_the_cost_of_a_call_to_serving_is_without_inference():
-    assert measured("batch of 1: p50, serving - bare inference") == 0.5
+    assert measured("batch of 1: p50, serving - inference") == 0.5
+    assert measured("the same for a bare gRPC server") == 0.25
 
 
 def test_errors_of_all_rounds_are_shown():
