@@ -1,5 +1,6 @@
 """Which calls a canary gets."""
 
+import asyncio
 import hashlib
 import logging
 import random
@@ -49,9 +50,14 @@ class Canary:
         self._draw = draw
         self._version = 0
         self._percent = 0.0
+        self._learning = asyncio.Lock()
 
     async def step(self) -> None:
-        """Learns the share of the present canary."""
+        """Learns the share of the present canary. One that began earlier ends earlier: it may have learned of an older."""
+        async with self._learning:
+            await self._learn()
+
+    async def _learn(self) -> None:
         version = self._present.version if self._present else 0
         try:
             percent = await self._shares.canary_percent(version) if version else 0.0

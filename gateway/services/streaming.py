@@ -85,7 +85,7 @@ class _Workers(Generic[_Request, _Response]):
         self.failure: GatewayError | None = None
         self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
         self._reader: asyncio.Task[Any] | None = None
-        self._closed = False
+        self._ended = self._closed = False
 
     def close(self) -> None:
         self._closed = True
@@ -124,10 +124,14 @@ class _Workers(Generic[_Request, _Response]):
             return request
 
     async def _next(self) -> _Request | None:
+        if self._ended:
+            return None
         if not self._closed:
             self._reader = asyncio.current_task()
             try:
-                return await anext(self._requests, None)
+                request = await anext(self._requests, None)
+                self._ended = request is None
+                return request
             except asyncio.CancelledError:
                 if not self._closed or self._reader is None:
                     raise

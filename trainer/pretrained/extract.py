@@ -38,12 +38,12 @@ def read_tensors(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     Three pickles come first (magic number, version, machine), then that of the dictionary, whose tensors are views of
     storages by key, then the list of keys, then each storage: its length as int64, and its bytes.
     """
-    for _ in range(3):
-        pickle.load(file)  # noqa: S301 numbers and texts, of a file that one chose
     reader = _Reader(file)
+    for _ in range(3):
+        reader.load()
     views = reader.load()
     storages = {}
-    for key in pickle.load(file):  # noqa: S301 texts
+    for key in reader.load():
         (length,) = struct.unpack("<q", file.read(8))
         dtype = reader.storages[key]
         storages[key] = np.frombuffer(file.read(length * dtype.itemsize), dtype)

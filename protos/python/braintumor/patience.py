@@ -63,7 +63,8 @@ class Patience:
         if not _is_passing(error) or left_s <= 0:
             raise error
         self._backoff_s = min(2 * self._backoff_s, _LONGEST_PAUSE_S)
-        return min(self._backoff_s * random.uniform(0.5, 1.0), left_s)  # noqa: S311 no secret
+        pause_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 no secret
+        return min(max(pause_s, error.retry_after_s or 0.0), left_s)
 
 
 def _is_passing(error: ServiceError) -> bool:

@@ -42,6 +42,11 @@ def test_pauses_grow_to_a_bound_while_nothing_is_heard(state):
     assert 2.5 <= pauses[-1] <= 5.0
 
 
+def test_a_service_that_names_a_time_is_not_asked_before_it(state):
+    refused = ServiceError(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", "QUEUE_FULL", retry_after_s=5.0)
+    assert [state.pause_s(refused) for _ in range(3)] == [5.0] * 3
+
+
 def test_it_gives_up_when_nothing_was_heard_for_too_long(clock, state):
     state.pause_s(AWAY)
     clock.now_s += 9.9

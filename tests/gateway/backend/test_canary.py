@@ -1,5 +1,6 @@
 """Which calls a canary gets."""
 
+import asyncio
 import random
 
 import pytest
@@ -125,3 +126,26 @@ async def test_a_label_that_comes_back_needs_its_share_anew():
     shares.away = True
     await canary.step()
     assert canary.version_for("") is None
+
+
+async def test_a_look_that_began_earlier_takes_nothing_back():
+    asked, told = asyncio.Event(), asyncio.Event()
+
+    class SlowAtFirst(_Shares):
+        async def canary_percent(self, version):
+            percent = await super().canary_percent(version)
+            if self.asked == 1:
+                asked.set()
+                await told.wait()
+            return percent
+
+    shares = SlowAtFirst(v8=0.0)
+    canary = Canary(_View(stable=7, canary=8), shares)
+    earlier = asyncio.ensure_future(canary.step())
+    await asked.wait()
+    shares.percents[8] = 100.0
+    later = asyncio.ensure_future(canary.step())
+    await asyncio.sleep(0.01)
+    told.set()
+    await asyncio.gather(earlier, later)
+    assert canary.version_for("") is not None

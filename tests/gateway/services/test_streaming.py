@@ -240,3 +240,20 @@ async def test_a_close_ends_a_stream_once_what_was_read_is_answered(count):
         await task
     assert sorted(stream.written) == [*range(1, stream.read + 1)]
     assert stream.read <= 6
+
+
+async def test_a_close_after_the_last_request_costs_nothing():
+    stream = _Stream(3)
+    ready = asyncio.Event()
+
+    async def answer(request):
+        await ready.wait()
+        return request
+
+    streams = Streams(_room(5))
+    task = asyncio.ensure_future(streams.answer_all(stream, answer, stream.write))
+    await _turns()
+    streams.close()
+    ready.set()
+    await task
+    assert sorted(stream.written) == [1, 2, 3]

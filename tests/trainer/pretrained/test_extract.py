@@ -66,14 +66,15 @@ def test_a_tensor_is_the_view_that_it_was(torch: Any) -> None:
     assert read["count"] == 8
 
 
-def test_a_pickle_that_would_run_something_is_refused() -> None:
+@pytest.mark.parametrize("place", range(5), ids=["magic number", "version", "machine", "dictionary", "list of keys"])
+def test_a_pickle_that_would_run_something_is_refused(place: int) -> None:
     class Evil:
         def __reduce__(self) -> Any:
             return os.mkdir, ("made-by-a-pickle",)
 
     evil = io.BytesIO()
-    for head in (1, 2, 3):
-        pickle.dump(head, evil, 2)
+    for harmless in (1, 2, 3, {})[:place]:
+        pickle.dump(harmless, evil, 2)
     pickle.dump(Evil(), evil, 2)
     with pytest.raises(pickle.UnpicklingError, match="no part of a tensor"):
         read_tensors(io.BytesIO(evil.getvalue()))
