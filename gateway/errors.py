@@ -53,8 +53,10 @@ class GatewayError(Exception):
             self.retry_after_s = retry_after_s
 
     def for_another_caller(self) -> "GatewayError":
-        """A copy of its own: one exception raised in many tasks would gather all their tracebacks."""
-        return type(self)(str(self), self.retry_after_s)
+        """A copy that this one caused: one exception raised in many tasks would gather all their tracebacks."""
+        copy = type(self)(str(self), self.retry_after_s)
+        copy.__cause__ = self
+        return copy
 
 
 class MalformedRequestError(GatewayError):

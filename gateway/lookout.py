@@ -9,9 +9,9 @@ from gateway.backend.fleet import Fleet
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import CANARY, LATEST, STABLE, Versions
 from gateway.errors import ModelFailedError
-from gateway.services.health import HealthService
 from gateway.telemetry.metrics import BACKEND_READY, LAST_LOOK, SERVED_VERSION, inferences, predictions
 from gateway.verdict import KINDS
+from transport.health_service import HealthService
 
 _INTERVAL_S = 1.0
 _LABELS = {STABLE: "stable", CANARY: "canary", LATEST: "latest"}

@@ -26,13 +26,13 @@ from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
+from gateway.errors import UnknownServiceError
 from gateway.imaging import ImageLimits
 from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS, chain
 from gateway.lookout import Lookout
 from gateway.outlook import Outlook, OutlookOf
 from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
-from gateway.services.health import HealthService
 from gateway.settings import Settings
 from gateway.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY, note_files
 from observability.exposition import exposed
@@ -42,6 +42,7 @@ from tfserving_api.addresses import resolve
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
+from transport.health_service import HealthService
 from transport.server_tls import FollowedTls, listen
 from transport.watched import UnusableFileError
 
@@ -116,7 +117,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
         ):
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
-            health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES])
+            health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES], UnknownServiceError)
             lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
             forwarder = Forwarder(onward, settings.trainer_deadline_s, lookout.now)
             batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)

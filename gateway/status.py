@@ -19,7 +19,7 @@ _TRACEBACK_PAUSE_S = 60.0
 """Between two of the same: a model that fails on every image would fill a log with them."""
 
 _traced_s: dict[tuple[type[Exception], str, int], float] = {}
-"""When the traceback of an error was logged last, by its type and the line that raised it."""
+"""When the traceback of an error was logged last, by its type and the line that raised its first cause."""
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +51,10 @@ def to_status(error: Exception) -> status_pb2.Status:
 
 
 def _is_news(error: Exception) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    frames = traceback.extract_tb(root.__traceback__)
     place = (type(error), frames[-1].filename, frames[-1].lineno or 0) if frames else (type(error), "", 0)
     now_s = time.monotonic()
     if now_s < _traced_s.get(place, -math.inf) + _TRACEBACK_PAUSE_S:

@@ -22,6 +22,7 @@ TrainerError
 ├── TrainingDivergedError     the loss, or what a network answers, is no number
 ├── MalformedRequestError     the bytes of a request are no message
 ├── MethodUnknownError        no such method
+├── UnknownServiceError       no such service to be healthy
 ├── AuditTrailUnavailableError  what was asked for cannot be recorded
 ├── InvalidFieldError         a field of a request is wrong
 ├── RequestIdReusedError      the id of another request
@@ -186,6 +187,13 @@ class MethodUnknownError(TrainerError):
 
     status_code = grpc.StatusCode.UNIMPLEMENTED
     reason = "METHOD_UNKNOWN"
+
+
+class UnknownServiceError(TrainerError):
+    """A health check names a service that is not here."""
+
+    status_code = grpc.StatusCode.NOT_FOUND
+    reason = "UNKNOWN_SERVICE"
 
 
 class AuditTrailUnavailableError(TrainerError):

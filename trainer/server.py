@@ -17,14 +17,14 @@ from braintumor.v1 import (
     trainer_service_pb2_grpc,
 )
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from observability.exposition import exposed
 from observability.tracing import exporting
 from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.call_interceptor import CallInterceptor
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, UnknownServiceError
 from trainer.evaluator import Evaluator
 from trainer.jobs import Jobs
 from trainer.operations import Operations
@@ -40,6 +40,7 @@ from trainer.telemetry.present import Present, registered
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
+from transport.health_service import HealthService
 from transport.server_tls import FollowedTls, listen
 
 _SERVICES = (
@@ -126,19 +127,19 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def _listening(server: grpc.aio.Server, settings: TrainerSettings, tls: FollowedTls | None) -> AsyncIterator[str]:
-    health_servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    health = HealthService(_SERVICES, UnknownServiceError)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     async with contextlib.AsyncExitStack() as stack:
         address = listen(server, settings.address, tls)
-        await stack.enter_async_context(answering_probes(health_servicer, settings.health_address, [CallInterceptor()]))
+        await stack.enter_async_context(answering_probes(health, settings.health_address, [CallInterceptor()]))
         await server.start()
         for service in ("", *_SERVICES):
-            await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+            health.set(service, serving=True)
         try:
             yield address
         finally:
-            await health_servicer.enter_graceful_shutdown()
+            health.close()
             await server.stop(_DRAIN_GRACE_S)
 
 

@@ -1,7 +1,6 @@
 """Micro-batching: images of concurrent callers go to serving in one call."""
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -14,7 +13,6 @@ from gateway.outlook import MeanTime, Outlook
 from gateway.telemetry.metrics import QUEUE_DEPTH
 from gateway.telemetry.stages import Inference, Wait
 
-_logger = logging.getLogger(__name__)
 
 Row: TypeAlias = dict[str, Any]
 """Outputs of a signature for one image, by name: each output without its first axis."""
@@ -155,9 +153,10 @@ class Batcher:
                 await self._run_apart(callers)
         except GatewayError as err:
             _fail(callers, err)
-        except Exception:
-            _logger.exception("batch failed")
-            _fail(callers, ModelFailedError("The model's answer could not be read."))
+        except Exception as err:  # noqa: BLE001 as in an answer of the model that has not a row for each image
+            failure = ModelFailedError("The model's answer could not be read.")
+            failure.__cause__ = err
+            _fail(callers, failure)
 
     async def _run_apart(self, callers: Sequence[_Caller]) -> None:
         # One image may have spoilt the call for its neighbours.

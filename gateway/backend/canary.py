@@ -53,7 +53,7 @@ class Canary:
         self._learning = asyncio.Lock()
 
     async def step(self) -> None:
-        """Learns the share of the present canary. One that began earlier ends earlier: it may have learned of an older."""
+        """Learns the share of the present canary, after those that began earlier: what these learn may be older."""
         async with self._learning:
             await self._learn()
 

@@ -1,6 +1,7 @@
 """What callers are told."""
 
 import time
+from functools import partial
 
 import grpc
 import pytest
@@ -58,7 +59,7 @@ def test_the_same_failure_is_traced_once_a_minute(caplog, monkeypatch):
     def tracebacks(*places):
         caplog.clear()
         for place in places:
-            with pytest.raises(RuntimeError) as raised:
+            with pytest.raises((RuntimeError, ValueError)) as raised:
                 place()
             to_status(raised.value)
         assert len(caplog.records) == len(places)
@@ -70,7 +71,13 @@ def test_the_same_failure_is_traced_once_a_minute(caplog, monkeypatch):
     def there():
         raise RuntimeError("another")
 
+    def copied(place):
+        with pytest.raises(RuntimeError) as raised:
+            place()
+        raise ValueError("copied") from raised.value
+
     assert tracebacks(here, here, there, here) == 2
+    assert tracebacks(partial(copied, here), partial(copied, there), partial(copied, here)) == 2
     now_s += 61
     assert tracebacks(here, here) == 1
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from gateway.services.health import PROCESS
 from gateway.settings import Settings
 from serving.modelserver.flags import parse_flags
+from transport.health_service import PROCESS
 
 ROOT = Path(__file__).parents[3]
 

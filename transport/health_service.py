@@ -3,13 +3,11 @@
 # ruff: noqa: ARG002, N802 the contract names the methods, and gRPC passes both arguments
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeAlias
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from gateway.errors import UnknownServiceError
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Status = health_pb2.HealthCheckResponse
@@ -19,13 +17,18 @@ PROCESS: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the package ships no types
-    """Health of the gateway's services.
+    """Health of a process's services.
 
     Unlike the servicer of grpcio-health-checking it ends its watchers' calls when it closes, so that they do not
     hold up a drain, and a watcher that leaves takes no other one's updates with it.
+
+    Args:
+      services: their full names; none serves before it is set.
+      unknown: makes the error for a check of another one, of its text.
     """
 
-    def __init__(self, services: Sequence[str]) -> None:
+    def __init__(self, services: Sequence[str], unknown: Callable[[str], Exception]) -> None:
+        self._unknown = unknown
         self._statuses = dict.fromkeys(("", *services), _Status.NOT_SERVING) | {PROCESS: _Status.SERVING}
         self._changed = asyncio.Event()
         self._closed = False
@@ -48,11 +51,11 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # th
         """Returns the status of a service that is known."""
         if request.service not in self._statuses:
             # Errors travel in headers, whose size is limited: one as long as callers like would not arrive.
-            raise UnknownServiceError("There is no service of that name here.")
+            raise self._unknown("There is no service of that name here.")
         return _Status(status=self._statuses[request.service])
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> AsyncIterator[Any]:
-        """Yields the status at once and then whenever it changes, until the gateway drains."""
+        """Yields the status at once and then whenever it changes, until the process drains."""
         last = None
         while True:
             changed = self._changed  # Taken before the status is read: no change in between is missed.

@@ -1,0 +1,38 @@
+"""The daemon in this process: what its port tells of health."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from trainer.server import running_daemon
+from trainer.settings import TrainerSettings
+
+_Request, _Status = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainerSettings:
+    return TrainerSettings(data_root=tmp_path, address="127.0.0.1:0", serving_address="127.0.0.1:1")
+
+
+async def test_a_watcher_is_told_of_a_drain_and_does_not_hold_it_up(settings: TrainerSettings) -> None:
+    async with AsyncExitStack() as daemon, AsyncExitStack() as client:
+        address = await daemon.enter_async_context(running_daemon(settings))
+        channel = await client.enter_async_context(grpc.aio.insecure_channel(address))
+        watcher = health_pb2_grpc.HealthStub(channel).Watch(_Request(service="braintumor.v1.TrainerService"))
+        statuses = aiter(watcher)
+        assert (await anext(statuses)).status == _Status.SERVING
+        draining = asyncio.ensure_future(daemon.aclose())
+        assert [answer.status async for answer in statuses] == [_Status.NOT_SERVING]
+        await asyncio.wait_for(draining, 2)
+
+
+async def test_asking_for_an_unknown_service_says_so(settings: TrainerSettings) -> None:
+    async with running_daemon(settings) as address, grpc.aio.insecure_channel(address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError, match="no service of that name") as caught:
+            await health_pb2_grpc.HealthStub(channel).Check(_Request(service="no.Such"))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
