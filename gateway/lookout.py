@@ -1,8 +1,7 @@
 """Keeps up with serving and trainer, and has the health service say how they are."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 
 from gateway.backend.canary import Canary
 from gateway.backend.fleet import Fleet
@@ -11,12 +10,10 @@ from gateway.backend.versions import CANARY, LATEST, STABLE, Versions
 from gateway.errors import ModelFailedError
 from gateway.telemetry.metrics import BACKEND_READY, LAST_LOOK, SERVED_VERSION, inferences, predictions
 from gateway.verdict import KINDS
+from transport.background import every
 from transport.health_service import HealthService
 
 _INTERVAL_S = 1.0
-_LABELS = {STABLE: "stable", CANARY: "canary", LATEST: "latest"}
-
-_logger = logging.getLogger(__name__)
 
 
 class Lookout:
@@ -53,7 +50,7 @@ class Lookout:
     async def run(self) -> None:
         """Looks until it is cancelled. No look waits for another."""
         looks = (self._fleet.step, self.look_at_serving, self.look_at_trainer)
-        await asyncio.gather(*(_each_second(look) for look in looks))
+        await asyncio.gather(*(every(_INTERVAL_S, look) for look in looks))
 
     async def now(self) -> None:
         """Looks once, for a caller who has just changed what answers: his next call is to find it so."""
@@ -66,9 +63,9 @@ class Lookout:
         for service in self._serving_services:
             self._health.set(service, self._versions.ready)
         BACKEND_READY.labels("serving").set(self._versions.ready)
-        for label, name in _LABELS.items():
+        for label in (STABLE, CANARY, LATEST):
             version = self._versions.served.get(label)
-            SERVED_VERSION.labels(name).set(version.version if version else 0)
+            SERVED_VERSION.labels(label or "latest").set(version.version if version else 0)
             if version is not None:
                 _begin_counts(version.version)
         LAST_LOOK.set_to_current_time()
@@ -88,12 +85,3 @@ def _begin_counts(version: int) -> None:
         predictions(version, *kind)
     for outcome in ("OK", ModelFailedError.reason):
         inferences(version, outcome)
-
-
-async def _each_second(look: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await look()
-        except Exception:
-            _logger.exception("look failed")
-        await asyncio.sleep(_INTERVAL_S)

@@ -92,7 +92,7 @@ class Retraining:
 
     async def undo(self, operation: Operation) -> bool:
         """Takes back what a cancelled job has published; False where serving holds it, or may hold it, already."""
-        version = published_by(self._settings.model_dir, operation.operation_id)
+        version = await asyncio.to_thread(published_by, self._settings.model_dir, operation.operation_id)
         return not version or await self._rollout.withdraw(version)
 
     async def clear(self, operation: Operation, *, completely: bool) -> None:

@@ -20,6 +20,7 @@ from trainer.rollout_state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import ROLLOUTS
 from trainer.versions import finish_removals, remove_version, require_version, surplus, versions_on_disk
+from transport.background import every
 
 _LOOK_S = 1.0
 """As often as serving itself looks for versions."""
@@ -75,18 +76,12 @@ class Rollout:
 
     async def keep(self) -> None:
         """Sees to it that no label leads to a version that somebody removed by hand. Goes on until it is cancelled."""
-        problem = ""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            async with self._lock:
-                try:
-                    self._files.ensure(alone=True)
-                except (DiskFullError, RolloutError) as err:
-                    if str(err) != problem:
-                        _logger.warning("what serving is told cannot be looked after", extra={"problem": str(err)})
-                    problem = str(err)
-                else:
-                    problem = ""
+        await every(_LOOK_S, self.step)
+
+    async def step(self) -> None:
+        """Looks once; DiskFullError, RolloutError where serving cannot be told."""
+        async with self._lock:
+            self._files.ensure(alone=True)
 
     async def roll_out(self, version: int) -> None:
         """Makes a version on disk the stable one. Of the stable one it makes sure that serving agrees.

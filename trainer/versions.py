@@ -4,7 +4,8 @@ import datetime
 import json
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -107,6 +108,15 @@ def read_version(model_dir: Path, version: int) -> VersionRecord:
         return VersionRecord(version)
 
 
+def read_versions(model_dir: Path, versions: Iterable[int]) -> list[VersionRecord]:
+    """Reads what there is to know of versions, but of those that have gone meanwhile."""
+    records = []
+    for version in versions:
+        with suppress(ModelVersionNotFoundError):
+            records.append(read_version(model_dir, version))
+    return records
+
+
 def read_report(model_dir: Path, version: int) -> bytes:
     """Reads the report of the training that made a version: an HTML page.
 
@@ -136,7 +146,7 @@ def lineage(model_dir: Path, parent: int) -> list[int]:
 
 def require_version(model_dir: Path, version: int) -> None:
     """Raises ModelVersionNotFoundError where there is no such version."""
-    if version not in versions_on_disk(model_dir):
+    if not (0 < version <= _MAX_VERSION and (model_dir / str(version)).is_dir()):
         raise ModelVersionNotFoundError(f"version {version} does not exist; the list of versions tells which do")
 
 

@@ -13,7 +13,6 @@ from gateway.outlook import MeanTime, Outlook
 from gateway.telemetry.metrics import QUEUE_DEPTH
 from gateway.telemetry.stages import Inference, Wait
 
-
 Row: TypeAlias = dict[str, Any]
 """Outputs of a signature for one image, by name: each output without its first axis."""
 

@@ -19,7 +19,7 @@ from trainer.rollout_state import RolloutState
 from trainer.services.paging import first_of_page, size_of_page
 from trainer.serving_client import VersionState, VersionStatus
 from trainer.settings import TrainerSettings
-from trainer.versions import VersionRecord, read_report, read_version, versions_on_disk
+from trainer.versions import VersionRecord, read_report, read_version, read_versions, versions_on_disk
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -51,8 +51,8 @@ class ModelServicer(ModelServiceServicer):
         versions = [version for version in reversed(versions_on_disk(self._model_dir)) if version <= first]
         state, statuses = self._rollout.state, await self._statuses()
         response = pb2.ListModelVersionsResponse()
-        for version in versions[:size]:
-            described = _message(read_version(self._model_dir, version), state, statuses)
+        for record in await asyncio.to_thread(read_versions, self._model_dir, versions[:size]):
+            described = _message(record, state, statuses)
             described.ClearField("model_card_json")
             response.model_versions.append(described)
         if len(versions) > size:
