@@ -199,6 +199,8 @@ def _server(
         ("grpc.http2.bdp_probe", 0),
         # What one connection sends beyond it waits at its caller's, and costs nothing here.
         ("grpc.max_concurrent_streams", 2 * settings.max_queued_images),
+        # Else gRPC counts calls that have ended and are not cleared away yet, and resets others that its client let go.
+        ("grpc.http.overload_protection", 0),
         # Calls wait for us while we answer others. gRPC would cancel them at random from 1000 on, and all beyond 3000.
         ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
