@@ -45,6 +45,9 @@ class ImageLimits:
 
 DEFAULT_LIMITS = ImageLimits()
 
+_USED = 2**7
+"""What some pixel of 16-bit colour has to reach in its upper eight bits, if these are all in use."""
+
 
 class OpenedImage:
     """An image file whose header has been read, and no pixel yet."""
@@ -74,9 +77,15 @@ class OpenedImage:
 
     def decode(self) -> ImageArray:
         """Reads the pixels. Once only. Returns and raises as decode does."""
+        is_deep = _has_deep_colour(self._image)
         with self._decoding():
             pixels = self._decoder.pixels(self._image)
             self._image.close()  # whoever goes on with the pixels need not hold them twice
+        if is_deep and pixels.max() < _USED:
+            raise CorruptImageError(
+                "The image has colour of 16 bits, and its values leave the upper ones unused, so that all is dark; "
+                "save it as grey, or with 8 bits."
+            )
         if _is_constant(pixels):
             raise ConstantImageError("All pixels of the image are equal, so it holds no slice; send a picture of one.")
         return pixels
@@ -105,12 +114,17 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
 
     Returns:
       uint8 (height, width, channels), maybe read-only. Grey images have one channel, others three (RGB).
-      Deeper pixels are scaled to [0, 255], see gateway.imaging.pixels.
+      Deeper pixels are scaled to [0, 255], see gateway.imaging.pixels; of 16-bit colour the upper eight bits are kept.
 
     Raises:
       InvalidImageError: one of its subclasses, and nothing else, whatever the bytes.
     """
     return OpenedImage(data, limits).decode()
+
+
+def _has_deep_colour(image: Image.Image) -> bool:
+    """Whether Pillow, which keeps 16 bits of grey alone, will take the upper half of each value."""
+    return not image.mode.startswith("I") and ";16" in str(image.tile)
 
 
 def check_size(data: bytes, limits: ImageLimits) -> None:

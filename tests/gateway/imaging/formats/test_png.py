@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gateway.imaging import decode
+from gateway.imaging import CorruptImageError, decode
 
 GREY, RGB, GREY_ALPHA = 0, 2, 4
 
@@ -49,6 +49,16 @@ def test_16_bits_in_several_channels_keep_their_high_byte(colour, write_png, col
     values[..., -1] |= 0xFF00 if colour_type == GREY_ALPHA else 0
     found = decode(write_png((40, 48), 16, colour_type, [rows_of(values.byteswap())]))
     assert np.array_equal(found, colour if colour_type == RGB else np.dstack([colour[..., 0]] * 3))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize(("colour_type", "samples"), [(RGB, 3), (GREY_ALPHA, 2)])
+def test_few_bits_in_16_of_several_channels_are_refused(colour, write_png, colour_type, samples, bits):
+    """They would be all but black, and a verdict on that is none."""
+    values = colour[..., :samples].astype(np.uint16) * (2**bits // 256)
+    values[..., -1] |= 0xFFFF if colour_type == GREY_ALPHA else 0
+    with pytest.raises(CorruptImageError, match="save it as grey, or with 8 bits"):
+        decode(write_png((40, 48), 16, colour_type, [rows_of(values.byteswap())]))
 
 
 def test_palette_becomes_what_it_shows(colour, encode):
