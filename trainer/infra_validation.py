@@ -15,8 +15,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from trainer.durable import UNFINISHED
-from trainer.errors import OutOfMemoryError, RolloutError, ServingUnavailableError
+from trainer.errors import DiskFullError, OutOfMemoryError, RolloutError, ServingUnavailableError
 from trainer.leash import leashed
+from trainer.no_space import is_no_space
 from trainer.replay import replay
 from trainer.serving_client import ServingClient, open_channel
 
@@ -47,6 +48,7 @@ def infra_validate(version_dir: Path, scratch_dir: Path, timeout_s: float) -> li
 
     Raises:
       OutOfMemoryError: the scratch serving was killed, which says nothing about the version.
+      DiskFullError: it found no space, which says as little.
     """
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=scratch_dir) as base_path:
         Path(base_path, str(_VERSION)).symlink_to(version_dir.absolute(), target_is_directory=True)
@@ -90,6 +92,8 @@ async def _serving(base_path: str) -> AsyncIterator[str]:
             raise OutOfMemoryError(
                 "the scratch serving was killed, most likely because memory ran out; free some, and retrain"
             ) from err
+        if is_no_space(err):
+            raise DiskFullError("no space is left for a scratch serving; free some, and retrain") from err
         raise
     finally:
         if process.returncode is None:

@@ -20,7 +20,7 @@ REQUESTS = Counter(
 )
 REQUEST_DURATION = Histogram(
     "braintumor_gateway_request_duration_seconds",
-    "Time from a call's arrival to its end.",
+    "Time from a call's arrival to its end, but of those that were refused with RESOURCE_EXHAUSTED.",
     ["method"],
     buckets=_LATENCIES_S,
     registry=REGISTRY,

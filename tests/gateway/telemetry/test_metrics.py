@@ -54,6 +54,19 @@ async def test_calls_are_counted_by_method_status_and_version(start_serving, spa
     assert _SECRET not in page.text
 
 
+async def test_calls_that_are_refused_do_not_make_the_others_look_fast(start_serving, spawn_gateway, page_of, png):
+    limited = _METRICS | {"GATEWAY_CALLER_RATE": "0.1", "GATEWAY_CALLER_BURST": "4"}
+    async with start_serving() as serving, spawn_gateway(serving, **limited) as gateway:
+        calls = (gateway.classifier.Predict(pb2.PredictRequest(image=png(204))) for _ in range(20))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        page = await page_of(gateway)
+
+    refused = sum(isinstance(outcome, grpc.aio.AioRpcError) for outcome in outcomes)
+    assert page.total("braintumor_gateway_requests_total", method=_PREDICT, code="RESOURCE_EXHAUSTED") == refused > 0
+    durations = "braintumor_gateway_request_duration_seconds_count"
+    assert page.total(durations, method=_PREDICT) == 20 - refused
+
+
 async def test_counts_that_alerts_look_at_are_there_before_the_first(start_serving, spawn_gateway, page_of):
     async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
         page = await page_of(gateway)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.errors import OutOfMemoryError
+from trainer.errors import DiskFullError, OutOfMemoryError
 from trainer.infra_validation import infra_validate
 
 _TIMEOUT_S = 120.0
@@ -79,6 +79,16 @@ def test_a_scratch_serving_that_is_killed_says_nothing_of_the_version(exports, s
             validation.result()
 
     assert not list(scratch.iterdir())
+
+
+def test_a_scratch_serving_without_space_says_nothing_of_the_version(exports, scratch, monkeypatch) -> None:
+    words = "Failed to start server. Error: UNKNOWN: 1 servable(s): INTERNAL: No space left on device while loading"
+    monkeypatch.setattr(
+        "trainer.infra_validation.leashed",
+        lambda *_: (sys.executable, "-c", f"print({words!r}); raise SystemExit(255)"),
+    )
+    with pytest.raises(DiskFullError, match="no space is left for a scratch serving"):
+        infra_validate(exports["grey"], scratch, _TIMEOUT_S)
 
 
 def test_a_version_has_a_second_scratch_serving_where_the_first_was_paused(exports, scratch, eventually) -> None:
