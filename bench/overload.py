@@ -5,23 +5,29 @@ processor that is short, sending ten times too much, on the same machine, alread
 """
 
 import argparse
+import math
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
+
+import grpc
+from braintumor.v1.classifier_service_pb2 import PredictRequest
+from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 
 from bench.measurement import Measurement
 from bench.processes import Server, measure
 from bench.service import running_service
-from bench.slices import write_slices
+from bench.slices import read_slices, write_slices
 from bench.ways import MODEL_NAME
 
 _CALLERS = 32
 _TIMES = 10
+_RECOVERY_S = 60.0
 
 
 def main() -> int:
@@ -85,12 +91,17 @@ class _Round:
         return f"--seconds={self._arguments.seconds}", f"--warm-up-s={self._arguments.warm_up_s}"
 
     def _normal_after(self, alone_ms: float, ended: float) -> float:
-        """Asks for slice after slice until one takes no more than twice its usual time."""
-        while True:
-            begun = time.monotonic()
-            found = measure("bench.callers", "gateway", *self._where(), "--callers=1", "--seconds=0.2", "--warm-up-s=0")
-            if found.p50_ms and found.p50_ms <= 2 * alone_ms:
-                return begun - ended
+        """Asks for slice after slice until one takes no more than twice its usual time; infinite after a minute."""
+        request = PredictRequest(image=read_slices(self._slices)[0])
+        with grpc.insecure_channel(self._gateway.address) as channel:
+            stub = ClassifierServiceStub(channel)
+            while (begun := time.monotonic()) < ended + _RECOVERY_S:
+                with suppress(grpc.RpcError):
+                    stub.Predict(request, timeout=_RECOVERY_S)
+                    answered = time.monotonic()
+                    if 1e3 * (answered - begun) <= 2 * alone_ms:
+                        return answered - ended
+        return math.inf
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class ServingFleet:
         self._addresses = addresses
         self._tls = tls
         self._model_name = model_name
+        self._problem = ""
 
     async def statuses(self) -> dict[int, VersionStatus]:
         """Returns the state of every version that any replica has ever seen.
@@ -103,7 +104,9 @@ class ServingFleet:
         except ServingUnavailableError as err:
             return err
         except UnusableFileError as err:  # perhaps for the moment between the writing of two files
-            _logger.error("changed file cannot be used", extra={"problem": str(err)})
+            if str(err) != self._problem:
+                _logger.error("changed file cannot be used", extra={"problem": str(err)})
+            self._problem = str(err)
             return ServingUnavailableError("serving cannot be called at the moment; try again")
 
 

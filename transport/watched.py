@@ -43,6 +43,7 @@ class Watched(Generic[_T]):
         self._note = note
         self._pause_s = pause_s
         self._lock = threading.Lock()
+        self._problem = ""
         try:
             self._stamp = self._look()
             self._contents = read()
@@ -71,8 +72,11 @@ class Watched(Generic[_T]):
         except (OSError, UnusableFileError) as err:
             self._stamp = ()
             self._note(self._names, True)
-            _logger.error("changed file is not used", extra={"files": self._names, "problem": str(err)})
+            if str(err) != self._problem:
+                _logger.error("changed file is not used", extra={"files": self._names, "problem": str(err)})
+            self._problem = str(err)
         else:
+            self._problem = ""
             self._note(self._names, False)
             _logger.info("file read again", extra={"files": self._names})
 

@@ -124,7 +124,7 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageArray:
 
 def _has_deep_colour(image: Image.Image) -> bool:
     """Whether Pillow, which keeps 16 bits of grey alone, will take the upper half of each value."""
-    return not image.mode.startswith("I") and ";16" in str(image.tile)
+    return not image.mode.startswith("I") and ";16" in str(getattr(image, "tile", ()))
 
 
 def check_size(data: bytes, limits: ImageLimits) -> None:

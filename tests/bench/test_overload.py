@@ -14,3 +14,4 @@ def test_it_tells_what_is_left_of_the_service():
     assert float(figures["peak, images/s"]) > 0
     for load in ("10 times the callers", "50 times the callers", "10 times the rate"):
         assert float(figures[f"{load}: answers / peak (wanted >= 0.9)"]) > 0
+        assert 0 < float(figures[f"{load}: back to normal after, s (wanted <= 2)"]) < 60

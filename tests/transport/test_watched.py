@@ -28,6 +28,17 @@ def test_what_cannot_be_used_is_told_until_it_is_mended(tmp_path: Path) -> None:
     assert (watched.get(), noted[-1]) == (20, (str(file), False))
 
 
+def test_each_problem_is_logged_once_however_often_one_looks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "number"
+    file.write_text("1")
+    watched = Watched([file], lambda: _number(file), lambda *_: None, pause_s=0.0)
+    for spoil in (lambda: file.write_text("many"), file.unlink, lambda: file.write_text("2"), file.unlink):
+        spoil()
+        for _ in range(3):
+            watched.get()
+    assert [record.message for record in caplog.records] == ["changed file is not used"] * 3
+
+
 def test_what_cannot_be_used_at_the_start_is_told_there(tmp_path: Path) -> None:
     with pytest.raises(UnusableFileError, match="cannot be read: No such file"):
         Watched([tmp_path / "absent"], lambda: _number(tmp_path / "absent"), lambda *_: None)
