@@ -24,12 +24,12 @@ from gateway.backend.replica import Replica
 from gateway.backend.serving_client import ServingClient
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
+from gateway.backend_monitor import BackendMonitor
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
 from gateway.errors import UnknownServiceError
 from gateway.imaging import ImageLimits
 from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS, chain
-from gateway.lookout import Lookout
 from gateway.outlook import Outlook, OutlookOf
 from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
@@ -118,8 +118,10 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             trainer, versions = TrainerClient(onward), Versions(fleet)
             canary = Canary(versions, trainer)
             health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES], UnknownServiceError)
-            lookout = Lookout(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
-            forwarder = Forwarder(onward, settings.trainer_deadline_s, lookout.now)
+            monitor = BackendMonitor(
+                fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES
+            )
+            forwarder = Forwarder(onward, settings.trainer_deadline_s, monitor.now)
             batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
             classifier = ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
 
@@ -132,7 +134,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
             async with (
                 answering_probes(health, settings.health_address, on_probes, share_port),
-                in_background(lookout.run()),
+                in_background(monitor.run()),
                 in_background(watch_expiry(tls, CERTIFICATE_EXPIRY.set)),
             ):
                 await server.start()

@@ -7,8 +7,8 @@ from trainer import run_directory
 from trainer.child import run_child
 from trainer.durable import remove_copies
 from trainer.errors import DiskFullError, ServingUnavailableError
+from trainer.job_messages import Task
 from trainer.operation import Operation, Outcome, Progress
-from trainer.reports import Task
 from trainer.rollout import Rollout
 from trainer.settings import TrainerSettings
 from trainer.versions import published_by, remove_unfinished, unfinished_dir

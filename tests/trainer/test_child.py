@@ -21,9 +21,9 @@ from trainer.errors import (
     SourceError,
     TrainerError,
 )
-from trainer.job import _told
+from trainer.job_messages import REPORT, Report, Task
+from trainer.job_process import _told
 from trainer.operation import Failure
-from trainer.reports import REPORT, Report, Task
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 

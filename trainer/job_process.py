@@ -1,4 +1,4 @@
-"""`python -m trainer.job`: the process of one task. The daemon starts it; see `trainer.reports` for what they say."""
+"""`python -m trainer.job_process`: one task, in a process that the daemon starts; they talk by `trainer.job_messages`."""
 
 import logging
 import os
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO
 
 from trainer.errors import ChildError, OutOfMemoryError, TrainerError
+from trainer.job_messages import REPORT, TASK, Report, Task
 from trainer.no_space import told_if_full
 from trainer.operation import Failure, Progress
-from trainer.reports import REPORT, TASK, Report, Task
 from trainer.run_directory import hold
 from trainer.settings import TrainerSettings
 

@@ -16,7 +16,7 @@ from transport.health_service import HealthService
 _INTERVAL_S = 1.0
 
 
-class Lookout:
+class BackendMonitor:
     """Looks at both once a second.
 
     Args:
