@@ -14,10 +14,12 @@ from scipy.cluster.vq import kmeans2
 from scipy.fft import dctn
 from scipy.spatial.distance import pdist
 
-from gateway.imaging import ImageArray
+from gateway.imaging import ImageArray, picture_of
 
 HASH_BITS = 64
 _SIDE, _KEPT = 32, 8
+_MAX_DISTANCE = 10.0
+"""Largest mean distance within a group, in bits."""
 _MAX_CELL = 10_000
 """Images in one linkage: its distances take 8 bytes a pair, so 400 MB."""
 
@@ -34,13 +36,13 @@ def perceptual_hash(image: ImageArray) -> NDArray[np.bool_]:
     Source: the DCT hash of Zauner, "Implementation and Benchmarking of Perceptual Image Hash
     Functions" (2010), section 3.2.1: signs of the low frequencies against their median.
     """
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L")
+    picture = picture_of(image).convert("L")
     pixels = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.float64)
     low = dctn(pixels, norm="ortho")[:_KEPT, :_KEPT].ravel()
     return np.asarray(low > np.median(low[1:]))
 
 
-def near_duplicate_groups(hashes: NDArray[np.bool_], max_distance: float = 10.0) -> NDArray[np.int64]:
+def near_duplicate_groups(hashes: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Groups images by average linkage of their hashes.
 
     Average linkage joins the closest pairs first and stops where groups are far apart on average;
@@ -49,7 +51,6 @@ def near_duplicate_groups(hashes: NDArray[np.bool_], max_distance: float = 10.0)
     Args:
       hashes: bool (N, HASH_BITS). Above 10,000 distinct hashes the set is first cut into cells of
         similar hashes, so that memory stays bounded.
-      max_distance: largest mean distance within a group, in bits.
 
     Returns:
       int64 (N,), a group number from 0 for each image. Equal hashes share a group.
@@ -59,16 +60,16 @@ def near_duplicate_groups(hashes: NDArray[np.bool_], max_distance: float = 10.0)
     groups = np.zeros(len(bits), np.int64)
     count = 0
     for cell in _cells(bits, np.arange(len(bits))):
-        groups[cell] = count + _linked(bits[cell], max_distance)
+        groups[cell] = count + _linked(bits[cell])
         count = int(groups[cell].max()) + 1
     return groups[inverse.ravel()]
 
 
-def _linked(bits: NDArray[np.uint8], max_distance: float) -> NDArray[np.int64]:
+def _linked(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
     if len(bits) == 1:
         return np.zeros(1, np.int64)
     distances = pdist(bits.astype(bool), "hamming") * HASH_BITS
-    return np.asarray(fcluster(linkage(distances, "average"), max_distance, "distance"), np.int64) - 1
+    return np.asarray(fcluster(linkage(distances, "average"), _MAX_DISTANCE, "distance"), np.int64) - 1
 
 
 def _cells(bits: NDArray[np.uint8], members: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

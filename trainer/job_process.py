@@ -1,4 +1,4 @@
-"""`python -m trainer.job_process`: one task, in a process that the daemon starts; they talk by `trainer.job_messages`."""
+"""`python -m trainer.job_process`: one task, in a process of the daemon's; they talk by `trainer.job_messages`."""
 
 import logging
 import os

@@ -37,6 +37,9 @@ _MOST_TELLING_FIRST = (
     ServingUnavailableError,
 )
 
+_LOOK_TIMEOUT_S = 1.0
+"""Within which a replica answers a look."""
+
 
 class Fleet:
     """Asks whichever replicas answer; a `step` each second finds out which there are, and which of them do.
@@ -49,7 +52,6 @@ class Fleet:
       resolve: looks up the replicas' gRPC targets, as far as they can be told; None where none can at the moment.
       connect: opens a channel to one of them.
       longest_call_s: within this time every call ends, in seconds.
-      timeout_s: within this time a replica answers a look, in seconds.
     """
 
     def __init__(
@@ -57,12 +59,10 @@ class Fleet:
         resolve: Callable[[], Awaitable[Collection[str] | None]],
         connect: Callable[[str], Replica],
         longest_call_s: float,
-        timeout_s: float = 1.0,
     ) -> None:
         self._resolve = resolve
         self._connect = connect
         self._longest_call_s = longest_call_s
-        self._timeout_s = timeout_s
         self._replicas: dict[str, Replica] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._turns = itertools.count()
@@ -80,7 +80,7 @@ class Fleet:
                 self._let_go(self._replicas.pop(target))
             self._add(sorted(set(targets) - self._replicas.keys()))
         replicas = self._replicas.values()
-        await asyncio.gather(*(replica.probe(self._timeout_s) for replica in replicas))
+        await asyncio.gather(*(replica.probe(_LOOK_TIMEOUT_S) for replica in replicas))
         answering = sum(replica.answers for replica in replicas)
         REPLICAS.labels("answering").set(answering)
         REPLICAS.labels("away").set(len(replicas) - answering)

@@ -9,17 +9,18 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.errors import TrainerUnavailableError
 
+_TIMEOUT_S = 1.0
+
 
 class TrainerClient:
     """A trainer, as far as the gateway needs to know of it."""
 
-    def __init__(self, channel: grpc.aio.Channel, timeout_s: float = 1.0) -> None:
+    def __init__(self, channel: grpc.aio.Channel) -> None:
         # Answers are read here, and not by gRPC, which makes None of what is no message.
         self._check: Any = channel.unary_unary("/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString)
         self._get_model_version: Any = channel.unary_unary(
             "/braintumor.v1.ModelService/GetModelVersion", GetModelVersionRequest.SerializeToString
         )
-        self._timeout_s = timeout_s
 
     async def is_serving(self) -> bool:
         """Tells whether it can be reached and says that it is well."""
@@ -44,6 +45,6 @@ class TrainerClient:
 
     async def _answer(self, method: Any, request: Any, kind: Any) -> Any:
         try:
-            return kind.FromString(await method(request, timeout=self._timeout_s))
+            return kind.FromString(await method(request, timeout=_TIMEOUT_S))
         except (grpc.aio.AioRpcError, DecodeError) as err:
             raise TrainerUnavailableError("The trainer does not answer.") from err

@@ -26,6 +26,9 @@ CANARY = "canary"
 LATEST = ""
 """Stands for a label where serving has none."""
 
+_LOOK_TIMEOUT_S = 1.0
+"""Within which serving answers a look."""
+
 _MAX_REMEMBERED = 32
 _LABEL_AGE_S = 2.0
 """Longer than from one step to the next: those are what keeps the canary's fresh."""
@@ -64,9 +67,8 @@ class Versions:
     asked for by number or by another label are looked up on demand.
     """
 
-    def __init__(self, registry: Registry, timeout_s: float = 1.0) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._view = _View()
         self._labels: dict[str, tuple[float, ServedVersion]] = {}
@@ -109,7 +111,7 @@ class Versions:
         if version is not None and fresh:
             return version
         remaining_s = deadline - asyncio.get_running_loop().time()
-        return await self._look_up(selector, min(self._timeout_s, remaining_s))
+        return await self._look_up(selector, min(_LOOK_TIMEOUT_S, remaining_s))
 
     async def look_again(self, gone: ServedVersion) -> None:
         """Forgets a version that serving said NOT_FOUND to, and finds out what answers in its place.
@@ -148,13 +150,13 @@ class Versions:
 
     async def _look_up_default(self) -> tuple[str, ServedVersion]:
         try:
-            return STABLE, await self._look_up(STABLE, self._timeout_s)
+            return STABLE, await self._look_up(STABLE, _LOOK_TIMEOUT_S)
         except VersionLabelNotFoundError:
-            return LATEST, await self._look_up(None, self._timeout_s)
+            return LATEST, await self._look_up(None, _LOOK_TIMEOUT_S)
 
     async def _look_up_canary(self) -> ServedVersion | None:
         try:
-            return await self._look_up(CANARY, self._timeout_s)
+            return await self._look_up(CANARY, _LOOK_TIMEOUT_S)
         except (VersionLabelNotFoundError, ModelVersionNotFoundError, UnsupportedSignatureError):
             return None  # Most of the time there is none.
         except (ServingBusyError, ServingUnavailableError):

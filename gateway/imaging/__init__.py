@@ -14,7 +14,7 @@ from gateway.imaging.errors import (
 )
 from gateway.imaging.formats import DECODERS, IMAGE_FORMATS
 from gateway.imaging.heatmap import draw_heatmap, draw_overlay
-from gateway.imaging.pixels import ImageArray
+from gateway.imaging.pixels import ImageArray, picture_of
 from gateway.imaging.preprocess import InputSpec, preprocess
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "decode",
     "draw_heatmap",
     "draw_overlay",
+    "picture_of",
     "preprocess",
 ]

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.imaging.bands import band_of, bands, rows_of
-from gateway.imaging.pixels import ImageArray
+from gateway.imaging.pixels import ImageArray, picture_of
 
 _COLOURS = (
     # Heat, and the RGB that shows it: dark blue over violet and orange to yellow, evenly growing in lightness.
@@ -50,7 +50,7 @@ def draw_overlay(heatmap: Image.Image, image: ImageArray) -> Image.Image:
     Returns:
       RGB.
     """
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("RGB")
+    picture = picture_of(image).convert("RGB")
     palette, opacities = _palette(), [round(level * _MAX_OPACITY) for level in range(_LEVELS)]
     for rows in bands(*image.shape[:2]):
         coloured = band_of(heatmap, rows)

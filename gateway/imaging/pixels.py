@@ -40,6 +40,11 @@ def to_uint8(image: Image.Image) -> ImageArray:
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 
+def picture_of(pixels: ImageArray) -> Image.Image:
+    """Makes a picture of pixels, uint8 (height, width, channels): grey of one channel, RGB of three."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
 def scale_by_depth(values: npt.NDArray[np.uint16]) -> ImageArray:
     """Scales 16-bit pixels by the smallest usual bit depth that holds the brightest of them.
 

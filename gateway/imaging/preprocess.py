@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from gateway.imaging.pixels import ImageArray
+from gateway.imaging.pixels import ImageArray, picture_of
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -46,7 +46,7 @@ def preprocess(image: ImageArray, spec: InputSpec) -> ImageArray:
     """
     if image.shape == (spec.height, spec.width, spec.channels):
         return image
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    picture = picture_of(image)
     picture = picture.convert(_MODES[spec.channels])
     picture = picture.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
     return np.asarray(picture).reshape(spec.height, spec.width, spec.channels)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.imaging import ImageArray, draw_heatmap, draw_overlay
+from gateway.imaging import ImageArray, draw_heatmap, draw_overlay, picture_of
 from trainer.evaluate import Candidate, predict_images
 from trainer.reliability import Reliability
 from trainer.report.answers import Answers
@@ -110,7 +110,7 @@ def _pictures(answers: Answers, candidate: Candidate, rows: NDArray[np.intp]) ->
 
 
 def _drawn(image: ImageArray, heat: NDArray[np.float32]) -> Iterable[Image.Image]:
-    yield Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    yield picture_of(image)
     yield draw_overlay(draw_heatmap(heat, *image.shape[:2]), image)
 
 
