@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from transport.addresses import ListenAddress, MaybeListenAddress
+from transport.addresses import ListenAddress
+from transport.process_settings import ProcessSettings
 from transport.tls_settings import PeerTls, ServerTls
 
 
@@ -26,37 +27,19 @@ class JwtSettings(BaseModel):
     """What has to be in a token's `aud`."""
 
 
-class Settings(BaseSettings):
+class Settings(ProcessSettings):
     """What can be set from outside; GATEWAY_MAX_BATCH_SIZE sets max_batch_size, GATEWAY_TLS__KEY the key of tls."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_",
-        env_nested_delimiter="__",
-        frozen=True,
-        extra="forbid",
-        populate_by_name=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
 
     address: ListenAddress = "127.0.0.1:50051"
     """Host and port to listen on; port 0 takes a free one."""
-
-    serving_address: str = Field(
-        default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS", pattern=r"^[^,\s]+(, *[^,\s]+)*$"
-    )
-    """Where TensorFlow Serving listens: host:port, several of them with commas between them, or a gRPC target such as
-    dns:///name:8500. A name is looked up each second, and each of its addresses is a replica; the calls go round those
-    that answer. The variable is SERVING_ADDRESS, without prefix."""
 
     trainer_address: str = Field(default="127.0.0.1:50052", validation_alias="TRAINER_ADDRESS")
     """Where the trainer listens, as a gRPC target. The variable is TRAINER_ADDRESS, without prefix."""
 
     tls: ServerTls | None = None
     """Certificate of the port, and authorities of callers; without it the port is plain text. Files are followed."""
-
-    serving_tls: PeerTls | None = None
-    """TLS of the calls to serving; without it they are plain text. Files are read when an address of it is found."""
 
     trainer_tls: PeerTls | None = None
     """TLS of the calls to the trainer; without it they are plain text. Files are read at the start."""
@@ -72,9 +55,6 @@ class Settings(BaseSettings):
 
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port."""
-
-    model_name: str = Field(default="brain_tumor", min_length=1)
-    """Name of the model in serving."""
 
     max_image_bytes: int = Field(default=16 * 2**20, ge=1, le=2**29)
     """Size of an encoded image, in bytes."""
@@ -137,25 +117,6 @@ class Settings(BaseSettings):
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that decode images; by default as many as CPUs."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Least severe level that is logged."""
-
     access_log_level: Literal["DEBUG", "INFO"] = "DEBUG"
-    """Level of the record that each call leaves: method, status, duration, version, caller, and why it
-    failed. INFO makes it one that is
-    written by default, which takes some 20 microseconds of processor time."""
-
-    metrics_address: MaybeListenAddress = ""
-    """Host and port at which Prometheus reads metrics, over HTTP without log-in; port 0 takes a free one. Empty for
-    none."""
-
-    health_address: MaybeListenAddress = ""
-    """Host and port for probes: nothing but grpc.health.v1, in plain text and for whoever asks, since probes of Docker
-    and Kubernetes have neither TLS nor tokens; port 0 takes a free one. Empty for none."""
-
-    otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
-    """Collector of traces, OTLP over gRPC, such as http://127.0.0.1:4317; empty for no traces. The variable is
-    OTEL_EXPORTER_OTLP_ENDPOINT, without prefix."""
-
-    trace_ratio: float = Field(default=0.01, ge=0, le=1)
-    """Share of calls that are traced, of those whose caller sends no traceparent; the others are as that says."""
+    """Level of the record that each call leaves: method, status, duration, version, caller, and why it failed. INFO
+    makes it one that is written by default, which takes some 20 microseconds of processor time."""

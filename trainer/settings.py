@@ -1,21 +1,19 @@
 """Settings of the trainer, from the environment."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from transport.addresses import ListenAddress, MaybeListenAddress
-from transport.tls_settings import PeerTls, ServerTls
+from transport.addresses import ListenAddress
+from transport.process_settings import ProcessSettings
+from transport.tls_settings import ServerTls
 
 
-class TrainerSettings(BaseSettings):
+class TrainerSettings(ProcessSettings):
     """Read once in `__main__` and passed down."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TRAINER_", env_nested_delimiter="__", extra="forbid", frozen=True, allow_inf_nan=False
-    )
+    model_config = SettingsConfigDict(env_prefix="TRAINER_")
 
     data_root: Path = Field(default=Path("data"), validation_alias="DATA_ROOT")
     """Directory under which everything that the trainer reads and writes lies."""
@@ -27,18 +25,8 @@ class TrainerSettings(BaseSettings):
     """Certificate of the port, and authorities of its callers, which is the gateway alone; TRAINER_TLS__CLIENT_CA sets
     the latter, and so on. Without it the port is plain text. The files are followed."""
 
-    serving_tls: PeerTls | None = None
-    """TLS of the calls to serving; without it they are plain text. The files are followed."""
-
     insecure: bool = False
     """Whether to listen where others can reach it without TLS and a look at their certificates."""
-
-    model_name: str = "brain_tumor"
-    """Name of the model in serving, and of its directory under `models/`."""
-
-    serving_address: str = Field(default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS")
-    """Where TensorFlow Serving listens: host:port, or several with commas between them; each address of a name is a
-    replica. A version becomes stable when all that can be reached hold it."""
 
     serving_base_path: str = ""
     """The model's directory as serving sees it; empty where both see the same file system."""
@@ -87,24 +75,6 @@ class TrainerSettings(BaseSettings):
 
     job_niceness: int = Field(default=10, ge=0, le=19)
     """By how much a job's process gives way to others, as `nice` counts."""
-
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Least severe level that the daemon logs."""
-
-    metrics_address: MaybeListenAddress = ""
-    """Host and port at which Prometheus reads the daemon's metrics, over HTTP without log-in; port 0 takes a free one.
-    Empty for none."""
-
-    health_address: MaybeListenAddress = ""
-    """Host and port for probes: nothing but grpc.health.v1, in plain text and for whoever asks; port 0 takes a free
-    one. Empty for none."""
-
-    otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
-    """Collector of traces, OTLP over gRPC, such as http://127.0.0.1:4317; empty for no traces. The variable is
-    OTEL_EXPORTER_OTLP_ENDPOINT, without prefix."""
-
-    trace_ratio: float = Field(default=0.01, ge=0, le=1)
-    """Share of calls that are traced, of those whose caller sends no traceparent; the gateway sends one."""
 
     @property
     def runs_dir(self) -> Path:

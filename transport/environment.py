@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from textwrap import fill
 from typing import TypeVar, get_args
 
@@ -44,6 +45,7 @@ def description_of(kind: type[BaseSettings]) -> str:
     lines = ["Settings come from the environment:"]
     for variable, field in _with_parts(_fields(kind)):
         default = field.get_default(call_default_factory=True, validated_data={})
+        default = str(default) if isinstance(default, Path) else default
         lines.append(f"\n{variable} (" + ("needed)" if field.is_required() else f"default: {default!r})"))
         lines.append(
             fill(" ".join((field.description or "").split()), 100, initial_indent="    ", subsequent_indent="    ")

@@ -194,3 +194,15 @@ def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, variable, v
     monkeypatch.setenv(variable, value)
     run = _trainer(tmp_path, "write-config")
     assert (run.returncode, run.stderr) == (2, f"{text}\n")
+
+
+def test_the_help_of_the_daemon_tells_all_settings(tmp_path: Path) -> None:
+    told = _trainer(tmp_path, "serve", "--help").stdout
+    for variable in ("DATA_ROOT (default: 'data')", "SERVING_ADDRESS (default: '127.0.0.1:8500')", "TRAINER_TLS__KEY"):
+        assert variable in told
+
+
+def test_an_address_of_serving_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_ADDRESS", "127.0.0.1:8500,,127.0.0.1:8501")
+    refused = _trainer(tmp_path, "write-config")
+    assert (refused.returncode, refused.stderr[:16]) == (2, "SERVING_ADDRESS:")

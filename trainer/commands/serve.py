@@ -5,10 +5,16 @@ import asyncio
 import click
 
 from trainer.settings import TrainerSettings
+from transport.environment import description_of
 from transport.exposure import refusal
 
 
-@click.command()
+class _WithSettings(click.Command):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 as click has it
+        formatter.write(f"\n{description_of(TrainerSettings)}\n")
+
+
+@click.command(cls=_WithSettings)
 @click.pass_obj
 def serve(settings: TrainerSettings) -> None:
     """Runs the daemon: retraining jobs and versions over gRPC, until SIGTERM or Ctrl-C."""

@@ -1,0 +1,54 @@
+"""Settings that every process with callers has."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from transport.addresses import MaybeListenAddress
+from transport.tls_settings import PeerTls
+
+
+class ProcessSettings(BaseSettings):
+    """Base of a process's settings, which has a prefix: SOME_LOG_LEVEL sets log_level, SOME_TLS__KEY the key of tls."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    model_name: str = Field(default="brain_tumor", min_length=1)
+    """Name of the model in serving, and of its directory under `models/`."""
+
+    serving_address: str = Field(
+        default="127.0.0.1:8500", validation_alias="SERVING_ADDRESS", pattern=r"^[^,\s]+(, *[^,\s]+)*$"
+    )
+    """Where TensorFlow Serving listens: host:port, several of them with commas between them, or a gRPC target such as
+    dns:///name:8500. A name is looked up again and again, and each of its addresses is a replica: images go round those
+    that answer, and a version becomes stable when all that can be reached hold it. The variable is SERVING_ADDRESS,
+    without prefix."""
+
+    serving_tls: PeerTls | None = None
+    """TLS of the calls to serving; without it they are plain text. Its files are followed."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is logged."""
+
+    metrics_address: MaybeListenAddress = ""
+    """Host and port at which Prometheus reads metrics, over HTTP without log-in; port 0 takes a free one. Empty for
+    none."""
+
+    health_address: MaybeListenAddress = ""
+    """Host and port for probes: nothing but grpc.health.v1, in plain text and for whoever asks, since probes of Docker
+    and Kubernetes have neither TLS nor tokens; port 0 takes a free one. Empty for none."""
+
+    otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Collector of traces, OTLP over gRPC, such as http://127.0.0.1:4317; empty for no traces. The variable is
+    OTEL_EXPORTER_OTLP_ENDPOINT, without prefix."""
+
+    trace_ratio: float = Field(default=0.01, ge=0, le=1)
+    """Share of calls that are traced, of those whose caller sends no traceparent; the others are as that says."""
