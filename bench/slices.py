@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainer.synthetic import synthetic_slice
+from trainer.data.synthetic import synthetic_slice
 
 COUNT = 32
 _QUALITY = 85  # 4.7 kB a slice, as the real ones have

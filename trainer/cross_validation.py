@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.architectures import Architecture
+from trainer.data.split import fold_numbers
 from trainer.dataset import Split
 from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import Evaluation
-from trainer.fitting import OnEpoch
+from trainer.jobs.run_directory import CANDIDATE, CHECKPOINT, hold, remove
 from trainer.record import read_record, write_record
-from trainer.run_directory import CANDIDATE, CHECKPOINT, hold, remove
-from trainer.split import fold_numbers
 from trainer.train import train
+from trainer.training.fitting import OnEpoch
 
 SHARES = tuple(field.name for field in fields(Evaluation) if field.type is float)
 """Names of the figures of which a mean makes sense: the others are counts."""

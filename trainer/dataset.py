@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainer.data.grouping import near_duplicate_groups
+from trainer.data.ingest import Ingested, ingest
+from trainer.data.known_slices import KnownSlices
+from trainer.data.npz import Streamed, map_npz, write_npz
+from trainer.data.sources import SliceSource
+from trainer.data.split import TEST_SHARE, Sides, held_out_rows, validation_rows
 from trainer.durable import UNFINISHED, share
 from trainer.errors import DatasetError, TooFewSlicesError
-from trainer.grouping import near_duplicate_groups
-from trainer.ingest import Ingested, ingest
-from trainer.known_slices import KnownSlices
-from trainer.npz import Streamed, map_npz, write_npz
 from trainer.paths import MANIFEST
 from trainer.progress_bar import OnProgress
-from trainer.sources import SliceSource
-from trainer.split import TEST_SHARE, Sides, held_out_rows, validation_rows
 
 _BLOCK = 256
 _UNFINISHED = f"{UNFINISHED}data-set-"

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.bootstrap import ACCURACY, AUC, SENSITIVITY, Sampled, bootstrap
+from trainer.data.split import TEST_SHARE
 from trainer.dataset import Split
 from trainer.settings import TrainerSettings
-from trainer.split import TEST_SHARE
 
 _INTERVAL = 0.9
 """Share of resamples between the bounds that are told. Above the upper one lies 1 in 20: that a difference is

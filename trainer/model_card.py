@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trainer.bootstrap import BRIER, ECE
-from trainer.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE, LEAST_ODDS
 from trainer.calibration_error import BINS
+from trainer.data.split import VALIDATION_SHARE
 from trainer.figures import Evaluation
 from trainer.pretrained.trunk import ORIGIN
 from trainer.report.intervals import METHOD, SHARE, Figure
-from trainer.split import VALIDATION_SHARE
 from trainer.train import Training
+from trainer.training.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE, LEAST_ODDS
 
 INTENDED_USE = (
     "Research and engineering on skull-stripped, axial brain MRI slices like those of the training data. "

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from trainer.errors import DiskFullError, StoppingError, StoreError
-from trainer.operation import UNFINISHED_STATES, UNKNOWN_ORIGIN, Operation, Order, Origin, Progress, Result, State
-from trainer.operation_store import OperationStore
+from trainer.jobs.operation import UNFINISHED_STATES, UNKNOWN_ORIGIN, Operation, Order, Origin, Progress, Result, State
+from trainer.jobs.operation_store import OperationStore
 
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")

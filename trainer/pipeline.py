@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from numpy.typing import NDArray
 
 from trainer.architectures import architecture_named
+from trainer.data.known_slices import KnownSlices, seen_among
+from trainer.data.sources import DirectorySource, ZipSource
 from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
 from trainer.durable import UNFINISHED, share, sync_tree
 from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import EpochMetrics, Evaluation, VersionEvaluation
 from trainer.gate import Decision, gate
-from trainer.golden import write_golden_requests
-from trainer.infra_validation import infra_validate
-from trainer.known_slices import KnownSlices, seen_among
+from trainer.jobs.operation import Order, Outcome, Progress, Step
+from trainer.jobs.orders import is_archive
+from trainer.jobs.run_directory import CANDIDATE, CHECKPOINT, remove
 from trainer.model_card import Approval, DataSource
-from trainer.operation import Order, Outcome, Progress, Step
-from trainer.orders import is_archive
 from trainer.paths import inside
 from trainer.publish import publish
 from trainer.record import read_record, write_record
-from trainer.replay import GOLDEN_REQUESTS
 from trainer.report.answers import Answers
-from trainer.rollout_files import RolloutFiles
-from trainer.run_directory import CANDIDATE, CHECKPOINT, remove
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.golden import write_golden_requests
+from trainer.rollout.infra_validation import infra_validate
+from trainer.rollout.replay import GOLDEN_REQUESTS
 from trainer.settings import TrainerSettings
-from trainer.sources import DirectorySource, ZipSource
 from trainer.train import Training, train
 from trainer.versions import published_by, versions_on_disk
 

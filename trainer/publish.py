@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trainer.data.known_slices import TEST_HASHES, write_hashes
 from trainer.durable import locked, sync, sync_tree
 from trainer.errors import PublicationError
 from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
-from trainer.golden import write_golden_requests
-from trainer.known_slices import TEST_HASHES, write_hashes
 from trainer.model_card import Approval, DataSource, model_card
 from trainer.model_card_text import model_card_text
-from trainer.replay import GOLDEN_REQUESTS
 from trainer.report.answers import Answers
 from trainer.report.intervals import measure
 from trainer.report.page import report_page
+from trainer.rollout.golden import write_golden_requests
+from trainer.rollout.replay import GOLDEN_REQUESTS
 from trainer.shortcuts import shortcuts
 from trainer.train import Training
 from trainer.versions import BY_HAND, MODEL_CARD, REPORT, lineage, next_version, unfinished_dir

@@ -25,15 +25,15 @@ from observability.tracing import exporting
 from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.call_interceptor import CallInterceptor
 from trainer.errors import TrainerError, UnknownServiceError
-from trainer.evaluator import Evaluator
-from trainer.jobs import Jobs
+from trainer.jobs.evaluator import Evaluator
+from trainer.jobs.jobs import Jobs
+from trainer.jobs.retraining import Retraining
 from trainer.operations import Operations
-from trainer.retraining import Retraining
-from trainer.rollout import Rollout
+from trainer.rollout.rollout import Rollout
+from trainer.rollout.serving_fleet import ServingFleet
 from trainer.services.models import ModelServicer
 from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
-from trainer.serving_fleet import ServingFleet
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY, note_files
 from trainer.telemetry.present import Present, registered

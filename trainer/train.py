@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
-from trainer.calibration import NetworkOutputs, calibrate
+from trainer.data.known_slices import TRAIN_HASHES, write_hashes
+from trainer.data.npz import allocate_pixels
+from trainer.data.split import validation_rows
 from trainer.dataset import Split
-from trainer.domain_critic import fit_critic
 from trainer.durable import sync_tree
 from trainer.figures import EpochMetrics
-from trainer.fitting import Material, OnEpoch, fit
-from trainer.kept_network import KeptNetwork
-from trainer.known_slices import TRAIN_HASHES, write_hashes
-from trainer.npz import allocate_pixels
+from trainer.jobs.run_directory import CANDIDATE
 from trainer.progress_bar import OnProgress
-from trainer.run_directory import CANDIDATE
-from trainer.servable import export
-from trainer.split import validation_rows
+from trainer.training.calibration import NetworkOutputs, calibrate
+from trainer.training.domain_critic import fit_critic
+from trainer.training.fitting import Material, OnEpoch, fit
+from trainer.training.kept_network import KeptNetwork
+from trainer.training.servable import export
 
 
 @dataclass(frozen=True, slots=True)

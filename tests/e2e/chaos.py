@@ -24,8 +24,8 @@ import psutil
 from braintumor.v1 import trainer_service_pb2 as pb2
 from chaos_cast import MODEL, Caller, Jobs, Service, made_data_root, started
 
-from trainer.replay import replay
-from trainer.serving_client import ServingClient, open_channel
+from trainer.rollout.replay import replay
+from trainer.rollout.serving_client import ServingClient, open_channel
 
 _TIDY_S = 10.0
 """Time for the trainer to clear up after the last job."""

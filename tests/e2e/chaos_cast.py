@@ -21,7 +21,7 @@ from braintumor.v1 import trainer_service_pb2 as pb2
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from PIL import Image
 
-from trainer.synthetic import synthetic_slice
+from trainer.data.synthetic import synthetic_slice
 from trainer.versions import versions_on_disk
 
 MODEL = "brain_tumor"

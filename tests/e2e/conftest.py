@@ -18,10 +18,10 @@ from braintumor.v1 import classifier_service_pb2 as pb
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from PIL import Image
 
+from trainer.data.known_slices import KnownSlices
+from trainer.data.sources import ZipSource
+from trainer.data.synthetic import synthetic_slice
 from trainer.dataset import DatasetPaths, Split, build_dataset, load_split
-from trainer.known_slices import KnownSlices
-from trainer.sources import ZipSource
-from trainer.synthetic import synthetic_slice
 
 _ROOT = Path(__file__).parents[2]
 _MODEL_DIR = _ROOT / "data/models/brain_tumor"

@@ -21,7 +21,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 
-from trainer.synthetic import synthetic_slice
+from trainer.data.synthetic import synthetic_slice
 
 _FORMATS = (("PNG", {}), ("JPEG", {"quality": 85}), ("TIFF", {}), ("BMP", {}), ("WEBP", {"lossless": True}))
 _SINGLE_CALLERS = 6

@@ -15,7 +15,7 @@ from gateway.settings import Settings
 from serving.modelserver.flags import parse_flags
 from serving.modelserver.monitoring import prometheus_path
 from tfserving_api.messages import ModelServerConfig
-from trainer.rollout_files import RolloutFiles
+from trainer.rollout.files import RolloutFiles
 from trainer.settings import TrainerSettings
 
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from trainer.data.grouping import perceptual_hash
+from trainer.data.known_slices import KnownSlices
 from trainer.dataset import Split
 from trainer.evaluate import Candidate, evaluate, predict_images
-from trainer.grouping import perceptual_hash
-from trainer.known_slices import KnownSlices
 
 pytestmark = pytest.mark.real_data
 

@@ -1,6 +1,6 @@
 """When the shipped model says that it does not know, and where it looks, on the real data set.
 
-The pictures of other kinds are not made as trainer.outliers makes those that a version is fitted with.
+The pictures of other kinds are not made as trainer.training.outliers makes those that a version is fitted with.
 """
 
 import io

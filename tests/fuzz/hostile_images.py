@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from trainer.synthetic import synthetic_slice
+from trainer.data.synthetic import synthetic_slice
 
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainer.operation import Order
+from trainer.data.synthetic import synthetic_slice
+from trainer.jobs.operation import Order
+from trainer.jobs.orders import DEFAULT_ORDER, completed
 from trainer.operations import Operations
-from trainer.orders import DEFAULT_ORDER, completed
-from trainer.synthetic import synthetic_slice
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import pytest
 from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture_named
 from trainer.architectures.architecture import EMBEDDING, FEATURES
-from trainer.calibration import Calibration
-from trainer.domain_critic import build_critic
+from trainer.data.synthetic import synthetic_slice
 from trainer.errors import UnknownArchitectureError
 from trainer.evaluate import Candidate
-from trainer.servable import export
-from trainer.synthetic import synthetic_slice
+from trainer.training.calibration import Calibration
+from trainer.training.domain_critic import build_critic
+from trainer.training.servable import export
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import SourceError
-from trainer.jobs import Jobs
-from trainer.operation import Failure, Operation, Order, Outcome, Progress
+from trainer.jobs.jobs import Jobs
+from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress
 from trainer.operations import Operations
 
 

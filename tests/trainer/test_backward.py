@@ -5,7 +5,7 @@ import pytest
 
 from gateway.imaging import InputSpec
 from trainer.architectures import architecture_named
-from trainer.backward import with_plain_gradients
+from trainer.training.backward import with_plain_gradients
 
 _FOREIGN = {"ReluGrad", "BroadcastGradientArgs", "FusedBatchNormGradV3"}
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.calibration import (
+from trainer.training.calibration import (
     COVERAGE,
     CRITIC_SHARE,
     THRESHOLDS,

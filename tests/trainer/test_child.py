@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 import pytest
 
-from trainer.child import run_child
 from trainer.errors import (
     ChildError,
     DiskFullError,
@@ -21,9 +20,10 @@ from trainer.errors import (
     SourceError,
     TrainerError,
 )
-from trainer.job_messages import REPORT, Report, Task
-from trainer.job_process import _told
-from trainer.operation import Failure
+from trainer.jobs.child import run_child
+from trainer.jobs.messages import REPORT, Report, Task
+from trainer.jobs.operation import Failure
+from trainer.jobs.process import _told
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 

@@ -12,9 +12,9 @@ import pytest
 
 from trainer.architectures import architecture_named
 from trainer.cross_validation import directory_name
+from trainer.data.npz import write_npz
 from trainer.dataset import Split
 from trainer.figures import Evaluation
-from trainer.npz import write_npz
 from trainer.record import write_record
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from trainer.architectures import architecture_named
 from trainer.cross_validation import cross_validate, directory_name, spread
+from trainer.data.synthetic import synthetic_slice
 from trainer.dataset import Split
 from trainer.errors import TrainerError
 from trainer.figures import Evaluation
-from trainer.run_directory import hold
-from trainer.synthetic import synthetic_slice
+from trainer.jobs.run_directory import hold
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def data() -> Split:
 
 
 def test_every_slice_is_judged_once(tmp_path: Path, data: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.domain_critic._EPOCHS", 1)
+    monkeypatch.setattr("trainer.training.domain_critic._EPOCHS", 1)
     epochs: list[int] = []
 
     def run() -> list[tuple[Evaluation, bool]]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.domain_critic import fit_critic
-from trainer.synthetic import synthetic_slice
+from trainer.data.synthetic import synthetic_slice
+from trainer.training.domain_critic import fit_critic
 
 
 @pytest.fixture(scope="module")

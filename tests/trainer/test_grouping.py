@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from trainer import grouping
-from trainer.grouping import HASH_BITS, near_duplicate_groups, perceptual_hash
+from trainer.data import grouping
+from trainer.data.grouping import HASH_BITS, near_duplicate_groups, perceptual_hash
 
 
 def _changed(content: bytes) -> list[np.ndarray]:

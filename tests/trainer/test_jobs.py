@@ -13,8 +13,8 @@ import pytest
 from observability import logs, request_id
 from trainer.errors import ChildError, DiskFullError, OperationNotFoundError, OperationUnfinishedError, SourceError
 from trainer.figures import EpochMetrics, Evaluation
-from trainer.jobs import Jobs
-from trainer.operation import Failure, Operation, Order, Outcome, Progress, State, Step
+from trainer.jobs.jobs import Jobs
+from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress, State, Step
 from trainer.operations import Operations
 
 _OUTCOME = Outcome(
@@ -260,7 +260,7 @@ async def test_a_stop_leaves_the_job_to_the_next_start(tmp_path: Path, order: Or
 async def test_what_cannot_be_cleared_is_not_done_again(
     tmp_path: Path, order: Order, error: Exception | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.jobs._RETRY_S", 0.01)
+    monkeypatch.setattr("trainer.jobs.jobs._RETRY_S", 0.01)
     async with _scene(tmp_path, order) as scene:
         scene.work.error = error
         scene.work.clear_error = PermissionError("not yours")

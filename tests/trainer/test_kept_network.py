@@ -11,12 +11,12 @@ import pytest
 
 from gateway.imaging import InputSpec
 from trainer.architectures import ARCHITECTURES, residual_cnn
+from trainer.data.synthetic import synthetic_slice
 from trainer.dataset import Split
 from trainer.errors import KeptNetworkError, ModelVersionNotFoundError
 from trainer.evaluate import Candidate
-from trainer.kept_network import KeptNetwork
-from trainer.synthetic import synthetic_slice
 from trainer.train import Training, refit, train
+from trainer.training.kept_network import KeptNetwork
 
 _ARCHITECTURE = replace(residual_cnn.ARCHITECTURE, name="small", input_spec=InputSpec(32, 32, 1))
 

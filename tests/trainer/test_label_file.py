@@ -2,8 +2,8 @@
 
 import pytest
 
+from trainer.data.label_file import read_labels
 from trainer.errors import LabelFileError
-from trainer.label_file import read_labels
 
 
 @pytest.mark.parametrize(

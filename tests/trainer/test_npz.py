@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.data.npz import Streamed, allocate_pixels, map_npz, write_npz
 from trainer.errors import NpzError
-from trainer.npz import Streamed, allocate_pixels, map_npz, write_npz
 
 
 def test_streamed_blocks_read_back_as_one_array(tmp_path: Path) -> None:

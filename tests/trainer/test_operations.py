@@ -20,7 +20,7 @@ from trainer.errors import (
     StoreError,
 )
 from trainer.figures import EpochMetrics, Evaluation
-from trainer.operation import Failure, Operation, Order, Outcome, Progress, State, Step
+from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress, State, Step
 from trainer.operations import Operations
 
 _METRICS = EpochMetrics(0.5, 0.75, 0.25, 1.0)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.operation import Order
-from trainer.orders import DEFAULT_ORDER, check_paths, completed
+from trainer.jobs.operation import Order
+from trainer.jobs.orders import DEFAULT_ORDER, check_paths, completed
 from trainer.settings import TrainerSettings
 
 _EMPTY = Order(**dict.fromkeys(Order.__slots__, "") | {"epochs": 0, "seed": 0, "force": False})

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.outliers import KINDS, outlier
-from trainer.synthetic import synthetic_slice
+from trainer.data.synthetic import synthetic_slice
+from trainer.training.outliers import KINDS, outlier
 
 _SLICE = synthetic_slice(3, lesion=True)[::2, ::2, 0].astype(np.float32) / 255
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from trainer.data.known_slices import TEST_HASHES, TRAIN_HASHES, write_hashes
 from trainer.dataset import load_split
 from trainer.durable import share
 from trainer.errors import InvalidFieldError, SourceError
-from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, write_hashes
-from trainer.operation import Order, Progress, Step
+from trainer.jobs.operation import Order, Progress, Step
 from trainer.pipeline import Pipeline
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.state import RolloutState
 from trainer.settings import TrainerSettings
 
 Make = Callable[..., Pipeline]

@@ -14,12 +14,12 @@ from gateway.imaging import InputSpec
 from tfserving_api import messages
 from trainer.architectures import Architecture
 from trainer.architectures.residual_cnn import ARCHITECTURE
+from trainer.data.grouping import perceptual_hash
+from trainer.data.known_slices import KnownSlices
 from trainer.dataset import Split
 from trainer.errors import BrokenModelError, PublicationError
 from trainer.evaluate import Candidate, evaluate, predict_images
 from trainer.figures import EpochMetrics, Evaluation
-from trainer.grouping import perceptual_hash
-from trainer.known_slices import KnownSlices
 from trainer.model_card import DataSource
 from trainer.publish import publish
 from trainer.report.answers import Answers

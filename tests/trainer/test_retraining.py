@@ -16,13 +16,13 @@ from trainer.dataset import DatasetSummary
 from trainer.errors import DiskFullError, RolloutError, ServingUnavailableError
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.gate import Decision
-from trainer.operation import Operation, Order, Progress, State
+from trainer.jobs.operation import Operation, Order, Progress, State
+from trainer.jobs.retraining import Retraining
 from trainer.record import write_record
-from trainer.retraining import Retraining
-from trainer.rollout import Rollout
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
-from trainer.serving_client import ServingClient, open_channel
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.rollout import Rollout
+from trainer.rollout.serving_client import ServingClient, open_channel
+from trainer.rollout.state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.train import Training
 from trainer.versions import versions_on_disk
@@ -115,7 +115,7 @@ async def test_a_published_version_is_not_published_again_and_waits_for_serving(
 async def test_a_version_that_serving_is_too_long_away_for_is_named(
     operation: Operation, retraining: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.following._AWAY_S", 0.1)
+    monkeypatch.setattr("trainer.rollout.following._AWAY_S", 0.1)
     async with retraining() as work:
         with pytest.raises(ServingUnavailableError, match="promote version 2 when it is back"):
             await work.do(operation, lambda _: None)

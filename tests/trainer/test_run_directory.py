@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.run_directory import evict, hold, in_use, prune, renewed
+from trainer.jobs.run_directory import evict, hold, in_use, prune, renewed
 
 _HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from trainer.run_directory import hold
+from trainer.jobs.run_directory import hold
 lock = hold(Path(sys.argv[1]))
 helper = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"])
 print("holds", flush=True)
@@ -25,7 +25,7 @@ helper.wait()
 _RENEWER = """
 import sys
 from pathlib import Path
-from trainer.run_directory import renewed
+from trainer.jobs.run_directory import renewed
 with renewed(Path(sys.argv[1])):
     pass
 """

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from trainer.calibration import LEAST_ODDS, Calibration
-from trainer.domain_critic import build_critic
 from trainer.reliability import Reliability
-from trainer.servable import Judge
+from trainer.training.calibration import LEAST_ODDS, Calibration
+from trainer.training.domain_critic import build_critic
+from trainer.training.servable import Judge
 
 
 @pytest.mark.parametrize(

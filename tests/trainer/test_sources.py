@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from trainer.data.sources import DirectorySource, ZipSource, image_name
 from trainer.errors import LabelFileError, SourceError
-from trainer.sources import DirectorySource, ZipSource, image_name
 
 _LABELS = "Image,Class\nImage1,1\n"
 _ENCRYPTED, _DEFLATE64, _DEFLATED = 1, 9, zipfile.ZIP_DEFLATED

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trainer.data.split import Sides, fold_numbers, held_out_rows, validation_rows
 from trainer.errors import TooFewSlicesError
-from trainer.split import Sides, fold_numbers, held_out_rows, validation_rows
 
 _RNG = np.random.default_rng(5)
 _GROUPS = _RNG.integers(0, 60, 400)

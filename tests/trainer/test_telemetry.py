@@ -10,9 +10,9 @@ import pytest
 
 from observability import logs, tracing
 from trainer.errors import RolloutError
-from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, State, Step
-from trainer.operation_store import OperationStore
-from trainer.orders import DEFAULT_ORDER
+from trainer.jobs.operation import Failure, Operation, Order, Origin, Outcome, Progress, State, Step
+from trainer.jobs.operation_store import OperationStore
+from trainer.jobs.orders import DEFAULT_ORDER
 from trainer.telemetry.job import ObservedJob
 from trainer.telemetry.metrics import REGISTRY
 from trainer.telemetry.present import Present, registered

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from trainer.commands.options import DEFAULT_SEED, SEEDS, show
-from trainer.orders import DEFAULT_ORDER, check_npz_filename, check_targets
+from trainer.jobs.orders import DEFAULT_ORDER, check_npz_filename, check_targets
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
 
@@ -49,9 +49,9 @@ def build_dataset(
 ) -> None:
     """Labelled images to train and test splits."""
     from trainer import dataset
-    from trainer.known_slices import KnownSlices
+    from trainer.data.known_slices import KnownSlices
+    from trainer.data.sources import DirectorySource, ZipSource
     from trainer.record import write_record
-    from trainer.sources import DirectorySource, ZipSource
     from trainer.versions import require_version
 
     if after:

@@ -6,7 +6,7 @@ import click
 from tqdm import tqdm
 
 from trainer.commands.options import ARCHITECTURE_HELP, DEFAULT_SEED, EPOCHS, SEEDS
-from trainer.orders import DEFAULT_ORDER
+from trainer.jobs.orders import DEFAULT_ORDER
 from trainer.settings import TrainerSettings
 
 

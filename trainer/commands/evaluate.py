@@ -14,11 +14,11 @@ from trainer.settings import TrainerSettings
 @click.pass_obj
 def evaluate(settings: TrainerSettings, version: int) -> None:
     """Measures a model on the test split."""
+    from trainer.data.known_slices import require_unseen, seen_among
     from trainer.dataset import load_split
     from trainer.evaluate import Candidate, predict_images
     from trainer.evaluate import evaluate as figures_of
-    from trainer.known_slices import require_unseen, seen_among
-    from trainer.run_directory import CANDIDATE, in_use
+    from trainer.jobs.run_directory import CANDIDATE, in_use
     from trainer.versions import require_version
 
     if version:

@@ -5,7 +5,7 @@ import dataclasses
 import click
 
 from trainer.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
-from trainer.orders import DEFAULT_ORDER, MAX_EPOCHS, MAX_SEED
+from trainer.jobs.orders import DEFAULT_ORDER, MAX_EPOCHS, MAX_SEED
 
 DEFAULT_SEED = DEFAULT_ORDER.seed
 SEEDS = click.IntRange(0, MAX_SEED)

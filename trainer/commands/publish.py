@@ -25,13 +25,13 @@ def publish(
 ) -> None:
     """Makes what was trained last the next version, with its figures on the test split."""
     from trainer import publish as publication
+    from trainer.data.known_slices import require_unseen
     from trainer.evaluate import evaluate as figures_of
-    from trainer.known_slices import require_unseen
+    from trainer.jobs.run_directory import CANDIDATE, TRAINING, in_use
     from trainer.model_card import DataSource
     from trainer.record import read_record
     from trainer.report.by_hand import answers_by_hand
-    from trainer.rollout_files import RolloutFiles
-    from trainer.run_directory import CANDIDATE, TRAINING, in_use
+    from trainer.rollout.files import RolloutFiles
     from trainer.train import Training
 
     click.get_current_context().with_resource(in_use(settings.run_dir))

@@ -13,10 +13,10 @@ from trainer.settings import TrainerSettings
 def refit(settings: TrainerSettings, version: int, keep_critic: bool) -> None:
     """Keeps the network of a VERSION, and fits domain critic and calibration anew beside it."""
     from trainer.dataset import load_split
-    from trainer.kept_network import KeptNetwork
+    from trainer.jobs.run_directory import TRAINING, renewed
     from trainer.record import write_record
-    from trainer.run_directory import TRAINING, renewed
     from trainer.train import refit as refitted
+    from trainer.training.kept_network import KeptNetwork
 
     kept = KeptNetwork.of_version(settings.model_dir, version)
     split = load_split(settings.train_npz)

@@ -15,7 +15,7 @@ def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
     """Draws a made-up slice, to try the service with. PATH is relative to the working directory."""
     from PIL import Image
 
-    from trainer import synthetic
+    from trainer.data import synthetic
 
     try:
         Image.fromarray(synthetic.synthetic_slice(seed, lesion)[..., 0]).save(path)

@@ -26,8 +26,8 @@ def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) 
     from trainer.architectures import architecture_named
     from trainer.dataset import load_split
     from trainer.figures import EpochMetrics
+    from trainer.jobs.run_directory import CHECKPOINT, TRAINING, remove, renewed
     from trainer.record import write_record
-    from trainer.run_directory import CHECKPOINT, TRAINING, remove, renewed
     from trainer.train import train as trained
 
     chosen, split = architecture_named(architecture), load_split(settings.train_npz)

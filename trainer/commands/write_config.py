@@ -9,7 +9,7 @@ from trainer.settings import TrainerSettings
 @click.pass_obj
 def write_config(settings: TrainerSettings) -> None:
     """Makes models.config for serving to start with, unless it is there already."""
-    from trainer.rollout_files import RolloutFiles
+    from trainer.rollout.files import RolloutFiles
 
     RolloutFiles(settings).ensure()
     click.echo(f"serving may start with --model_config_file={settings.models_config}")

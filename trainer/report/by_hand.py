@@ -7,10 +7,10 @@ from pathlib import Path
 from trainer.dataset import DatasetSummary, Split, load_split
 from trainer.errors import TrainerError
 from trainer.evaluate import Candidate, predict_images
+from trainer.jobs.run_directory import CANDIDATE
 from trainer.progress_bar import OnProgress
 from trainer.record import read_record
 from trainer.report.answers import Answers
-from trainer.run_directory import CANDIDATE
 from trainer.settings import TrainerSettings
 
 

@@ -8,7 +8,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from trainer.errors import InvalidFieldError, OperationNotFoundError
-from trainer.operation import Failure, Operation, Outcome, State, Step
+from trainer.jobs.operation import Failure, Operation, Outcome, State, Step
 from transport.status import status_of
 
 _PREFIX = "operations/"

@@ -13,11 +13,11 @@ from braintumor.v1 import trainer_service_pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceServicer
 
 from trainer.errors import ServingRefusedError, ServingUnavailableError
-from trainer.following import Serving
-from trainer.rollout import Rollout
-from trainer.rollout_state import RolloutState
+from trainer.rollout.following import Serving
+from trainer.rollout.rollout import Rollout
+from trainer.rollout.serving_client import VersionState, VersionStatus
+from trainer.rollout.state import RolloutState
 from trainer.services.paging import first_of_page, size_of_page
-from trainer.serving_client import VersionState, VersionStatus
 from trainer.settings import TrainerSettings
 from trainer.versions import VersionRecord, read_report, read_version, read_versions, versions_on_disk
 

@@ -13,7 +13,7 @@ from google.longrunning import operations_pb2_grpc
 from google.protobuf.empty_pb2 import Empty
 
 from trainer.errors import InvalidFieldError
-from trainer.jobs import Jobs
+from trainer.jobs.jobs import Jobs
 from trainer.operations import Operations
 from trainer.services.messages import operation_id, operation_message
 from trainer.services.paging import first_of_page, size_of_page

@@ -13,11 +13,11 @@ from google.longrunning import operations_pb2
 
 from trainer.classification_report import classification_report
 from trainer.errors import InvalidFieldError
-from trainer.evaluator import Evaluator
-from trainer.jobs import Jobs
-from trainer.operation import Order
+from trainer.jobs.evaluator import Evaluator
+from trainer.jobs.jobs import Jobs
+from trainer.jobs.operation import Order
+from trainer.jobs.orders import check_paths, completed
 from trainer.operations import Operations
-from trainer.orders import check_paths, completed
 from trainer.services.messages import operation_id, operation_message
 from trainer.settings import TrainerSettings
 

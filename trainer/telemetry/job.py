@@ -3,7 +3,7 @@
 import time
 
 from observability import tracing
-from trainer.operation import Failure, Operation, Outcome, Progress, Result, State, Step
+from trainer.jobs.operation import Failure, Operation, Outcome, Progress, Result, State, Step
 from trainer.telemetry import metrics
 
 

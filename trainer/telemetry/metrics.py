@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from trainer.operation import Step
+from trainer.jobs.operation import Step
 
 REGISTRY = CollectorRegistry()
 

@@ -11,8 +11,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from trainer.errors import RolloutError
-from trainer.operation import State
-from trainer.rollout_state import CANARY, STABLE
+from trainer.jobs.operation import State
+from trainer.rollout.state import CANARY, STABLE
 
 _COUNT = "SELECT state, count(*) FROM operations GROUP BY state"
 

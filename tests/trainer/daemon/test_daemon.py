@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 from braintumor.v1 import trainer_service_pb2 as pb2
 
+from trainer.data.known_slices import TRAIN_HASHES, write_hashes
 from trainer.dataset import load_split
-from trainer.known_slices import TRAIN_HASHES, write_hashes
 
 _STEPS = (pb2.RETRAIN_STEP_BUILD_DATASET, pb2.RETRAIN_STEP_TRAIN, pb2.RETRAIN_STEP_PUBLISH)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from trainer.data.known_slices import TEST_HASHES, TRAIN_HASHES, KnownSlices, write_hashes
+from trainer.data.sources import DirectorySource, SliceSource
 from trainer.dataset import DatasetPaths, DatasetSummary, build_dataset, load_split
-from trainer.known_slices import TEST_HASHES, TRAIN_HASHES, KnownSlices, write_hashes
 from trainer.progress_bar import OnProgress
-from trainer.sources import DirectorySource, SliceSource
 
 
 @pytest.fixture

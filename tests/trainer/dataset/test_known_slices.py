@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from trainer.data.known_slices import KnownSlices
 from trainer.dataset import DatasetSummary
-from trainer.known_slices import KnownSlices
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

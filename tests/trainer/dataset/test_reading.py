@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from trainer.data.ingest import ingest
+from trainer.data.sources import DirectorySource, ZipSource
 from trainer.dataset import DatasetSummary
-from trainer.ingest import ingest
-from trainer.sources import DirectorySource, ZipSource
 
 
 @pytest.mark.parametrize(

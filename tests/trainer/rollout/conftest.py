@@ -18,10 +18,10 @@ from gateway.imaging import InputSpec
 from tfserving_api.messages import PredictionLog
 from tfserving_api.tensors import to_array, write_array
 from tfserving_api.tfrecord import read_records, write_records
-from trainer.replay import GOLDEN_REQUESTS
-from trainer.rollout import Rollout
-from trainer.rollout_files import RolloutFiles
-from trainer.serving_client import ServingClient, open_channel
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.replay import GOLDEN_REQUESTS
+from trainer.rollout.rollout import Rollout
+from trainer.rollout.serving_client import ServingClient, open_channel
 from trainer.settings import TrainerSettings
 from trainer.versions import MODEL_CARD
 
@@ -40,11 +40,11 @@ def _export(directory: Path, spec: InputSpec) -> None:
     from keras import layers
 
     from trainer.architectures.architecture import EMBEDDING, FEATURES
-    from trainer.calibration import Calibration
-    from trainer.domain_critic import build_critic
     from trainer.evaluate import Candidate
-    from trainer.golden import write_golden_requests
-    from trainer.servable import export
+    from trainer.rollout.golden import write_golden_requests
+    from trainer.training.calibration import Calibration
+    from trainer.training.domain_critic import build_critic
+    from trainer.training.servable import export
 
     keras.utils.set_random_seed(spec.channels)
     images = keras.Input((spec.height, spec.width, spec.channels))

@@ -13,11 +13,11 @@ from tfserving_api.messages import (
     GetModelStatusResponse,
 )
 from trainer.errors import RolloutError, ServingUnavailableError
-from trainer.rollout import Rollout
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
-from trainer.serving_client import ServingClient, VersionState, VersionStatus, open_channel
-from trainer.serving_fleet import ServingFleet
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.rollout import Rollout
+from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from trainer.rollout.serving_fleet import ServingFleet
+from trainer.rollout.state import RolloutState
 
 _NOBODY = "127.0.0.1:1"
 _NO_NAME = "no-such..name:8500"

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import DiskFullError, OutOfMemoryError
-from trainer.infra_validation import infra_validate
+from trainer.rollout.infra_validation import infra_validate
 
 _TIMEOUT_S = 120.0
 _VALIDATION = """
 import sys
 from pathlib import Path
-from trainer.infra_validation import infra_validate
+from trainer.rollout.infra_validation import infra_validate
 infra_validate(*map(Path, sys.argv[1:]), timeout_s=120)
 """
 
@@ -84,7 +84,7 @@ def test_a_scratch_serving_that_is_killed_says_nothing_of_the_version(exports, s
 def test_a_scratch_serving_without_space_says_nothing_of_the_version(exports, scratch, monkeypatch) -> None:
     words = "Failed to start server. Error: UNKNOWN: 1 servable(s): INTERNAL: No space left on device while loading"
     monkeypatch.setattr(
-        "trainer.infra_validation.leashed",
+        "trainer.rollout.infra_validation.leashed",
         lambda *_: (sys.executable, "-c", f"print({words!r}); raise SystemExit(255)"),
     )
     with pytest.raises(DiskFullError, match="no space is left for a scratch serving"):

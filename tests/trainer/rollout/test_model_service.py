@@ -10,8 +10,8 @@ from braintumor.v1.model_service_pb2_grpc import ModelServiceStub, add_ModelServ
 from google.rpc import error_details_pb2, status_pb2
 
 from trainer.call_interceptor import CallInterceptor
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.state import RolloutState
 from trainer.services.models import ModelServicer
 
 

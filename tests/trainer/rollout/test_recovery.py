@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from trainer.errors import DiskFullError, RolloutError
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
-from trainer.serving_client import VersionState
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.serving_client import VersionState
+from trainer.rollout.state import RolloutState
 from trainer.versions import finish_removals, versions_on_disk
 from transport.background import in_background
 
@@ -210,7 +210,7 @@ def test_a_disk_that_comes_late_finds_what_was_decided(settings, play) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_what_cannot_be_looked_after_is_told_once(settings, play, monkeypatch, caplog) -> None:
-    monkeypatch.setattr("trainer.rollout._LOOK_S", 0.01)
+    monkeypatch.setattr("trainer.rollout.rollout._LOOK_S", 0.01)
     settings.rollout_state.write_bytes(b"\xff")
 
     async def scene(rollout, _client):

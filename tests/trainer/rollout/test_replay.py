@@ -7,7 +7,7 @@ from tfserving_api.messages import PredictResponse
 from tfserving_api.tensors import write_array
 from tfserving_api.tfrecord import write_records
 from trainer.errors import RolloutError
-from trainer.replay import GOLDEN_REQUESTS, differences, read_golden_requests
+from trainer.rollout.replay import GOLDEN_REQUESTS, differences, read_golden_requests
 
 
 def _response(**outputs):

@@ -15,9 +15,9 @@ from trainer.errors import (
     RolloutError,
     ServingUnavailableError,
 )
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
-from trainer.serving_client import VersionState
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.serving_client import VersionState
+from trainer.rollout.state import RolloutState
 from trainer.telemetry.metrics import REGISTRY
 from trainer.versions import versions_on_disk
 
@@ -224,11 +224,13 @@ def test_a_rollout_that_is_cancelled_changes_nothing(settings, add_version, play
     assert play(scene) == RolloutState(stable=1)
     assert settings.models_config.read_text() == before
     assert (_rollouts("failed"), _rollouts("broken_off")) == (failed, broken_off + 1)
-    assert [record.problem for record in caplog.records if record.name == "trainer.rollout"] == ["CancelledError"]
+    assert [record.problem for record in caplog.records if record.name == "trainer.rollout.rollout"] == [
+        "CancelledError"
+    ]
 
 
 def test_a_serving_that_stays_away_is_given_up(settings, add_version, play, monkeypatch) -> None:
-    monkeypatch.setattr("trainer.following._AWAY_S", 0.3)
+    monkeypatch.setattr("trainer.rollout.following._AWAY_S", 0.3)
     add_version(1)
     RolloutFiles(settings).ensure()
     add_version(2)

@@ -3,9 +3,9 @@
 import asyncio
 
 from trainer.errors import ServingUnavailableError
-from trainer.replay import differences, read_golden_requests
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.replay import differences, read_golden_requests
+from trainer.rollout.state import RolloutState
 
 _CALLERS = 4
 

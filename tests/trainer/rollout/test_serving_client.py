@@ -7,7 +7,7 @@ import pytest
 
 from tfserving_api.messages import PredictRequest
 from trainer.errors import ServingRefusedError
-from trainer.serving_client import ServingClient, open_channel
+from trainer.rollout.serving_client import ServingClient, open_channel
 
 
 class _Babbler(grpc.GenericRpcHandler):

@@ -16,15 +16,15 @@ from google.rpc import error_details_pb2, status_pb2
 from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.call_interceptor import CallInterceptor
 from trainer.errors import DiskFullError, SourceError
-from trainer.evaluator import Evaluator
 from trainer.figures import EpochMetrics, Evaluation
-from trainer.jobs import Jobs
-from trainer.operation import Operation, Outcome, Progress, Step
+from trainer.jobs.evaluator import Evaluator
+from trainer.jobs.jobs import Jobs
+from trainer.jobs.operation import Operation, Outcome, Progress, Step
 from trainer.operations import Operations
-from trainer.rollout import Rollout
+from trainer.rollout.rollout import Rollout
+from trainer.rollout.serving_client import ServingClient, open_channel
 from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
-from trainer.serving_client import ServingClient, open_channel
 from trainer.settings import TrainerSettings
 
 _MAX_QUEUED = 2

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from trainer import run_directory
-from trainer.child import run_child
 from trainer.durable import remove_copies
 from trainer.errors import DiskFullError, ServingUnavailableError
-from trainer.job_messages import Task
-from trainer.operation import Operation, Outcome, Progress
-from trainer.rollout import Rollout
+from trainer.jobs import run_directory
+from trainer.jobs.child import run_child
+from trainer.jobs.messages import Task
+from trainer.jobs.operation import Operation, Outcome, Progress
+from trainer.rollout.rollout import Rollout
 from trainer.settings import TrainerSettings
 from trainer.versions import published_by, remove_unfinished, unfinished_dir
 

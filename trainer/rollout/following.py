@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from trainer.errors import RolloutError, ServingUnavailableError
-from trainer.replay import Predicting, replay
-from trainer.rollout_state import CANARY, STABLE, RolloutState
-from trainer.serving_client import VersionState, VersionStatus
+from trainer.rollout.replay import Predicting, replay
+from trainer.rollout.serving_client import VersionState, VersionStatus
+from trainer.rollout.state import CANARY, STABLE, RolloutState
 from trainer.versions import require_version
 
 _POLL_S = 0.05

@@ -14,7 +14,7 @@ from tfserving_api.tfrecord import TFRecordError, read_records
 from trainer.errors import RolloutError, ServingRefusedError
 
 GOLDEN_REQUESTS = Path("assets.extra", "tf_serving_warmup_requests")
-"""Where a version keeps them; `trainer.golden` writes them."""
+"""Where a version keeps them; `trainer.rollout.golden` writes them."""
 
 TOLERANCE = 1e-3
 """Of floats, relative above 1 and absolute below. Another processor or engine rounds otherwise, by 1e-5 at most."""

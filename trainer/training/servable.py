@@ -13,9 +13,9 @@ from typing import Any
 
 from gateway.imaging import InputSpec
 from trainer.architectures.architecture import EMBEDDING, FEATURES
-from trainer.backward import with_plain_gradients
-from trainer.calibration import LEAST_ODDS, Calibration
 from trainer.reliability import Reliability
+from trainer.training.backward import with_plain_gradients
+from trainer.training.calibration import LEAST_ODDS, Calibration
 
 _SMOOTHING = 3
 """Width of the mean over the map that explains, in its places."""

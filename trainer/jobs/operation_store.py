@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from trainer.errors import OperationNotFoundError, OperationUnfinishedError, QueueFullError, RequestIdReusedError
-from trainer.operation import UNKNOWN_ORIGIN, Operation, Order, Origin, State
+from trainer.jobs.operation import UNKNOWN_ORIGIN, Operation, Order, Origin, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS operations (

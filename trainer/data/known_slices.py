@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray
+from trainer.data.grouping import HASH_BITS, perceptual_hash
 from trainer.errors import SeenSlicesError
-from trainer.grouping import HASH_BITS, perceptual_hash
 
 TRAIN_HASHES = Path("assets.extra", "train_hashes.bin")
 """Where those of the training split lie in a version: HASH_BITS / 8 bytes each, without repetitions."""

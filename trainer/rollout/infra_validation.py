@@ -16,10 +16,10 @@ from pathlib import Path
 
 from trainer.durable import UNFINISHED
 from trainer.errors import DiskFullError, OutOfMemoryError, RolloutError, ServingUnavailableError
-from trainer.leash import leashed
+from trainer.jobs.leash import leashed
 from trainer.no_space import is_no_space
-from trainer.replay import replay
-from trainer.serving_client import ServingClient, open_channel
+from trainer.rollout.replay import replay
+from trainer.rollout.serving_client import ServingClient, open_channel
 
 _MODEL, _VERSION = "candidate", 1
 _RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")

@@ -14,9 +14,9 @@ from trainer.errors import (
     NoStableVersionError,
     RolloutError,
 )
-from trainer.following import Following, Serving
-from trainer.rollout_files import RolloutFiles
-from trainer.rollout_state import RolloutState
+from trainer.rollout.files import RolloutFiles
+from trainer.rollout.following import Following, Serving
+from trainer.rollout.state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.telemetry.metrics import ROLLOUTS
 from trainer.versions import finish_removals, remove_version, require_version, surplus, versions_on_disk

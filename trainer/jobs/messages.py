@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from trainer.figures import VersionEvaluation
-from trainer.operation import Failure, Order, Outcome, Progress
+from trainer.jobs.operation import Failure, Order, Outcome, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from tfserving_api.messages import ModelServerConfig, pool
 from trainer.durable import locked, replace_files
 from trainer.errors import DiskFullError, RolloutError
 from trainer.no_space import is_no_space
-from trainer.rollout_state import RolloutState
+from trainer.rollout.state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.versions import versions_on_disk
 

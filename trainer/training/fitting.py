@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.architectures.architecture import Recipe
-from trainer.checkpoint import Checkpoint, best_epoch
 from trainer.errors import TrainingDivergedError
 from trainer.figures import EpochMetrics
-from trainer.run_directory import CHECKPOINT
+from trainer.jobs.run_directory import CHECKPOINT
+from trainer.training.checkpoint import Checkpoint, best_epoch
 
 OnEpoch = Callable[[int, EpochMetrics], None]
 """Called after each epoch with its number, from 1, and its figures."""
@@ -118,7 +118,7 @@ def _has_enough(history: list[EpochMetrics], recipe: Recipe) -> bool:
 def _batches(material: Material, rows: NDArray[np.intp], recipe: Recipe, shuffled: bool) -> Any:
     import tensorflow as tf
 
-    from trainer.augmentation import augmented
+    from trainer.training.augmentation import augmented
 
     images, labels = material.images, material.labels
 

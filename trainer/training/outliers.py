@@ -1,6 +1,6 @@
 """Pictures that are no slices of the training domain, made of training slices and of nothing.
 
-They teach the domain critic (see trainer.domain_critic) what to refuse. What callers send by mistake is
+They teach the domain critic (see trainer.training.domain_critic) what to refuse. What callers send by mistake is
 unlike them in detail; so they are many in kind, and each has random size, place and strength.
 """
 

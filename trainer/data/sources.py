@@ -21,8 +21,8 @@ import pandas as pd
 from braintumor.image_folder import IMAGE_SUFFIXES, images_below, is_image
 
 from gateway.imaging import ImageLimits
+from trainer.data.label_file import MAX_LABEL_BYTES, read_labels
 from trainer.errors import LabelFileError, NoLabelsError, SourceError
-from trainer.label_file import MAX_LABEL_BYTES, read_labels
 
 _TOLD_CHARS, _TOLD_FILES = 60, 3
 

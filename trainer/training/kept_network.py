@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from trainer.architectures import Architecture, architecture_named
+from trainer.data.known_slices import is_fitted_to
 from trainer.dataset import Split
-from trainer.domain_critic import build_critic
 from trainer.errors import KeptNetworkError
 from trainer.evaluate import load_model
 from trainer.figures import EpochMetrics
-from trainer.known_slices import is_fitted_to
+from trainer.training.domain_critic import build_critic
 from trainer.versions import read_version, require_version
 
 

@@ -2,7 +2,7 @@
 
 Each record of `tf_serving_warmup_requests` is a PredictionLog whose request is a batch of
 synthetic slices and whose response is the exported model's own answer. TensorFlow Serving
-plays the requests before a version answers callers; `trainer.replay` compares the answers.
+plays the requests before a version answers callers; `trainer.rollout.replay` compares the answers.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ from gateway.imaging import InputSpec, preprocess
 from tfserving_api.messages import PredictionLog
 from tfserving_api.tensors import write_array
 from tfserving_api.tfrecord import write_records
+from trainer.data.synthetic import synthetic_slice
 from trainer.evaluate import Candidate
-from trainer.synthetic import synthetic_slice
 
 _BATCHES = (("serving_default", 1), ("serving_default", 8), ("serving_default", 32), ("explain", 1))
 """Signatures and batch sizes that callers will use."""

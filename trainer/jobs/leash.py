@@ -1,6 +1,6 @@
 """Runs Python with an end tied to its parent's.
 
-    python -m trainer.leash <process id of the parent> <arguments of python>
+    python -m trainer.jobs.leash <process id of the parent> <arguments of python>
 
 A process that is killed outright cannot end its children. The kernel does it instead. Asked for between fork
 and exec, in a process full of threads, it could hang; so the new process asks for it itself.
@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1
 
 def leashed(*arguments: str) -> list[str]:
     """Returns the command that runs this interpreter with arguments and ends when the calling process does."""
-    return [sys.executable, "-m", "trainer.leash", str(os.getpid()), *arguments]
+    return [sys.executable, "-m", "trainer.jobs.leash", str(os.getpid()), *arguments]
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from typing import IO
 import grpc
 
 from trainer.errors import ChildError, DiskFullError, OutOfMemoryError
-from trainer.job_messages import REPORT, TASK, Report, Task
-from trainer.operation import Failure, Progress
+from trainer.jobs.messages import REPORT, TASK, Report, Task
+from trainer.jobs.operation import Failure, Progress
 
 _LONGEST_LINE_BYTES = 2**20
 
@@ -38,7 +38,7 @@ async def run_child(task: Task, log: IO[bytes] | None, note: Callable[[Progress]
       OutOfMemoryError, DiskFullError: the process was killed by a signal that tells of it.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "trainer.job_process", stdin=PIPE, stdout=PIPE, stderr=log, start_new_session=True,
+        sys.executable, "-m", "trainer.jobs.process", stdin=PIPE, stdout=PIPE, stderr=log, start_new_session=True,
         limit=_LONGEST_LINE_BYTES,
     )  # fmt: skip
     try:

@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray, InputSpec, InvalidImageError, decode, preprocess
+from trainer.data.grouping import HASH_BITS, perceptual_hash
+from trainer.data.npz import allocate_pixels
+from trainer.data.sources import SliceSource, image_name
+from trainer.data.synthetic import SIDE
 from trainer.errors import LabelFileError, SourceError
-from trainer.grouping import HASH_BITS, perceptual_hash
-from trainer.npz import allocate_pixels
 from trainer.progress_bar import OnProgress
-from trainer.sources import SliceSource, image_name
-from trainer.synthetic import SIDE
 
 _TOLD_LABELS, _TOLD_CHARS = 3, 20
 """Unknown labels that are told by their value, and how much of each: a label file may hold anything."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
-from trainer.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
 from transport.peer_tls import credentials
 from transport.tls_settings import PeerTls
 from transport.watched import UnusableFileError

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from observability import request_id, tracing
 from trainer.errors import DiskFullError, OutOfMemoryError, TrainerError
-from trainer.latest import Latest
+from trainer.jobs.latest import Latest
+from trainer.jobs.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
 from trainer.no_space import told_if_full
-from trainer.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
 from trainer.operations import Operations
 from trainer.telemetry.job import ObservedJob
 
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Work(Protocol):
-    """What a job consists of. See trainer.retraining."""
+    """What a job consists of. See trainer.jobs.retraining."""
 
     async def do(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
         """Does a job, or what is left of it; raises TrainerError where it fails."""

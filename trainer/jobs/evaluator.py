@@ -2,11 +2,11 @@
 
 import asyncio
 
-from trainer.child import run_child
 from trainer.errors import ChildError, NpzError, QueueFullError
 from trainer.figures import VersionEvaluation
-from trainer.job_messages import Task
-from trainer.rollout import Rollout
+from trainer.jobs.child import run_child
+from trainer.jobs.messages import Task
+from trainer.rollout.rollout import Rollout
 from trainer.settings import TrainerSettings
 from trainer.versions import require_version
 

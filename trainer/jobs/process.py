@@ -1,4 +1,4 @@
-"""`python -m trainer.job_process`: one task, in a process of the daemon's; they talk by `trainer.job_messages`."""
+"""`python -m trainer.jobs.process`: one task, in a process of the daemon's; they talk by `trainer.jobs.messages`."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from trainer.errors import ChildError, OutOfMemoryError, TrainerError
-from trainer.job_messages import REPORT, TASK, Report, Task
+from trainer.jobs.messages import REPORT, TASK, Report, Task
+from trainer.jobs.operation import Failure, Progress
+from trainer.jobs.run_directory import hold
 from trainer.no_space import told_if_full
-from trainer.operation import Failure, Progress
-from trainer.run_directory import hold
 from trainer.settings import TrainerSettings
 
 _REPORT_INTERVAL_S = 0.2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainer.architectures import DEFAULT_ARCHITECTURE, architecture_named
 from trainer.errors import InvalidFieldError
-from trainer.operation import Order
+from trainer.jobs.operation import Order
 from trainer.paths import MANIFEST, inside, require_name
 from trainer.settings import TrainerSettings
 

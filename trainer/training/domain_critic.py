@@ -1,8 +1,8 @@
 """A small network that tells slices of the training domain from all other pictures.
 
 The classifier's own embedding is blind to much that its task never asked about: a slice upside down, a skull.
-The critic is fitted to just that difference, on training slices against trainer.outliers made of them. It begins
-with what a network has learned from a million photographs, since no outliers of ours are as many in kind.
+The critic is fitted to just that difference, on training slices against `outliers` made of them. It begins with what a
+network has learned from a million photographs, since no outliers of ours are as many in kind.
 Source: Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure" (2019), and "Using Pre-Training Can Improve
 Model Robustness and Uncertainty" (2019).
 """
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.augmentation import augmented
-from trainer.outliers import outlier
 from trainer.progress_bar import OnProgress
+from trainer.training.augmentation import augmented
+from trainer.training.outliers import outlier
 
 _EPOCHS = 12
 _BATCH = 32

@@ -1,0 +1,1 @@
+"""From labelled images to the rows of a data set."""

@@ -1,0 +1,1 @@
+"""Retraining as jobs: their queue, their records, and the processes that do the work."""

@@ -1,0 +1,1 @@
+"""From a version on disk to the one that serving answers with, and back."""

@@ -1,0 +1,1 @@
+"""From rows of a data set to a network that can be exported."""
