@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from functools import partial
 
 import braintumor
@@ -118,6 +118,52 @@ def test_a_refusal_that_grpc_has_lost_is_asked_for_again(service, refused):
         return error.value.code()
 
     assert asyncio.run(told()) is (grpc.StatusCode.RESOURCE_EXHAUSTED if refused else grpc.StatusCode.INTERNAL)
+
+
+class BrokenCall:
+    """A stream that ends with an error before the first answer."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[PredictStreamResponse]:
+        raise self._error
+        yield
+
+    def cancel(self) -> None:
+        """It has ended."""
+
+
+async def _ended(client: braintumor.AsyncClient, images: AsyncIterable[tuple[str, bytes]] | tuple[()] = ()) -> None:
+    with pytest.raises(braintumor.ServiceError) as broken:
+        _ = [outcome async for outcome in client.predict_stream(images)]
+    assert broken.value.code is grpc.StatusCode.UNAVAILABLE
+    assert broken.value.unreached
+
+
+def test_a_service_that_dies_is_no_cancelled_task(service, monkeypatch):
+    """The call that is to tell why a stream broke is one that grpc.aio calls cancelled."""
+    lost = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(), LOST_RACE)
+    calls = iter([BrokenCall(lost), BrokenCall(asyncio.CancelledError())])
+
+    async def scene() -> None:
+        async with braintumor.AsyncClient(service.address) as client:
+            monkeypatch.setattr(client._classifier, "PredictStream", lambda *_, **__: next(calls))
+            await _ended(client)
+
+    asyncio.run(scene())
+
+
+def test_a_source_that_is_cancelled_is_no_cancelled_task(service):
+    async def images() -> AsyncIterator[tuple[str, bytes]]:
+        yield "a", b"tumor"
+        raise asyncio.CancelledError
+
+    async def scene() -> None:
+        async with braintumor.AsyncClient(service.address) as client:
+            await _ended(client, images())
+
+    asyncio.run(scene())
 
 
 def test_takes_credentials(service):

@@ -75,7 +75,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         call = self._classifier.PredictStream(requests, metadata=self._metadata)
         watch = asyncio.create_task(_watch(call, state))
         try:
-            with self._errors(), state.errors():
+            with state.errors(), self._errors():
                 state.waiting()
                 async for answer in self._answers(call, timeout_s):
                     room.release()

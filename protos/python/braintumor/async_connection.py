@@ -72,13 +72,18 @@ class AsyncConnection:
     def _errors(self) -> Iterator[None]:
         """Raises errors of gRPC as ServiceError, also where `close` ended the call, or came before it.
 
-        For gRPC the task of the one is cancelled, and the other is wrong usage.
+        For gRPC the task of the one is cancelled, and the other is wrong usage. A call that breaks off as a request is
+        written may be a cancelled task too, which it is for its caller only where somebody has cancelled that.
         """
         try:
             with service_errors():
                 yield
         except (asyncio.CancelledError, grpc.aio.UsageError) as err:
             task = asyncio.current_task()
-            if not self._closed or (task is not None and task.cancelling()):
+            if task is not None and task.cancelling():
                 raise
-            raise ServiceError(grpc.StatusCode.CANCELLED, "the client was closed") from err
+            if self._closed:
+                raise ServiceError(grpc.StatusCode.CANCELLED, "the client was closed") from err
+            if isinstance(err, grpc.aio.UsageError):
+                raise
+            raise ServiceError(grpc.StatusCode.UNAVAILABLE, "the call broke off") from err

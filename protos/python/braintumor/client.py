@@ -109,7 +109,7 @@ class Client(JobCalls, VersionCalls):
         call = self._classifier.PredictStream(sender.requests(images, question, state), metadata=self._metadata)
         threading.Thread(target=sender.watch, args=(call, state), daemon=True).start()
         try:
-            with state.errors():
+            with state.errors(), self._errors():
                 state.waiting()
                 for answer in call:
                     sender.room.release()

@@ -1,6 +1,5 @@
 """What both clients know of a stream: what is owed, since when, and what an answer means."""
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from typing import TypeAlias
 
 import grpc
 
-from braintumor.errors import ServiceError, from_status, service_errors
+from braintumor.errors import ServiceError, from_status
 from braintumor.v1.classifier_service_pb2 import PredictResponse, PredictStreamResponse
 
 MAX_IN_FLIGHT = 128
@@ -97,11 +96,10 @@ class StreamState:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raises errors of gRPC as ServiceError; a stream that was given up is DEADLINE_EXCEEDED."""
+        """Raises the error of a stream that was given up as DEADLINE_EXCEEDED, and any other as it is."""
         try:
-            with service_errors():
-                yield
-        except (ServiceError, asyncio.CancelledError) as err:
+            yield
+        except ServiceError as err:
             if not self._given_up:
                 raise
             message = f"no answer on the stream for {self._timeout_s:g} s"
