@@ -15,14 +15,15 @@ from google.rpc import status_pb2
 class FailedCall(grpc.RpcError):
     """An error of gRPC with the trailing metadata of a test's choice."""
 
-    def __init__(self, *metadata: tuple[str, str | bytes]) -> None:
+    def __init__(self, *metadata: tuple[str, str | bytes], details: str = "as gRPC tells it") -> None:
         self._metadata = metadata
+        self._details = details
 
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.INTERNAL
 
     def details(self) -> str:
-        return "as gRPC tells it"
+        return self._details
 
     def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         return self._metadata
@@ -36,6 +37,14 @@ def test_without_details_the_call_itself_tells(metadata):
         raise FailedCall(*metadata)
     assert (told.value.code, told.value.message) == (grpc.StatusCode.INTERNAL, "as gRPC tells it")
     assert (told.value.reason, told.value.retry_after_s, told.value.unreached) == ("", None, False)
+
+
+def test_a_call_that_its_connection_has_no_room_for_is_to_be_sent_again():
+    details = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
+    with pytest.raises(ServiceError, match="too many calls at once") as told, service_errors():
+        raise FailedCall(details=details)
+    assert (told.value.code, told.value.retry_after_s) == (grpc.StatusCode.UNAVAILABLE, 1.0)
+    assert not told.value.unreached
 
 
 def test_details_of_other_kinds_are_passed_over():

@@ -14,6 +14,11 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 LOST_RACE = "Internal error from Core"
 """What grpc.aio says where a request is written while the call ends; the status that ended it is lost."""
 
+_REFUSED_STREAM = "RST_STREAM with error code 7"
+"""What gRPC says of a call for which its connection has no room: it has not reached the service."""
+
+_REFUSED_STREAM_PAUSE_S = 1.0
+
 
 class ServiceError(Exception):
     """A call failed, or one image of a stream.
@@ -23,7 +28,8 @@ class ServiceError(Exception):
       reason: stable UPPER_SNAKE word of the service, such as "UNSUPPORTED_FORMAT"; empty where the failure is
         not the service's own, as where it was not reached.
       message: a sentence for people.
-      retry_after_s: seconds after which the service asks to try again; None where it does not.
+      retry_after_s: seconds after which the service asks to try again, or after which a connection with too many calls
+        may have room for one more; None where neither is so.
     """
 
     def __init__(
@@ -42,7 +48,7 @@ class ServiceError(Exception):
     @property
     def unreached(self) -> bool:
         """Whether the service cannot be reached, or gave no answer in time, whichever side noticed that first."""
-        away = self.code is grpc.StatusCode.UNAVAILABLE and not self.reason
+        away = self.code is grpc.StatusCode.UNAVAILABLE and not self.reason and self.retry_after_s is None
         return away or self.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -84,6 +90,9 @@ def _from_call(failed: _FailedCall) -> ServiceError:
                 break
     if failed.details() == LOST_RACE:
         return ServiceError(grpc.StatusCode.UNAVAILABLE, "the stream broke while a request was on its way")
+    if _REFUSED_STREAM in (failed.details() or ""):
+        message = "there are too many calls at once over one connection; predict_stream takes one for many images"
+        return ServiceError(grpc.StatusCode.UNAVAILABLE, message, retry_after_s=_REFUSED_STREAM_PAUSE_S)
     return ServiceError(failed.code(), failed.details() or "")
 
 
