@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from braintumor.image_folder import IMAGE_SUFFIXES
 
 
 def _write(folder: Path, **images: bytes) -> None:
@@ -54,9 +55,19 @@ def test_a_folder_is_a_line_of_json_per_image(braintumor, tmp_path, service):
         "model_name": "brain_tumor",
         "model_version": 1,
     }
-    assert re.fullmatch(r"\[#+\] 3/3 images, .*\n", done.stderr)
+    assert re.fullmatch(r"\[#+\] 3/3 images, .*\nfiles left out, .*: 1\n", done.stderr)
     assert done.returncode == 0
     assert len(service.requests) == 3
+
+
+def test_tells_which_suffixes_are_those_of_images(braintumor, tmp_path, contract_dir):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "slice0001.dcm").write_bytes(b"tumor")
+    done, helped = braintumor("predict", "export"), braintumor("predict", "--help")
+    assert done.returncode == 2
+    readmes = [contract_dir.joinpath(name).read_text() for name in ("README.md", "../README.md")]
+    for text in (done.stderr, helped.stdout, *readmes):
+        assert set(re.findall(r"\.[a-z]+", text)) >= IMAGE_SUFFIXES
 
 
 def test_one_file_is_a_line_of_json(braintumor, tmp_path):

@@ -14,7 +14,12 @@ EXPLANATION_SUFFIXES = {"heatmap": ".heatmap.png", "overlay": ".overlay.png"}
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """Yields the images in a folder and in those below it, also behind links, in a stable order.
+    """Yields those of the files below a folder whose suffix is that of an image; see `files_below`."""
+    return (Path(file) for file in files_below(folder) if has_image_suffix(file))
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yields the files in a folder and in those below it, also behind links, in a stable order.
 
     Hidden files and folders are left out, as are pipes, devices, and explanations that the command wrote there. A
     folder to which several links lead is read once.
@@ -32,14 +37,22 @@ def images_below(folder: Path) -> Iterator[Path]:
             if place not in seen:  # Links may lead back to where they are.
                 seen.add(place)
                 folders.append(name)
-        images = (os.path.join(where, name) for name in sorted(files) if is_image(name))  # noqa: PTH118 as above
-        yield from (Path(image) for image in images if not _is_special(image))
+        counting = (os.path.join(where, name) for name in sorted(files) if not _is_left_out(name))  # noqa: PTH118 as above
+        yield from (file for file in counting if not _is_special(file))
 
 
 def is_image(name: str) -> bool:
     """Tells by its name whether a file counts as an image: not where it is hidden, or explains a verdict."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 as above
-    return suffix in IMAGE_SUFFIXES and not _is_hidden(name) and not name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
+    return has_image_suffix(name) and not _is_left_out(name)
+
+
+def has_image_suffix(name: str) -> bool:
+    """Tells whether a name, or a path, ends as that of an image."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 as above
+
+
+def _is_left_out(name: str) -> bool:
+    return _is_hidden(name) or name.endswith(tuple(EXPLANATION_SUFFIXES.values()))
 
 
 def _is_special(path: str) -> bool:

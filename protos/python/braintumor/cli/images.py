@@ -1,10 +1,14 @@
 """The image files that paths lead to."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from braintumor.image_folder import images_below
+from braintumor.image_folder import IMAGE_SUFFIXES, files_below, has_image_suffix, images_below
+
+SUFFIXES = ", ".join(sorted(IMAGE_SUFFIXES))
+"""By which a file in a folder counts as an image, for people."""
 
 
 def iter_images(paths: Sequence[Path]) -> Iterator[Path]:
@@ -22,6 +26,17 @@ def iter_images(paths: Sequence[Path]) -> Iterator[Path]:
             yield from images_below(path)
         else:
             yield path
+
+
+def count_images(paths: Sequence[Path]) -> tuple[int, int]:
+    """Returns how many images `iter_images` yields, and how many other files are below the folders.
+
+    Raises:
+      OSError: a folder cannot be listed.
+    """
+    named = sum(not path.is_dir() for path in paths)
+    below = Counter(has_image_suffix(file) for path in paths if path.is_dir() for file in files_below(path))
+    return named + below[True], below[False]
 
 
 def common_folder(paths: Sequence[Path]) -> Path:

@@ -12,7 +12,7 @@ from braintumor.cli.answer import Answer
 from braintumor.cli.bulk import Bulk
 from braintumor.cli.connection import connected, service_options
 from braintumor.cli.explanation import ExplanationFolder
-from braintumor.cli.images import iter_images
+from braintumor.cli.images import SUFFIXES, count_images
 from braintumor.cli.printer import Printer
 from braintumor.cli.progress import ProgressBar
 from braintumor.cli.version_text import VERSION_NUMBER
@@ -22,7 +22,7 @@ from braintumor.requests import Question
 from braintumor.stream import Outcome
 
 
-@click.command()
+@click.command(epilog=f"Suffixes of images, in capitals too: {SUFFIXES}.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per image.")
 @click.option(
@@ -45,7 +45,8 @@ def predict(
 ) -> None:
     """Classifies image files, and the images of whole folders.
 
-    Of a folder, hidden files are left out, and what --explain has written.
+    Of a folder, files without the suffix of an image are left out, and counted on stderr; so are, uncounted, hidden
+    files and what --explain has written. A file that is named itself is sent whatever its name.
     Answers are printed as they come. Where an image fails, stderr says why; with --json, its line does.
 
     With many images --timeout is also for how long the service may be away in between. How long an image of many may
@@ -54,13 +55,15 @@ def predict(
     single = len(paths) == 1 and paths[0].is_file()
     with _usage_errors():
         question = Question(version=version, version_label=version_label, explain=explain_dir is not None)
-        total = _count(paths)
+        total, others = _count(paths)
     explanations = ExplanationFolder(explain_dir, paths) if explain_dir else None
     with connected(address, timeout_s) as client, ProgressBar(total, shown=not single) as bar:
         printer = Printer(bar, as_json=as_json, with_path=not single, explanations=explanations)
         answers = _one(client, paths[0], question) if single else Bulk(client, paths, question, timeout_s).answers()
         for answer in answers:
             printer.show(answer)
+    if others:
+        click.echo(f"files left out, without the suffix of an image (see --help): {others}", err=True)
     raise click.exceptions.Exit(1 if printer.failed else 0)
 
 
@@ -77,11 +80,12 @@ def _one(client: Client, path: Path, question: Question) -> Iterator[Answer]:
     yield Answer(path, outcome, time.perf_counter() - begin_s)
 
 
-def _count(paths: Sequence[Path]) -> int:
-    total = sum(1 for _ in iter_images(paths))
-    if total == 0:
-        raise ValueError(f"no images below {', '.join(map(click.format_filename, paths))}")
-    return total
+def _count(paths: Sequence[Path]) -> tuple[int, int]:
+    images, others = count_images(paths)
+    if images == 0:
+        folders = ", ".join(map(click.format_filename, paths))
+        raise ValueError(f"no images below {folders}: there they have one of the suffixes {SUFFIXES}")
+    return images, others
 
 
 @contextmanager
