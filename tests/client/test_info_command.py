@@ -33,10 +33,10 @@ def test_waits_for_a_service_that_is_not_ready(service, braintumor, failure):
 
 
 @pytest.mark.parametrize("on_path", [True, False])
-def test_greets_with_the_command_as_it_is_called(executable, environment, braintumor, on_path):
+def test_greets_with_the_command_as_it_is_called_and_the_address(executable, environment, service, braintumor, on_path):
     environment["PATH"] = str(Path(executable).parent) if on_path else os.defpath
     greeting = braintumor("wait").stdout
-    assert f"    {'braintumor' if on_path else executable} predict slice.png\n" in greeting
+    assert f"    {'braintumor' if on_path else executable} predict slice.png --address {service.address}\n" in greeting
 
 
 def test_calls_this_machine_without_a_proxy(environment, braintumor):

@@ -1,5 +1,6 @@
 """`braintumor wait`: waits until the service answers from a version of the model."""
 
+import shlex
 import shutil
 import sys
 import time
@@ -7,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from braintumor.channel import DEFAULT_ADDRESS
 from braintumor.cli.connection import Unreached, may_pass, open_client, service_options
 from braintumor.errors import ServiceError
 
 _PAUSE_S = 0.2
 _GREETING = """\
 ready at {address}, version {version} of {model}; in a second terminal:
-    {command} predict slice.png
+    {command} predict slice.png{option}
     {command} --help
 """
 
@@ -37,8 +39,9 @@ def wait(address: str, timeout_s: float) -> None:
                 raise Unreached(f"the service at {address} is not ready after {timeout_s:g} s")
             time.sleep(_PAUSE_S)
     version = answer.served_versions[0].version
-    greeting = _GREETING.format(address=address, version=version, model=answer.model_name, command=_command())
-    click.echo(greeting, nl=False)
+    option = "" if address == DEFAULT_ADDRESS else f" --address {shlex.quote(address)}"
+    words = {"address": address, "version": version, "model": answer.model_name, "option": option}
+    click.echo(_GREETING.format(command=_command(), **words), nl=False)
 
 
 def _command() -> str:
