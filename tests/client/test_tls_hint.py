@@ -34,6 +34,12 @@ def test_where_the_service_has_tls(braintumor, secure_address, tls):
     assert done.returncode == 3
 
 
+def test_where_the_last_error_is_that_of_another_address_of_this_machine(braintumor):
+    done = braintumor("info", "--address", "[::1]:1")
+    assert done.stderr.endswith(HINT)
+    assert not braintumor("info", "--address", "[::1]:1", "--tls").stderr.endswith(HINT)
+
+
 def test_where_the_service_has_plain_text(braintumor, known):
     done = braintumor("info", "--ca", known.certificate)
     assert done.stderr.endswith(HINT)

@@ -19,6 +19,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 # What gRPC says where one side has TLS and the other has not, or does not know the certificate, when they connect.
 _TLS_FAILURE = re.compile(r"last error: .*(?:Socket closed|handshake failed)")
 
+# What it says last where localhost is tried at two addresses, of which the other one may want TLS.
+_ONE_OF_TWO_ADDRESSES = re.compile(r"last error: .*(?:\[::1\]|%5B::1%5D).*Connection refused")
+
 
 class Unreached(click.ClickException):
     """The service was not reached, or did not answer in time."""
@@ -89,6 +92,11 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
     except ServiceError as err:
         message = " ".join(str(err).split())
         if err.unreached:
-            hint = "; is it TLS? see --ca and --cert" if _TLS_FAILURE.search(message) else ""
+            hint = "; is it TLS? see --ca and --cert" if _may_be_tls(message) else ""
             raise Unreached(f"no answer from the service at {address}: {message}{hint}") from err
         raise click.ClickException(message) from err
+
+
+def _may_be_tls(message: str) -> bool:
+    plain = not any(tls_options().values())
+    return bool(_TLS_FAILURE.search(message) or (plain and _ONE_OF_TWO_ADDRESSES.search(message)))
