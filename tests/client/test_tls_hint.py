@@ -48,3 +48,26 @@ def test_where_the_service_has_plain_text(braintumor, known):
 
 def test_not_where_nothing_listens(braintumor):
     assert not braintumor("info", "--address", "127.0.0.1:1").stderr.endswith(HINT)
+
+
+def test_where_the_key_is_that_of_another_certificate(braintumor, secure_address, known):
+    own, other = known.issue("ward-7"), known.issue("ward-8")
+    files = ["--ca", known.certificate, "--cert", own.certificate, "--key", other.key]
+    assert braintumor("info", "--address", secure_address, *files).stderr.endswith(HINT)
+
+
+def test_where_the_certificate_is_of_another_name(braintumor, secure_address, known):
+    address = f"0.0.0.0:{secure_address.rpartition(':')[2]}"
+    assert braintumor("info", "--address", address, "--ca", known.certificate).stderr.endswith(HINT)
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"), [("--ca", "certificate"), ("--cert", "certificate"), ("--key", "private key")]
+)
+def test_a_file_that_holds_no_such_thing_is_wrong_usage(braintumor, known, option, kind):
+    own = known.issue("ward-7")
+    files = {"--ca": known.certificate, "--cert": own.certificate, "--key": own.key}
+    files[option] = own.key if kind == "certificate" else own.certificate
+    done = braintumor("info", *(word for named in files.items() for word in named))
+    assert done.stderr.endswith(f"Error: {files[option]} holds no {kind} in PEM\n")
+    assert done.returncode == 2

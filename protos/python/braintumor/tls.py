@@ -1,6 +1,7 @@
 """TLS of channels to the service."""
 
 import os
+import re
 from pathlib import Path
 
 import grpc
@@ -20,12 +21,20 @@ def channel_credentials(
 
     Raises:
       OSError: a file cannot be read.
-      ValueError: of certificate and key only one is given.
+      ValueError: of certificate and key only one is given, or a file holds no such thing.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
-    return grpc.ssl_channel_credentials(_read(ca), _read(key), _read(certificate))
+    return grpc.ssl_channel_credentials(
+        _read(ca, "CERTIFICATE"), _read(key, "PRIVATE KEY"), _read(certificate, "CERTIFICATE")
+    )
 
 
-def _read(path: str | os.PathLike[str] | None) -> bytes | None:
-    return None if path is None else Path(path).read_bytes()
+def _read(path: str | os.PathLike[str] | None, kind: str) -> bytes | None:
+    """Returns what is in a file; gRPC itself takes anything, and then fails at each handshake."""
+    if path is None:
+        return None
+    held = Path(path).read_bytes()
+    if not re.search(rf"-----BEGIN [A-Z0-9 ]*{kind}-----".encode(), held):
+        raise ValueError(f"{os.fspath(path)} holds no {kind.lower()} in PEM")
+    return held

@@ -16,8 +16,9 @@ from braintumor.errors import ServiceError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# What gRPC says where one side has TLS and the other has not, or does not know the certificate, when they connect.
-_TLS_FAILURE = re.compile(r"last error: .*(?:Socket closed|handshake failed)")
+# What gRPC says where one side has TLS and the other has not, does not know the certificate or has another name for it,
+# and where a file of ours is none that it can use.
+_TLS_FAILURE = re.compile(r"last error: .*(?:Socket closed|handshake failed|Verification Check|security handshaker)")
 
 # What it says last where localhost is tried at two addresses, of which the other one may want TLS.
 _ONE_OF_TWO_ADDRESSES = re.compile(r"last error: .*(?:\[::1\]|%5B::1%5D).*Connection refused")
@@ -70,7 +71,7 @@ def open_client(address: str, timeout_s: float) -> Client:
     """Opens a client as the running command's options say.
 
     Raises:
-      click.UsageError: these options do not go together.
+      click.UsageError: these options do not go together, or name a file that is not what it should be.
     """
     try:
         return Client(address, credentials=credentials(), timeout_s=timeout_s, token=token())

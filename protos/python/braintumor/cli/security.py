@@ -47,7 +47,7 @@ def credentials() -> grpc.ChannelCredentials | None:
     """Returns the running command's credentials; None where it calls in plain text.
 
     Raises:
-      ValueError: of certificate and key only one is given.
+      ValueError: of certificate and key only one is given, or a file holds no such thing.
     """
     options = tls_options()
     if not any(options.values()):
