@@ -15,6 +15,7 @@ def run(command: click.Command) -> int:
     Returns:
       The exit status; whatever made it so is told on stderr, in a line.
     """
+    _open_closed_streams()
     try:
         return int(command.main(standalone_mode=False) or 0)
     except click.ClickException as err:
@@ -28,6 +29,14 @@ def run(command: click.Command) -> int:
         _give_up_stdout()
     failure.show()
     return failure.exit_code
+
+
+def _open_closed_streams() -> None:
+    """Stands in for streams that the caller has closed: stderr takes everything, and stdout nothing."""
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", errors="backslashreplace")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
 
 
 def _give_up_stdout() -> None:
