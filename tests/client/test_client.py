@@ -1,5 +1,6 @@
 """The client for threads: calls, deadlines, retries and error details."""
 
+import io
 import socket
 from pathlib import Path
 
@@ -21,6 +22,20 @@ def test_classifies_the_file_at_a_path(service, tmp_path, kind):
     path.write_bytes(b"clean")
     with braintumor.Client(service.address) as client:
         assert client.predict(kind(path)).prediction.label == "No Tumor"
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_takes_whatever_holds_bytes(service, kind):
+    with braintumor.Client(service.address) as client:
+        assert client.predict(kind(b"tumor")).prediction.label == "Tumor"
+        assert [outcome.prediction.label for _, outcome in client.predict_stream([("a", kind(b"clean"))])] == [
+            "No Tumor"
+        ]
+
+
+def test_what_is_no_image_is_told(service):
+    with braintumor.Client(service.address) as client, pytest.raises(TypeError, match="its path, and not BytesIO"):
+        client.predict(io.BytesIO(b"tumor"))
 
 
 def test_asks_the_default_model_unless_told_otherwise(service):

@@ -75,6 +75,16 @@ def test_an_image_that_is_far_too_large_fails_alone(service, stream, tmp_path):
     assert "has 41943040 bytes, the limit is 16777216" in str(outcomes["b"])
 
 
+@pytest.mark.parametrize(
+    ("named", "told"), [((7, b"tumor"), "the id of an image is a str, and not 7"), (("b", 7), "its path, and not int")]
+)
+def test_what_cannot_be_sent_is_told_after_the_answers_before_it(service, stream, named, told):
+    outcomes = stream(service.address, [("a", b"tumor"), named])
+    assert next(outcomes)[0] == "a"
+    with pytest.raises(TypeError, match=told):
+        next(outcomes)
+
+
 def test_an_empty_stream_has_no_answers(service, stream):
     assert list(stream(service.address, [])) == []
 

@@ -106,12 +106,12 @@ async def _requests(
     try:
         async for image_id, image in _each(images):
             try:
-                request = question.about(await _read(image, max_image_bytes))
+                request = question.about_named(image_id, await _read(image, max_image_bytes))
             except (ServiceError, OSError) as err:
                 state.unsent(image_id, err)
                 continue
             state.sent()
-            yield PredictStreamRequest(id=image_id, request=request)
+            yield request
             await room.acquire()
         state.source_ended()
     except Exception as err:  # noqa: BLE001 gRPC would only log it; the caller gets it from the stream

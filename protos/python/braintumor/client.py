@@ -57,6 +57,7 @@ class Client(JobCalls, VersionCalls):
         Raises:
           ServiceError: the service refused or was not reached.
           OSError: the file cannot be read.
+          TypeError: the image is neither bytes nor a path.
           ValueError: both a version and a label were given.
         """
         question = Question(version=version, version_label=version_label, explain=explain)
@@ -87,6 +88,7 @@ class Client(JobCalls, VersionCalls):
         Raises:
           ServiceError: the service was not reached, or the stream broke; ids without an answer have none.
           Exception: what `images` raised, once the images before it have their answers.
+          TypeError: as `predict`, or an id is no str; likewise.
           ValueError: both a version and a label were given.
         """
         question = Question(version=version, version_label=version_label, explain=explain)
@@ -136,12 +138,12 @@ class _Sender:
         try:
             for image_id, image in images:
                 try:
-                    request = question.about(read_image(image, self._max_image_bytes))
+                    request = question.about_named(image_id, read_image(image, self._max_image_bytes))
                 except (ServiceError, OSError) as err:
                     state.unsent(image_id, err)
                     continue
                 state.sent()
-                yield PredictStreamRequest(id=image_id, request=request)
+                yield request
                 self.room.acquire()
                 if self._ended.is_set():
                     return

@@ -9,9 +9,9 @@ from typing import TypeAlias
 import grpc
 
 from braintumor.errors import ServiceError
-from braintumor.v1.classifier_service_pb2 import PredictRequest
+from braintumor.v1.classifier_service_pb2 import PredictRequest, PredictStreamRequest
 
-Image: TypeAlias = bytes | str | os.PathLike[str]
+Image: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str]
 """An encoded image file: its bytes, or its path."""
 
 
@@ -47,6 +47,12 @@ class Question:
             request.version_label = self.version_label
         return request
 
+    def about_named(self, image_id: str, encoded: bytes) -> PredictStreamRequest:
+        """Makes the request for one encoded image of a stream; raises TypeError where the id is none."""
+        if not isinstance(image_id, str):
+            raise TypeError(f"the id of an image is a str, and not {image_id!r}")
+        return PredictStreamRequest(id=image_id, request=self.about(encoded))
+
 
 def read_image(image: Image, max_bytes: int = 0) -> bytes:
     """Returns the encoded image, from its file where a path is given.
@@ -59,9 +65,13 @@ def read_image(image: Image, max_bytes: int = 0) -> bytes:
     Raises:
       OSError: the file cannot be read.
       ServiceError: it is too large.
+      TypeError: it is neither bytes nor a path.
     """
     try:
-        size = len(image) if isinstance(image, bytes) else Path(image).stat().st_size
+        held = bytes(image) if isinstance(image, bytes | bytearray | memoryview) else Path(image)
+        size = len(held) if isinstance(held, bytes) else held.stat().st_size
+    except TypeError as err:
+        raise TypeError(f"an image is the bytes of its file, or its path, and not {type(image).__name__}") from err
     except ValueError as err:  # a path that none can be
         raise OSError(errno.EINVAL, str(err), str(image)) from err
     if 0 < max_bytes < size:
@@ -70,4 +80,4 @@ def read_image(image: Image, max_bytes: int = 0) -> bytes:
             f"The image has {size} bytes, the limit is {max_bytes}; send a smaller file.",
             "IMAGE_TOO_LARGE",
         )
-    return image if isinstance(image, bytes) else Path(image).read_bytes()
+    return held if isinstance(held, bytes) else held.read_bytes()
