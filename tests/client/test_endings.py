@@ -30,7 +30,7 @@ def test_a_full_disk_is_one_line_and_exits_with_1(braintumor, arguments):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info"], ["predict", "slice.jpg"], ["predict", "."]], ids=" ".join)
 def test_streams_that_are_closed(executable, environment, slice_path, arguments):
-    """A closed stdout is as a full disk; a closed stderr costs what would be told there."""
+    """A closed stdout is as a full disk; a closed stderr costs its words, a closed stdin its image."""
 
     def run(closed: str, *words: str) -> "subprocess.CompletedProcess[str]":
         shell = ["sh", "-c", f'exec "$0" "$@" {closed}', executable, *words]
@@ -42,6 +42,7 @@ def test_streams_that_are_closed(executable, environment, slice_path, arguments)
     assert no_output.stderr.endswith("Error: [Errno 9] Bad file descriptor\n")
     assert (no_output.returncode, no_errors.returncode) == (1, 0)
     assert no_errors.stdout
+    assert "-: cannot be read: Bad file descriptor" in run("<&-", "predict", "-").stderr
     wrong_usage = run("2>&-", "predict", "absent.jpg")
     assert (wrong_usage.stdout, wrong_usage.returncode) == ("", 2)
 

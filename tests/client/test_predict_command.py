@@ -23,6 +23,12 @@ def test_one_file_is_one_line(braintumor, tmp_path):
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+def test_an_image_on_stdin_is_one_line(braintumor):
+    done = braintumor("predict", "-", input="tumor")
+    assert done.stdout.startswith("Tumor 0.973  (model ")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [(b"unsure", "No Tumor 0.412  UNCERTAIN  (model "), (b"strange", "Tumor 0.900  OUT_OF_DOMAIN  (model ")],
@@ -216,6 +222,7 @@ def test_asks_for_versions_and_labels(braintumor, tmp_path, service):
         ["predict"],
         ["predict", "absent.jpg"],
         ["predict", "empty"],
+        ["predict", "-", "slice.jpg"],
         ["predict", "slice.jpg", "--version", "0"],
         ["predict", "slice.jpg", "--version", "3", "--version-label", "canary"],
         ["predict", "slice.jpg", "--timeout", "0"],

@@ -32,11 +32,13 @@ def run(command: click.Command) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Stands in for streams that the caller has closed: stderr takes everything, and stdout nothing."""
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", errors="backslashreplace")
+    """Stands in for streams that the caller has closed: stdin and stdout fail, and stderr takes everything."""
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY), "r")
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", errors="backslashreplace")
 
 
 def _give_up_stdout() -> None:

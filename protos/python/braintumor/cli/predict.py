@@ -1,5 +1,6 @@
 """`braintumor predict`: classifies image files."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +22,12 @@ from braintumor.errors import ServiceError
 from braintumor.requests import Question
 from braintumor.stream import Outcome
 
+_STDIN = Path("-")
+_IMAGES = click.Path(exists=True, allow_dash=True, path_type=Path)
 
-@click.command(epilog=f"Suffixes of images, in capitals too: {SUFFIXES}.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+
+@click.command(epilog=f"Suffixes of images in folders: {SUFFIXES}. A file that is named itself may have any.")
+@click.argument("paths", nargs=-1, required=True, type=_IMAGES, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per image.")
 @click.option(
     "--explain",
@@ -43,16 +47,15 @@ def predict(
     address: str,
     timeout_s: float,
 ) -> None:
-    """Classifies image files, and the images of whole folders.
+    """Classifies image files, the images of whole folders, or with - for PATH the one image on stdin.
 
-    Of a folder, files without the suffix of an image are left out, and counted on stderr; so are, uncounted, hidden
-    files and what --explain has written. A file that is named itself is sent whatever its name.
-    Answers are printed as they come. Where an image fails, stderr says why; with --json, its line does.
+    Of a folder, hidden files are left out, what --explain wrote, and files without an image's suffix; stderr counts the
+    last. Answers are printed as they come. Where an image fails, stderr says why; with --json, its line does.
 
     With many images --timeout is also for how long the service may be away in between. How long an image of many may
     take is the service's to say (GATEWAY_DEFAULT_DEADLINE_S).
     """
-    single = len(paths) == 1 and paths[0].is_file()
+    single = len(paths) == 1 and (paths[0] == _STDIN or paths[0].is_file())
     with _usage_errors():
         question = Question(version=version, version_label=version_label, explain=explain_dir is not None)
         total, others = _count(paths)
@@ -70,7 +73,7 @@ def predict(
 def _one(client: Client, path: Path, question: Question) -> Iterator[Answer]:
     begin_s = time.perf_counter()
     try:
-        outcome: Outcome = client.predict(path, **asdict(question))
+        outcome: Outcome = client.predict(sys.stdin.buffer.read() if path == _STDIN else path, **asdict(question))
     except ServiceError as err:
         if err.unreached:
             raise
@@ -81,6 +84,8 @@ def _one(client: Client, path: Path, question: Question) -> Iterator[Answer]:
 
 
 def _count(paths: Sequence[Path]) -> tuple[int, int]:
+    if _STDIN in paths and len(paths) > 1:
+        raise ValueError("- is the one image on stdin, and goes with no other path")
     images, others = count_images(paths)
     if images == 0:
         folders = ", ".join(map(click.format_filename, paths))
