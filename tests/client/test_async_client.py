@@ -27,6 +27,11 @@ def test_classifies_bytes_and_files(service, tmp_path):
     assert service.metadata["x-caller"] == "ward 7"
 
 
+def test_is_made_inside_a_running_loop():
+    with pytest.raises(RuntimeError, match="inside a running event loop"):
+        braintumor.AsyncClient()
+
+
 def test_tells_what_the_service_is(service):
     async def info() -> str:
         async with braintumor.AsyncClient(service.address) as client:

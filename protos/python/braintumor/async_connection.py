@@ -21,7 +21,11 @@ _Response = TypeVar("_Response")
 
 
 class AsyncConnection:
-    """Opens a channel; calls on it have a deadline and raise ServiceError. Arguments are those of `Client`."""
+    """Opens a channel; calls on it have a deadline and raise ServiceError. Arguments are those of `Client`.
+
+    Raises:
+      RuntimeError: there is no running event loop; gRPC would take another one, to which the calls then belong.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class AsyncConnection:
         token: str | None = None,
     ) -> None:
         self._metadata = call_metadata(address, credentials is not None, metadata, token)
+        _need_running_loop()
         options = channel_options(address)
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options)
@@ -87,3 +92,10 @@ class AsyncConnection:
             if isinstance(err, grpc.aio.UsageError):
                 raise
             raise ServiceError(grpc.StatusCode.UNAVAILABLE, "the call broke off") from err
+
+
+def _need_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as err:
+        raise RuntimeError("an AsyncClient is made inside a running event loop, as in a coroutine") from err
