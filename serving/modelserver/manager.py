@@ -35,6 +35,7 @@ class _Harness:
     version: int
     path: Path
     aspired: bool = True
+    """Once given up, only one that still serves is wanted again, and only where it came from: else the next life is."""
     state: ManagerState = ManagerState.START
     failures: int = 0
     error: ServingError | None = None
@@ -70,6 +71,7 @@ class AspiredVersionsManager:
         self._unloading = unloading
         self._on_change = on_change
         self._lock = threading.RLock()
+        self._aspired: dict[str, Mapping[int, Path]] = {}
         self._harnesses: dict[str, dict[int, _Harness]] = {}
 
     @contextmanager
@@ -105,53 +107,57 @@ class AspiredVersionsManager:
         """Says which versions of these models should be served from now on. `step` acts on it."""
         with self._lock:
             for name, paths in aspired.items():
-                self._give_up_others(name, paths)
-                for version, path in paths.items():
-                    self._aspire(name, version, path)
+                self._aspire(name, paths)
+                for harness in [*self._harnesses[name].values()]:
+                    self._try_again_if_changed(harness)
 
     def keep_only(self, names: Collection[str]) -> None:
         """Gives up all versions of all other models. `step` acts on it."""
         with self._lock:
-            for name in self._harnesses.keys() - names:
-                self._give_up_others(name, ())
+            for name in self._aspired.keys() - names:
+                self._aspire(name, {})
 
-    def _give_up_others(self, name: str, versions: Collection[int]) -> None:
-        harnesses = self._harnesses.get(name, {})
+    def _aspire(self, name: str, paths: Mapping[int, Path]) -> None:
+        self._aspired[name] = paths
+        harnesses = self._harnesses.setdefault(name, {})
         for harness in [*harnesses.values()]:
-            harness.aspired = harness.version in versions
+            path = paths.get(harness.version)
+            serves_still = harness.state is ManagerState.AVAILABLE and not harness.aspired
+            if path and serves_still and path != harness.path:
+                self._unload(harness)  # it bridges no gap: its own next life waits for it
+            harness.aspired = path is not None and (harness.aspired or (serves_still and path == harness.path))
             if harness.failed and not harness.aspired:  # so that it begins anew when it comes back
                 del harnesses[harness.version]
 
-    def _aspire(self, name: str, version: int, path: Path) -> None:
-        versions = self._harnesses.setdefault(name, {})
-        harness = versions.get(version)
-        if harness is None:
-            versions[version] = _Harness(name, version, path)
-            self._monitor.publish(name, version, ManagerState.START)
-        elif harness.failures and harness.servable is None and harness.seen != fingerprint(path):
-            # The original retries blindly, then never again while the directory stays. Files that arrived or
-            # were repaired since are reason enough to try at once.
-            self._try_again(harness, path)
+    def _try_again_if_changed(self, harness: _Harness) -> None:
+        """The original retries blindly, then never again while the directory stays.
 
-    def _try_again(self, harness: _Harness, path: Path) -> None:
-        harness.retry_at = 0.0
-        harness.path = path
-        if harness.failed:
-            self._harnesses[harness.name][harness.version] = _Harness(harness.name, harness.version, path)
-            self._monitor.publish(harness.name, harness.version, ManagerState.START)
+        Files that arrived or were repaired since are reason enough to try at once.
+        """
+        path = self._aspired[harness.name].get(harness.version)
+        if not harness.aspired or not path or not harness.failures or harness.servable:
+            return
+        if harness.seen != fingerprint(path):
+            harness.retry_at = 0.0
+            harness.path = path
+            if harness.failed:
+                del self._harnesses[harness.name][harness.version]
 
     def step(self) -> None:
         """Starts what is due: loads, retries, unloads. Returns at once."""
         with self._lock:
-            for versions in self._harnesses.values():
-                for harness in sorted(versions.values(), key=_version, reverse=True):
+            for name, paths in self._aspired.items():
+                versions = self._harnesses[name]
+                for harness in [*versions.values()]:
                     if harness.state is ManagerState.END and not harness.failed:
                         del versions[harness.version]
-                        if harness.aspired:  # again, while it was on its way out
-                            self._aspire(harness.name, harness.version, harness.path)
-                    elif harness.state is ManagerState.START:
+                for version in paths.keys() - versions.keys():
+                    versions[version] = _Harness(name, version, paths[version])
+                    self._monitor.publish(name, version, ManagerState.START)
+                for harness in sorted(versions.values(), key=_version, reverse=True):
+                    if harness.state is ManagerState.START:
                         self._start(harness)
-                self._unload_unneeded(list(versions.values()))
+                self._unload_unneeded(name)
 
     def _start(self, harness: _Harness) -> None:
         if not harness.aspired:
@@ -160,11 +166,11 @@ class AspiredVersionsManager:
             harness.state = ManagerState.LOADING
             self._loading.submit(self._load_one, harness)
 
-    def _unload_unneeded(self, harnesses: list[_Harness]) -> None:
+    def _unload_unneeded(self, name: str) -> None:
         """The policy: an unwanted version goes once a wanted one is available, or if none is wanted."""
-        available = [harness for harness in harnesses if harness.state is ManagerState.AVAILABLE]
+        available = [h for h in self._harnesses[name].values() if h.state is ManagerState.AVAILABLE]
         unwanted = sorted((h for h in available if not h.aspired), key=_version)
-        if any(h.aspired for h in harnesses) and not any(h.aspired for h in available):
+        if self._aspired[name] and not any(h.aspired for h in available):
             unwanted = unwanted[:-1]  # the highest one bridges the gap
         for harness in unwanted:
             self._unload(harness)

@@ -120,6 +120,7 @@ class ServerCore:
             self._labels = labels
             # Not by the next poll: where one base path is gone, a poll changes nothing.
             self._manager.keep_only(labels.keys())
+            self._manager.step()  # at once: a model that comes back is another one, maybe of other files
             self._next_poll = 0.0
         self._on_change()
         return added, since

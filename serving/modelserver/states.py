@@ -38,7 +38,9 @@ class ServableStateMonitor:
         """Records a change and wakes who waits for it."""
         with self._changed:
             self._clock += 1
-            self._states.setdefault(name, {})[version] = (self._clock, ServableState(state, error))
+            states = self._states.setdefault(name, {})
+            began = self._clock if state is ManagerState.START else states[version][0]
+            states[version] = (began, ServableState(state, error))
             self._changed.notify_all()
 
     def versions(self, name: str) -> dict[int, ServableState]:
@@ -58,20 +60,19 @@ class ServableStateMonitor:
             return self._clock
 
     def settled(self, name: str, since: int) -> tuple[int, ServableState] | None:
-        """The newest version that is available, or failed after a point in time; None while there is none."""
+        """The newest version that is available or failed in a life begun after a point in time; None while none is."""
         with self._changed:
             states = self._states.get(name, {})
             for version in sorted(states, reverse=True):
-                clock, state = states[version]
-                failed = clock > since and state.error is not None
-                if failed or state.state is ManagerState.AVAILABLE:
+                began, state = states[version]
+                if began > since and (state.error or state.state is ManagerState.AVAILABLE):
                     return version, state
         return None
 
     def wait_until_settled(
         self, names: Iterable[str], since: int, timeout_s: float
     ) -> dict[str, tuple[int, ServableState]] | None:
-        """Waits until each model has a version that is available or failed since then.
+        """Waits until each model has a version that is available or failed, in a life begun since then.
 
         Returns:
           For each model that version and its state, or None if the time ran out.

@@ -51,6 +51,8 @@ class Stage:
         self.path = path
         self.broken: set[int] = set()
         self.loads: list[int] = []
+        self.loaded_from = path
+        """Where the last load looked."""
         self.meanwhile: Callable[[], None] = lambda: None
         """Happens during each load."""
         self.engines: dict[int, NoEngine] = {}
@@ -62,14 +64,15 @@ class Stage:
 
     def load(self, name: str, version: int, path: Path) -> Servable:
         self.loads.append(version)
+        self.loaded_from = path
         self.meanwhile()
         if version in self.broken and path.is_relative_to(self.path):
             raise UnavailableError("broken")
         self.engines[version] = NoEngine()
         return Servable(name, version, {}, self.engines[version])
 
-    def aspire(self, *versions: int) -> None:
-        self.manager.set_aspired({"m": {version: self.path / str(version) for version in versions}})
+    def aspire(self, *versions: int, base: Path | None = None) -> None:
+        self.manager.set_aspired({"m": {version: (base or self.path) / str(version) for version in versions}})
         self.manager.step()
 
     def settle(self) -> None:
@@ -241,6 +244,71 @@ def test_a_version_that_is_wanted_again_while_it_unloads_starts_a_new_life(stage
     assert stage.loads == [1, 1]
 
 
+def test_a_version_that_is_wanted_elsewhere_while_it_unloads_has_its_next_life_there(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.settle()
+    with stage.manager.servable("m"):
+        stage.aspire()
+        stage.aspire(1, base=stage.path / "moved")
+        stage.settle()
+        assert stage.states() == {1: "UNLOADING"}
+    stage.settle()
+    stage.settle()
+    assert stage.states() == {1: "AVAILABLE"}
+    assert stage.loaded_from == stage.path / "moved" / "1"
+
+
+def test_a_version_that_bridges_a_gap_stays_where_it_came_from_and_makes_room_elsewhere(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.settle()
+    stage.aspire(2)
+    stage.aspire(1)
+    stage.settle()
+    assert stage.loads == [1]
+    stage.aspire(2)
+    stage.aspire(1, base=stage.path / "moved")
+    stage.settle()
+    stage.settle()
+    assert stage.states() == {2: "END", 1: "AVAILABLE"}
+    assert stage.loaded_from == stage.path / "moved" / "1"
+
+
+def test_a_version_that_serves_goes_on_where_its_model_moves_to_another_path(stage: Stage) -> None:
+    stage.aspire(1)
+    stage.settle()
+    stage.aspire(1, base=stage.path / "moved")
+    stage.settle()
+    assert (stage.loads, stage.states()) == ([1], {1: "AVAILABLE"})
+
+
+def test_a_load_that_was_given_up_is_no_load_of_the_version_elsewhere(stage: Stage) -> None:
+    def move() -> None:
+        stage.meanwhile = lambda: None
+        stage.aspire()
+        stage.aspire(1, base=stage.path / "moved")
+
+    stage.meanwhile = move
+    stage.aspire(1)
+    stage.settle()
+    stage.settle()
+    assert (stage.loads, stage.states()) == ([1, 1], {1: "AVAILABLE"})
+    assert stage.loaded_from == stage.path / "moved" / "1"
+
+
+def test_another_version_serves_on_while_the_wanted_one_still_unloads(stage: Stage) -> None:
+    stage.aspire(1, 2)
+    stage.settle()
+    with stage.manager.servable("m", 2):
+        stage.aspire(1)
+        stage.settle()
+        stage.aspire(2)
+        stage.settle()
+        assert stage.states() == {2: "UNLOADING", 1: "AVAILABLE"}
+    stage.settle()
+    stage.settle()
+    assert stage.states() == {2: "AVAILABLE", 1: "END"}
+
+
 def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage: Stage) -> None:
     stage.aspire(1, 2)
     stage.settle()
@@ -250,15 +318,18 @@ def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage
         pass
 
 
-def test_waiting_ends_with_the_first_version_that_is_available_or_failed() -> None:
+def test_waiting_ends_with_the_first_version_whose_life_since_is_available_or_failed() -> None:
     monitor = ServableStateMonitor()
-    monitor.publish("m", 1, ManagerState.END, UnavailableError("in an earlier life"))
+    monitor.publish("m", 1, ManagerState.START)
+    monitor.publish("m", 3, ManagerState.START)
+    monitor.publish("m", 3, ManagerState.AVAILABLE)
     since = monitor.now
+    monitor.publish("m", 1, ManagerState.END, UnavailableError("in an earlier life"))
     assert monitor.wait_until_settled(["m"], since, 0.01) is None
     waiter: list[Any] = []
     thread = threading.Thread(target=lambda: waiter.append(monitor.wait_until_settled(["m"], since, 30)))
     thread.start()
-    monitor.publish("m", 2, ManagerState.LOADING)
-    monitor.publish("m", 2, ManagerState.AVAILABLE)
+    for state in (ManagerState.START, ManagerState.LOADING, ManagerState.AVAILABLE):
+        monitor.publish("m", 2, state)
     thread.join()
     assert waiter[0]["m"][0] == 2

@@ -14,7 +14,7 @@ from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
 from serving.modelserver.servable import Servable
 from serving.modelserver.server_core import ServerCore
 from serving.modelserver.states import ManagerState, ServableStateMonitor
-from tfserving_api.messages import ModelServerConfig
+from tfserving_api.messages import ModelServerConfig, ModelSpec
 
 
 class NoEngine:
@@ -34,11 +34,14 @@ class Stage:
         self.path = path
         self.threads = threads
         self.loading, self.loaded = threading.Event(), threading.Event()
+        self.paths: list[Path] = []
+        """Where loads looked."""
         monitor = ServableStateMonitor()
         manager = AspiredVersionsManager(self.load, monitor, RetryPolicy(0, 0.0), threads, threads)
         self.core = ServerCore(manager, monitor, poll_wait_s=0)
 
-    def load(self, name: str, version: int, _: Path) -> Servable:
+    def load(self, name: str, version: int, path: Path) -> Servable:
+        self.paths.append(path)
         self.loading.set()
         self.loaded.wait()
         return Servable(name, version, {}, NoEngine())
@@ -103,3 +106,19 @@ def test_the_file_is_not_applied_while_a_reload_waits_and_is_afterwards(stage: S
     stage.core.step()
     eventually(lambda: stage.core.versions("of the file"))
     eventually(lambda: stage.state("m") is ManagerState.END)
+
+
+def test_a_model_that_was_dropped_is_served_from_where_it_is_added_again_and_only_then_is_the_reload_done(
+    stage: Stage, eventually: Any
+) -> None:
+    elsewhere = stage.config("elsewhere")
+    elsewhere.model_config_list.config[0].name = "m"
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    with stage.core.servable(ModelSpec(name="m")):
+        stage.core.reload(stage.config(), lambda: True)
+        with pytest.raises(DeadlineExceededError, match="Gave up waiting for m"):
+            stage.core.reload(elsewhere, iter([True, False]).__next__)
+    stage.core.step()
+    eventually(lambda: stage.core.step() or stage.state("m") is ManagerState.AVAILABLE)
+    assert stage.paths[-1] == stage.path / "elsewhere" / "1"
