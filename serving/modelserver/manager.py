@@ -41,6 +41,8 @@ class _Harness:
     error: ServingError | None = None
     """Of the last try."""
     retry_at: float = 0.0
+    changed: bool = False
+    """Whether the directory has changed since the last try, which is reason for one that does not count."""
     seen: int = 0
     """Fingerprint of the directory when the last try began."""
     failed: bool = False
@@ -138,7 +140,7 @@ class AspiredVersionsManager:
         if not harness.aspired or not path or not harness.failures or harness.servable:
             return
         if harness.seen != fingerprint(path):
-            harness.retry_at = 0.0
+            harness.changed = True
             harness.path = path
             if harness.failed:
                 del self._harnesses[harness.name][harness.version]
@@ -162,7 +164,7 @@ class AspiredVersionsManager:
     def _start(self, harness: _Harness) -> None:
         if not harness.aspired:
             self._end(harness, harness.error)
-        elif harness.retry_at <= time.monotonic():
+        elif harness.changed or harness.retry_at <= time.monotonic():
             harness.state = ManagerState.LOADING
             self._loading.submit(self._load_one, harness)
 
@@ -182,21 +184,13 @@ class AspiredVersionsManager:
                 self._end(harness, harness.error or CancelledError("Loading of servable cancelled"))
                 self._on_change()
                 return
+            counts, harness.changed = harness.retry_at <= time.monotonic(), False
             if harness.failures == 0:
                 self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)
-        _log.info("Loading servable version {name: %s version: %d}", harness.name, harness.version)
-        servable, error = None, None
-        harness.seen = fingerprint(harness.path)
-        try:
-            servable = self._load(harness.name, harness.version, harness.path)
-        except ServingError as err:
-            error = err
-        except Exception as err:  # noqa: BLE001 whatever a broken version does, it must reach END
-            _log.exception("Loading {name: %s version: %d} failed unexpectedly", harness.name, harness.version)
-            error = InternalError(f"{type(err).__name__} while loading")
+        servable = self._servable_or_error(harness)
         with self._lock:
-            if servable is None:
-                self._failed(harness, error)
+            if isinstance(servable, ServingError):
+                self._failed(harness, servable, counts=counts)
             elif harness.aspired:
                 harness.servable = servable
                 harness.state = ManagerState.AVAILABLE
@@ -207,9 +201,22 @@ class AspiredVersionsManager:
                 self._end(harness, CancelledError("Loading of servable cancelled"))
         self._on_change()
 
-    def _failed(self, harness: _Harness, error: ServingError | None) -> None:
-        harness.failures += 1
+    def _servable_or_error(self, harness: _Harness) -> Servable | ServingError:
+        _log.info("Loading servable version {name: %s version: %d}", harness.name, harness.version)
+        harness.seen = fingerprint(harness.path)
+        try:
+            return self._load(harness.name, harness.version, harness.path)
+        except ServingError as err:
+            return err
+        except Exception as err:  # noqa: BLE001 whatever a broken version does, it must reach END
+            _log.exception("Loading {name: %s version: %d} failed unexpectedly", harness.name, harness.version)
+            return InternalError(f"{type(err).__name__} while loading")
+
+    def _failed(self, harness: _Harness, error: ServingError, *, counts: bool) -> None:
         harness.error = error
+        if counts:
+            harness.failures += 1
+            harness.retry_at = time.monotonic() + self._retries.interval_s
         _log.error(
             "Loading servable {name: %s version: %d} failed (try %d of %d): %s",
             harness.name, harness.version, harness.failures, self._retries.max_num_load_retries + 1, error,
@@ -221,7 +228,6 @@ class AspiredVersionsManager:
             self._end(harness, error)
         else:
             harness.state = ManagerState.START
-            harness.retry_at = time.monotonic() + self._retries.interval_s
 
     def _unload(self, harness: _Harness) -> None:
         servable = harness.servable

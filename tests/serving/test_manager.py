@@ -47,7 +47,7 @@ class Queue(Executor):
 class Stage:
     """A manager of model m, whose loads fail for versions in `broken`."""
 
-    def __init__(self, path: Path, retries: int) -> None:
+    def __init__(self, path: Path, retries: int, interval_s: float = 0.0) -> None:
         self.path = path
         self.broken: set[int] = set()
         self.loads: list[int] = []
@@ -59,7 +59,7 @@ class Stage:
         self.monitor = ServableStateMonitor()
         self.loading, self.unloading = Queue(), Queue()
         self.manager = AspiredVersionsManager(
-            self.load, self.monitor, RetryPolicy(retries, 0.0), self.loading, self.unloading
+            self.load, self.monitor, RetryPolicy(retries, interval_s), self.loading, self.unloading
         )
 
     def load(self, name: str, version: int, path: Path) -> Servable:
@@ -161,6 +161,35 @@ def test_a_version_that_was_given_up_is_tried_again_when_there_is_reason_to(stag
     stage.aspire(1)
     stage.settle()
     assert stage.states() == {1: "AVAILABLE"}
+
+
+def test_tries_while_files_arrive_are_on_top_of_those_that_count(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, retries=1, interval_s=1000.0)
+    stage.broken = {1}
+    version = tmp_path / "1"
+    version.mkdir()
+    for tries in range(1, 6):
+        stage.aspire(1)
+        stage.settle()
+        assert (stage.loads, stage.states()) == (tries * [1], {1: "LOADING"})
+        (version / str(tries)).touch()
+    stage.broken = set()
+    stage.aspire(1)
+    stage.settle()
+    assert stage.states() == {1: "AVAILABLE"}
+
+
+def test_a_version_whose_files_never_rest_is_given_up_all_the_same(stage: Stage) -> None:
+    stage.broken = {1}
+
+    def write() -> None:
+        (stage.path / "1" / str(len(stage.loads))).touch()
+
+    stage.meanwhile = write
+    while stage.states() != {1: "END"}:
+        assert len(stage.loads) < 20
+        stage.aspire(1)
+        stage.loading.run()
 
 
 def test_a_version_that_was_given_up_is_tried_where_its_model_has_moved_to(stage: Stage, tmp_path: Path) -> None:
