@@ -110,8 +110,10 @@ class AspiredVersionsManager:
         with self._lock:
             for name, paths in aspired.items():
                 self._aspire(name, paths)
-                for harness in [*self._harnesses[name].values()]:
-                    self._try_again_if_changed(harness)
+            harnesses = [harness for name in aspired for harness in self._harnesses[name].values()]
+        for harness in harnesses:
+            if harness.aspired and harness.failures and harness.servable is None:
+                self._try_again_if_changed(harness, aspired[harness.name][harness.version])
 
     def keep_only(self, names: Collection[str]) -> None:
         """Gives up all versions of all other models. `step` acts on it."""
@@ -121,29 +123,25 @@ class AspiredVersionsManager:
 
     def _aspire(self, name: str, paths: Mapping[int, Path]) -> None:
         self._aspired[name] = paths
-        harnesses = self._harnesses.setdefault(name, {})
-        for harness in [*harnesses.values()]:
+        for harness in self._harnesses.setdefault(name, {}).values():
             path = paths.get(harness.version)
             serves_still = harness.state is ManagerState.AVAILABLE and not harness.aspired
             if path and serves_still and path != harness.path:
                 self._unload(harness)  # it bridges no gap: its own next life waits for it
             harness.aspired = path is not None and (harness.aspired or (serves_still and path == harness.path))
-            if harness.failed and not harness.aspired:  # so that it begins anew when it comes back
-                del harnesses[harness.version]
+            harness.failed = harness.failed and harness.aspired  # one that comes back begins anew
 
-    def _try_again_if_changed(self, harness: _Harness) -> None:
+    def _try_again_if_changed(self, harness: _Harness, path: Path) -> None:
         """The original retries blindly, then never again while the directory stays.
 
         Files that arrived or were repaired since are reason enough to try at once.
         """
-        path = self._aspired[harness.name].get(harness.version)
-        if not harness.aspired or not path or not harness.failures or harness.servable:
+        if harness.seen == fingerprint(path):  # not under the lock: predictions would wait for the disk
             return
-        if harness.seen != fingerprint(path):
+        with self._lock:
             harness.changed = True
             harness.path = path
-            if harness.failed:
-                del self._harnesses[harness.name][harness.version]
+            harness.failed = False  # so that one that was given up begins anew
 
     def step(self) -> None:
         """Starts what is due: loads, retries, unloads. Returns at once."""

@@ -1,5 +1,6 @@
 """The manager's policy, stepped by hand with loads that do nothing."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from serving.modelserver import manager
 from serving.modelserver.errors import NotFoundError, UnavailableError
+from serving.modelserver.fingerprint import fingerprint
 from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
 from serving.modelserver.servable import Servable
 from serving.modelserver.states import ManagerState, ServableStateMonitor
@@ -203,6 +206,39 @@ def test_a_version_that_was_given_up_is_tried_where_its_model_has_moved_to(stage
         stage.settle()
     assert stage.loads == [1, 1, 1, 1]
     assert stage.states() == {1: "AVAILABLE"}
+
+
+def test_predictions_do_not_wait_for_a_look_at_the_files_of_a_version_that_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.broken = {2}
+    stage.aspire(1, 2)
+    stage.settle()
+    looks: list[Path] = []
+
+    def look(path: Path) -> int:
+        looks.append(path)
+        prediction = threading.Thread(target=stage.manager.is_available, args=("m",))
+        prediction.start()
+        prediction.join(10)
+        assert not prediction.is_alive()
+        return 0
+
+    monkeypatch.setattr(manager, "fingerprint", look)
+    stage.aspire(1, 2)
+    assert looks == [stage.path / "2"]
+
+
+def test_a_look_at_files_without_end_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def walk(_: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        while True:
+            yield str(tmp_path), [], ["a", "b"]
+
+    (tmp_path / "a").touch()
+    monkeypatch.setattr(os, "walk", walk)
+    before = fingerprint(tmp_path)
+    (tmp_path / "a").write_text("written")
+    assert fingerprint(tmp_path) != before
 
 
 def test_a_load_that_nobody_wants_any_more_is_discarded(stage: Stage) -> None:
