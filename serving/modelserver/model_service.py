@@ -1,10 +1,11 @@
 """tensorflow.serving.ModelService."""
 
+import threading
 from typing import Any
 
 import grpc
 
-from serving.modelserver.errors import InvalidArgumentError, NotFoundError
+from serving.modelserver.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from serving.modelserver.metrics import Metrics
 from serving.modelserver.server_core import ServerCore
 from tfserving_api.messages import GetModelStatusResponse, ReloadConfigResponse
@@ -13,9 +14,11 @@ from tfserving_api.messages import GetModelStatusResponse, ReloadConfigResponse
 class ModelService:
     """State of versions, and change of the configuration."""
 
-    def __init__(self, core: ServerCore, metrics: Metrics) -> None:
+    def __init__(self, core: ServerCore, metrics: Metrics, stopping: threading.Event) -> None:
+        """Args: stopping: ends reloads that wait."""
         self._core = core
         self._metrics = metrics
+        self._stopping = stopping
 
     def GetModelStatus(self, request: Any, _: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
         """States of all versions of a model, newest first, or of one."""
@@ -31,12 +34,17 @@ class ModelService:
                 "Only ModelConfigList is currently supported"
             )
         before = self._metrics.totals()
-        self._core.reload(request.config, context.is_active)
+        self._core.reload(request.config, lambda: self._waits_on(context))
         after = self._metrics.totals()
         response = ReloadConfigResponse(status={})
         for name in dict.fromkeys(request.metric_names):
             response.metric.add(name=name, int64_value_increase=after.get(name, 0) - before.get(name, 0))
         return response
+
+    def _waits_on(self, context: grpc.ServicerContext) -> bool:
+        if self._stopping.is_set():
+            raise UnavailableError("The server stops; the reload was waiting for its models")
+        return context.is_active()
 
 
 def model_status(core: ServerCore, model_spec: Any) -> Any:

@@ -47,7 +47,7 @@ class ModelServer:
                     check_method_name=flags.enable_signature_method_name_check,
                 ),
             ),
-            ModelService(self._core, self._metrics),
+            ModelService(self._core, self._metrics, self._stopping),
         )
 
     def _build_core(self) -> ServerCore:

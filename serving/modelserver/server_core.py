@@ -69,7 +69,7 @@ class ServerCore:
 
         Args:
           new_config: the ModelServerConfig.
-          keep_waiting: asked a few times a second.
+          keep_waiting: asked a few times a second; what it raises ends the wait too.
 
         Raises:
           ServingError: it is refused, and nothing has changed; or UNKNOWN, new models failed to load.
@@ -147,7 +147,7 @@ class ServerCore:
           names: models to wait for.
           since: from `apply`.
           noun: what the error calls them.
-          keep_waiting: asked a few times a second.
+          keep_waiting: asked a few times a second; what it raises ends the wait too.
 
         Raises:
           ServingError: UNKNOWN, some failed to load.

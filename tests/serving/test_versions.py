@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tfserving_api.messages import PredictRequest, PredictResponse, TensorProto
+from tfserving_api.messages import PredictRequest, PredictResponse, ReloadConfigRequest, TensorProto
 
 AVAILABLE, UNLOADING, END = 30, 40, 50
 FAST = ("--max_num_load_retries=0",)
@@ -161,6 +162,35 @@ def test_sigterm_ends_a_server_at_once_that_has_nothing_to_do(launch: Any, publi
         server.ready()
         server.process.terminate()
         assert server.process.wait(10) == 0
+
+
+def test_sigterm_sends_away_who_watches_the_health(launch: Any, publish: Any, base_path: Path) -> None:
+    publish("half_plus_two", "1")
+    server = launch(*single(base_path), "--enable_grpc_healthcheck_service")
+    watch = health_pb2_grpc.HealthStub(server.ready().channel).Watch(health_pb2.HealthCheckRequest(), timeout=25)
+    next(watch)
+    server.process.terminate()
+    with pytest.raises(grpc.RpcError) as error:
+        list(watch)
+    assert error.value.code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
+    assert server.process.wait(10) == 0
+
+
+def test_sigterm_ends_a_reload_that_waits_for_its_models(
+    launch: Any, publish: Any, base_path: Path, eventually: Any
+) -> None:
+    publish("half_plus_two", "1")
+    server = launch(*single(base_path))
+    client = server.ready()
+    request = ReloadConfigRequest()
+    request.config.model_config_list.config.add(name="n", base_path="/nowhere", model_platform="tensorflow")
+    method = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
+    reload = client.channel.unary_unary(method, ReloadConfigRequest.SerializeToString).future(request, timeout=60)
+    eventually(lambda: client.states() == {1: END})
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+    assert reload.code() is grpc.StatusCode.UNAVAILABLE
+    assert reload.details() == "The server stops; the reload was waiting for its models"
 
 
 def test_sigterm_does_not_wait_for_what_never_ends(launch: Any, publish: Any, base_path: Path) -> None:
