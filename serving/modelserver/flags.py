@@ -39,7 +39,7 @@ class Flags:
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these tries")
     num_load_threads: int = _flag(0, "loads at once; 0 is 2")
     num_unload_threads: int = _flag(0, "unloads at once; 0 is 2")
-    grpc_max_threads: int = _flag(0, "calls in progress at once, more wait; 0 is 4 per processor, at least 16")
+    grpc_max_threads: int = _flag(0, "predictions in progress at once, more wait; 0 is 4 per processor, at least 16")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the MetaGraph to load")
     enable_model_warmup: bool = _flag(True, "replay assets.extra/tf_serving_warmup_requests before serving")
     num_request_iterations_for_warmup: int = _flag(1, "how often each of these requests is replayed")

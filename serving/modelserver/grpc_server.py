@@ -20,7 +20,11 @@ _MODEL = "tensorflow.serving.ModelService"
 _MARGIN_S = 1.0
 """Calls are cancelled when the grace period is over, and what they compute may go on."""
 _MIN_THREADS = 16
-"""A few callers may wait for a reload, or for ever; the others still need threads."""
+"""A few predictions may take for ever; the others still need threads."""
+_RELOAD_THREADS = 16
+"""Reloads wait for models, and for each other."""
+_THREADS = 16
+"""Of what takes no time: health, status, metadata, reflection."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -35,9 +39,11 @@ class GrpcServer:
     def __init__(self, flags: Flags, prediction_service: PredictionService, model_service: ModelService) -> None:
         threads = flags.grpc_max_threads or max(_MIN_THREADS, 4 * (os.cpu_count() or 1))
         self._flags = flags
-        self._server = grpc.server(ThreadPoolExecutor(threads, "grpc"), options=_OPTIONS)
+        predict = {"Predict": ThreadPoolExecutor(threads, "predict")}
+        reload = {"HandleReloadConfigRequest": ThreadPoolExecutor(_RELOAD_THREADS, "reload")}
+        self._server = grpc.server(ThreadPoolExecutor(_THREADS, "grpc"), options=_OPTIONS)
         self._server.add_generic_rpc_handlers(
-            (handler(_PREDICTION, prediction_service), handler(_MODEL, model_service))
+            (handler(_PREDICTION, prediction_service, predict), handler(_MODEL, model_service, reload))
         )
         names = [_PREDICTION, _MODEL, reflection.SERVICE_NAME]
         self._health = Health(self._server) if flags.enable_grpc_healthcheck_service else None

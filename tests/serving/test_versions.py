@@ -123,15 +123,43 @@ def test_a_start_without_a_version_that_loads_fails_with_its_error(
     assert server.process.wait(30) == 255
 
 
-def slow_call(client: Any, steps: int, timeout_s: float) -> Any:
-    """Starts a long call, and returns its future once the server is at it."""
+def begin_call(client: Any, steps: int, timeout_s: float) -> Any:
+    """Starts a call as long as its steps are many, and returns the future."""
     request = PredictRequest(model_spec={"name": "m"})
     request.inputs["steps"].CopyFrom(TensorProto(dtype=9, int64_val=[steps], tensor_shape={}))
     method = "/tensorflow.serving.PredictionService/Predict"
     call = client.channel.unary_unary(method, PredictRequest.SerializeToString, PredictResponse.FromString)
-    future = call.future(request, timeout=timeout_s)
+    return call.future(request, timeout=timeout_s)
+
+
+def slow_call(client: Any, steps: int, timeout_s: float) -> Any:
+    """The same, once the server is at it."""
+    future = begin_call(client, steps, timeout_s)
     client.predict({"name": "m"}, {"steps": np.array(1)})
     return future
+
+
+def begin_reload(client: Any, **base_paths: Path) -> Any:
+    """Asks for models at these paths, and returns the future."""
+    request = ReloadConfigRequest()
+    for name, base_path in base_paths.items():
+        request.config.model_config_list.config.add(name=name, base_path=str(base_path), model_platform="tensorflow")
+    method = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
+    return client.channel.unary_unary(method, ReloadConfigRequest.SerializeToString).future(request, timeout=60)
+
+
+def test_calls_that_take_long_hold_up_only_their_like(launch: Any, publish: Any, base_path: Path) -> None:
+    publish("counter", "1")
+    flags = ("--enable_grpc_healthcheck_service", "--grpc_max_threads=1", "--drain_seconds=0")
+    client = launch(*single(base_path), *flags).ready()
+    reload = begin_reload(client, m=base_path, n=base_path / "nowhere")
+    client.predict({"name": "m"}, {"steps": np.array(1)}, timeout_s=10)
+    slow = begin_call(client, 10**12, 60.0)
+    health = health_pb2_grpc.HealthStub(client.channel)
+    assert health.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+    assert client.states() == {1: AVAILABLE}
+    assert not reload.done()
+    assert not slow.done()
 
 
 def test_a_call_in_flight_keeps_its_version_alive(launch: Any, publish: Any, base_path: Path, eventually: Any) -> None:
@@ -182,10 +210,7 @@ def test_sigterm_ends_a_reload_that_waits_for_its_models(
     publish("half_plus_two", "1")
     server = launch(*single(base_path))
     client = server.ready()
-    request = ReloadConfigRequest()
-    request.config.model_config_list.config.add(name="n", base_path="/nowhere", model_platform="tensorflow")
-    method = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
-    reload = client.channel.unary_unary(method, ReloadConfigRequest.SerializeToString).future(request, timeout=60)
+    reload = begin_reload(client, n=base_path / "nowhere")
     eventually(lambda: client.states() == {1: END})
     server.process.terminate()
     assert server.process.wait(10) == 0
