@@ -1,13 +1,14 @@
 """Checks of a ModelServerConfig before it is put to use."""
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 
-from serving.modelserver.errors import InvalidArgumentError, NotFoundError
+from serving.modelserver.errors import InvalidArgumentError, NotFoundError, UnimplementedError
 from tfserving_api.messages import ModelServerConfig, pool
 
 _log = logging.getLogger(__name__)
@@ -15,12 +16,14 @@ _log = logging.getLogger(__name__)
 TENSORFLOW = "tensorflow"
 
 _MODEL_TYPE_TENSORFLOW = 1
+_URI = re.compile(r"(?P<scheme>[a-zA-Z][0-9a-zA-Z.]*)://[^/]*(?P<path>.*)", re.DOTALL)
 
 
 def single_model_config(name: str, base_path: str) -> Any:
     """The ModelServerConfig that `--model_name` and `--model_base_path` stand for."""
     config = ModelServerConfig()
-    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=TENSORFLOW)
+    absolute = base_path if _URI.fullmatch(base_path) else str(Path(base_path).absolute())
+    config.model_config_list.config.add(name=name, base_path=absolute, model_platform=TENSORFLOW)
     return config
 
 
@@ -38,6 +41,27 @@ def parse_config_file(path: Path) -> Any:
     except (OSError, UnicodeDecodeError, text_format.ParseError) as err:
         _log.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", err)
         raise InvalidArgumentError(f"Invalid protobuf file: '{path}'") from err
+
+
+def local_base_path(config: Any) -> Path:
+    """The directory with the versions of a model. The host of a `file://` URI means nothing, as in the original.
+
+    Raises:
+      InvalidArgumentError: the path is relative.
+      UnimplementedError: it is on another file system.
+    """
+    uri = _URI.fullmatch(config.base_path)
+    if uri and uri["scheme"] != "file":
+        raise UnimplementedError(
+            f"File system scheme '{uri['scheme']}' not implemented (file: '{config.base_path}'); "
+            "this stand-in for TensorFlow Serving reads local files only"
+        )
+    path = uri["path"] if uri else config.base_path
+    if not path.startswith("/"):
+        raise InvalidArgumentError(
+            f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
+        )
+    return Path(path)
 
 
 def platform(config: Any) -> str:
@@ -64,7 +88,7 @@ def validate(new: Iterable[Any], old: Iterable[Any]) -> None:
     """Checks a list of ModelConfigs, also against the one that it replaces.
 
     Raises:
-      InvalidArgumentError: with the first thing that is wrong.
+      InvalidArgumentError, UnimplementedError: with the first thing that is wrong.
     """
     old_platforms = {config.name: platform(config) for config in old}
     seen: set[str] = set()
@@ -73,10 +97,7 @@ def validate(new: Iterable[Any], old: Iterable[Any]) -> None:
             raise InvalidArgumentError(f"Illegal to list model {config.name} multiple times in config list")
         seen.add(config.name)
     for config in new:
-        if not config.base_path.startswith("/") and "://" not in config.base_path:
-            raise InvalidArgumentError(
-                f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
-            )
+        local_base_path(config)
     for config in new:
         old_platform, new_platform = old_platforms.get(config.name), platform(config)
         if old_platform and new_platform != old_platform:

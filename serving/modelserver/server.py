@@ -116,7 +116,7 @@ class ModelServer:
             raise InvalidArgumentError(
                 "Both server_options.model_base_path and server_options.model_config_file are empty!"
             )
-        return single_model_config(flags.model_name, str(Path(flags.model_base_path).absolute()))
+        return single_model_config(flags.model_name, flags.model_base_path)
 
     def _serve(self) -> None:
         flags = self._flags

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from serving.modelserver.config import local_base_path
 from serving.modelserver.errors import NotFoundError
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def aspired_versions(model_configs: Iterable[Any]) -> dict[str, dict[int, Path]]
 
 
 def _aspired(config: Any) -> dict[int, Path]:
-    found = _find(config.name, Path(config.base_path))
+    found = _find(config.name, local_base_path(config))
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":

@@ -66,6 +66,14 @@ def test_a_reload_adds_removes_and_waits_for_new_models(
     eventually(lambda: client.states("other") == {7: END})
 
 
+def test_a_base_path_may_be_a_uri_of_the_local_file_system(launch: Any, publish: Any, base_path: Path) -> None:
+    publish("half_plus_two", "1")
+    client = launch("--model_name=m", f"--model_base_path=file://{base_path}").ready()
+    assert client.half() == 3.0
+    reload(client, {"name": "n", "base_path": f"file://localhost{base_path}"})
+    assert client.half({"name": "n"}) == 3.0
+
+
 def test_a_reload_of_a_new_model_that_does_not_load_says_why_and_the_same_again_is_fine(
     client: Any, publish: Any, base_path: Path
 ) -> None:
@@ -99,6 +107,12 @@ def test_impossible_configs_are_refused_with_the_words_of_the_original(client: A
     assert refusal(client, {"name": "m", "base_path": "models/m"}) == (
         "INVALID_ARGUMENT",
         "Expected model m to have an absolute path or URI; got base_path()=models/m",
+    )
+    assert refusal(client, {"name": "m", "base_path": "file_s://models/m"})[1].startswith("Expected model m to have an")
+    assert refusal(client, {"name": "m", "base_path": "s3://models/m"}) == (
+        "UNIMPLEMENTED",
+        "File system scheme 's3' not implemented (file: 's3://models/m'); "
+        "this stand-in for TensorFlow Serving reads local files only",
     )
     assert refusal(client, {**good, "name": "n", "model_platform": ""}) == (
         "INVALID_ARGUMENT",
