@@ -116,12 +116,13 @@ class ServerCore:
             labels = {config.name: self._new_labels(config) for config in new}
             added = frozenset(config.name for config in new) - {config.name for config in old}
             since = self._monitor.now
+            if list(new) != list(old):
+                self._next_poll = 0.0
             self._config = ModelServerConfig.FromString(new_config.SerializeToString())
             self._labels = labels
             # Not by the next poll: where one base path is gone, a poll changes nothing.
             self._manager.keep_only(labels.keys())
             self._manager.step()  # at once: a model that comes back is another one, maybe of other files
-            self._next_poll = 0.0
         self._on_change()
         return added, since
 

@@ -93,6 +93,18 @@ def test_a_reload_waits_for_the_one_before_whose_models_it_would_cancel(stage: S
     assert stage.state("m") in {ManagerState.UNLOADING, ManagerState.END}
 
 
+def test_where_versions_are_looked_for_once_the_same_config_again_is_no_reason(stage: Stage) -> None:
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    (stage.path / "m" / "2").mkdir()
+    stage.core.apply(stage.config("m"))
+    stage.core.step()
+    assert list(stage.core.versions("m")) == [1]
+    stage.core.apply(stage.config("m", "n"))
+    stage.core.step()
+    assert list(stage.core.versions("m")) == [2, 1]
+
+
 def test_the_file_is_not_applied_while_a_reload_waits_and_is_afterwards(stage: Stage, eventually: Any) -> None:
     file = stage.path / "models.config"
     file.write_text(str(stage.config("of the file")))
