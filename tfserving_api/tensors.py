@@ -127,14 +127,15 @@ def write_array(array: npt.NDArray[Any], proto: Any) -> None:
 def from_proto(proto: Any) -> Tensor:
     """Reads a TensorProto: `tensor_content` where it is set, else the typed field.
 
-    Too few values in a typed field: the last is repeated; none: zeros; too many: cut. All as the original.
+    Too few values in a typed field: the last is repeated; none: zeros; too many: cut; `unknown_rank` is passed over.
+    All as the original.
 
     Raises:
-      ValueError: it describes no tensor (unknown shape or dtype, or content whose length is not the shape's).
+      ValueError: it describes no tensor (unknown sizes or dtype, or content whose length is not the shape's).
     """
     storage = _STORAGE.get(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if storage is None or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    if storage is None or any(size < 0 for size in shape):
         raise ValueError("unknown dtype or shape")
     size = math.prod(shape)
     if size * storage.numpy.itemsize > _MAX_TENSOR_BYTES:
