@@ -85,7 +85,7 @@ def platform(config: Any) -> str:
 
 
 def validate(new: Iterable[Any], old: Iterable[Any]) -> None:
-    """Checks a list of ModelConfigs, also against the one that it replaces.
+    """Checks a list of ModelConfigs, also against the one that it replaces, but for platforms of new models.
 
     Raises:
       InvalidArgumentError, UnimplementedError: with the first thing that is wrong.
@@ -99,11 +99,20 @@ def validate(new: Iterable[Any], old: Iterable[Any]) -> None:
     for config in new:
         local_base_path(config)
     for config in new:
-        old_platform, new_platform = old_platforms.get(config.name), platform(config)
-        if old_platform and new_platform != old_platform:
+        old_platform = old_platforms.get(config.name)
+        if old_platform and platform(config) != old_platform:
             raise InvalidArgumentError(
                 f"Illegal to change a model's platform. For model {config.name} platform was {old_platform} "
-                f"and new platform requested is {new_platform}"
+                f"and new platform requested is {platform(config)}"
             )
-        if new_platform != TENSORFLOW:
-            raise InvalidArgumentError(f"Model {config.name} requests unsupported platform {new_platform}")
+
+
+def validate_platforms(new: Iterable[Any]) -> None:
+    """Checks that models are of a platform that is served. In the original labels come before.
+
+    Raises:
+      InvalidArgumentError: one is not.
+    """
+    for config in new:
+        if platform(config) != TENSORFLOW:
+            raise InvalidArgumentError(f"Model {config.name} requests unsupported platform {platform(config)}")

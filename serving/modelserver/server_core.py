@@ -114,6 +114,7 @@ class ServerCore:
             new, old = new_config.model_config_list.config, self._config.model_config_list.config
             model_config.validate(new, old)
             labels = {config.name: self._new_labels(config) for config in new}
+            model_config.validate_platforms(new)
             added = frozenset(config.name for config in new) - {config.name for config in old}
             since = self._monitor.now
             if list(new) != list(old):

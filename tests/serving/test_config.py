@@ -119,7 +119,8 @@ def test_impossible_configs_are_refused_with_the_words_of_the_original(client: A
         "Illegal setting neither ModelServerConfig::model_type (deprecated) nor ModelServerConfig::model_platform, "
         "model name is n",
     )
-    assert refusal(client, {**good, "name": "n", "model_platform": "caffe"}) == (
+    caffe = {**good, "name": "n", "model_platform": "caffe"}
+    assert refusal(client, caffe) == (
         "INVALID_ARGUMENT",
         "Model n requests unsupported platform caffe",
     )
@@ -127,6 +128,8 @@ def test_impossible_configs_are_refused_with_the_words_of_the_original(client: A
         "INVALID_ARGUMENT",
         "Illegal to change a model's platform. For model m platform was tensorflow and new platform requested is caffe",
     )
+    assert refusal(client, caffe, {**good, "model_platform": "pytorch"})[1].startswith("Illegal to change a model's")
+    assert refusal(client, caffe, {**good, "version_labels": {"stable": 9}})[0] == "FAILED_PRECONDITION"
     with pytest.raises(grpc.RpcError) as error:
         client.call("HandleReloadConfigRequest", ReloadConfigRequest())
     assert error.value.details() == (
