@@ -13,7 +13,7 @@ from tfserving_api.messages import pool
 
 _log = logging.getLogger(__name__)
 
-_MAX_MESSAGE_CHARS = 1024
+_MAX_MESSAGE_BYTES = 1024
 
 _Method = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -53,6 +53,7 @@ def _mapping_errors(method: _Method, threads: ThreadPoolExecutor | None) -> _Met
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
-    if len(message) > _MAX_MESSAGE_CHARS:
-        message = message[:_MAX_MESSAGE_CHARS] + "...TRUNCATED"
+    encoded = message.encode()
+    if len(encoded) > _MAX_MESSAGE_BYTES:
+        message = encoded[:_MAX_MESSAGE_BYTES].decode(errors="ignore") + "...TRUNCATED"
     context.abort(code, message)

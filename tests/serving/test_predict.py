@@ -175,6 +175,10 @@ def test_long_error_texts_are_cut(zoo: Any) -> None:
     with pytest.raises(grpc.RpcError) as error:
         zoo.predict({"name": "n" * 2000}, {})
     assert error.value.details() == f"Servable not found for request: Latest({'n' * 2000}"[:1024] + "...TRUNCATED"
+    with pytest.raises(grpc.RpcError) as error:
+        zoo.predict({"name": "\N{EURO SIGN}" * 2000}, {})
+    assert error.value.details().endswith("\N{EURO SIGN}...TRUNCATED")
+    assert 1021 < len(error.value.details().removesuffix("...TRUNCATED").encode()) <= 1024
 
 
 def test_the_deadline_ends_a_long_computation(zoo: Any) -> None:
