@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ import numpy as np
 import pytest
 from google.protobuf import message_factory
 
+from serving.modelserver.errors import UnavailableError
+from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
+from serving.modelserver.servable import Servable
+from serving.modelserver.states import ServableStateMonitor
 from tfserving_api.messages import (
     GetModelMetadataRequest,
     GetModelStatusRequest,
@@ -202,3 +208,87 @@ def zoo(saved_models: Path, tmp_path_factory: pytest.TempPathFactory, serve: Cal
             )
     (root / "models.config").write_text(str(config))
     return serve(root, f"--model_config_file={root / 'models.config'}", "--engine=tensorflow", ALLOW_LABELS).ready()
+
+
+class NoEngine:
+    """Remembers whether it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def run(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Queue(Executor):
+    """Runs what was submitted when the test says so."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.work.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def run(self) -> int:
+        work, self.work = self.work, []
+        for call in work:
+            call()
+        return len(work)
+
+
+class Stage:
+    """A manager of model m, whose loads fail for versions in `broken`."""
+
+    def __init__(self, path: Path, retries: int, interval_s: float = 0.0) -> None:
+        self.path = path
+        self.broken: set[int] = set()
+        self.loads: list[int] = []
+        self.loaded_from = path
+        """Where the last load looked."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens during each load."""
+        self.engines: dict[int, NoEngine] = {}
+        self.monitor = ServableStateMonitor()
+        self.loading, self.unloading = Queue(), Queue()
+        self.manager = AspiredVersionsManager(
+            self.load, self.monitor, RetryPolicy(retries, interval_s), self.loading, self.unloading
+        )
+
+    def load(self, name: str, version: int, path: Path) -> Servable:
+        self.loads.append(version)
+        self.loaded_from = path
+        self.meanwhile()
+        if version in self.broken and path.is_relative_to(self.path):
+            raise UnavailableError("broken")
+        self.engines[version] = NoEngine()
+        return Servable(name, version, {}, self.engines[version])
+
+    def aspire(self, *versions: int, base: Path | None = None) -> None:
+        self.manager.set_aspired({"m": {version: (base or self.path) / str(version) for version in versions}})
+        self.manager.step()
+
+    def settle(self) -> None:
+        self.manager.step()
+        while self.loading.run() + self.unloading.run():
+            self.manager.step()
+
+    def states(self) -> dict[int, str]:
+        return {version: state.state.name for version, state in self.monitor.versions("m").items()}
+
+
+@pytest.fixture
+def make_stage(tmp_path: Path) -> Callable[..., Stage]:
+    """Makes a manager of a model whose versions 1 to 4 are there."""
+    for version in range(1, 5):
+        (tmp_path / str(version)).mkdir()
+    return partial(Stage, tmp_path)
+
+
+@pytest.fixture
+def stage(make_stage: Callable[..., Stage]) -> Stage:
+    """One that tries three times."""
+    return make_stage(retries=2)
