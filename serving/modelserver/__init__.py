@@ -15,7 +15,7 @@ status, metadata and metrics, no predictions; requests are not batched on the se
 batches), so `--enable_batching` only warns; TensorFlow Lite, TLS and custom platforms are start-up errors.
 
 On purpose otherwise: an unknown flag is an error; a relative `--model_base_path` begins at the working
-directory; calls beyond `--grpc_max_threads` wait and are not refused; there is reflection, and no profiler;
+directory; predictions beyond `--grpc_max_threads` wait and are not refused; there is reflection, and no profiler;
 on OpenVINO inputs have to have the signature's shape.
 
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
