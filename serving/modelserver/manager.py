@@ -208,7 +208,8 @@ class AspiredVersionsManager:
             return err
         except Exception as err:  # noqa: BLE001 whatever a broken version does, it must reach END
             _log.exception("Loading {name: %s version: %d} failed unexpectedly", harness.name, harness.version)
-            return InternalError(f"{type(err).__name__} while loading")
+            problem = err.strerror if isinstance(err, OSError) else None  # the rest of it may hold paths
+            return InternalError(f"{problem or type(err).__name__} while loading")
 
     def _failed(self, harness: _Harness, error: ServingError, *, counts: bool) -> None:
         harness.error = error

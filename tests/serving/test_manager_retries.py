@@ -1,5 +1,6 @@
 """What the manager does about versions that do not load."""
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,18 @@ def test_a_failing_load_is_retried_then_given_up_and_holds_up_nothing(stage: Any
         stage.aspire(1, 2)
     stage.settle()
     assert stage.loads == [2, 1, 2, 2]
+
+
+def test_an_error_of_the_system_is_told_in_its_words_and_without_paths(stage: Any) -> None:
+    def find_no_space() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/secret")
+
+    stage.meanwhile = find_no_space
+    stage.aspire(1)
+    stage.settle()
+    error = stage.monitor.versions("m")[1].error
+    assert error is not None
+    assert error.status_string() == "INTERNAL: No space left on device while loading"
 
 
 @pytest.mark.parametrize("remedy", ["changed", "removed and put back"])
