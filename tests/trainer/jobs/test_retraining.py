@@ -27,7 +27,7 @@ from trainer.settings import TrainerSettings
 from trainer.train import Training
 from trainer.versions import versions_on_disk
 
-_SHIPPED = Path(__file__).parents[2] / "data/models/brain_tumor/1"
+_SHIPPED = Path(__file__).parents[3] / "data/models/brain_tumor/1"
 _NOWHERE = "127.0.0.1:1"
 _METRICS = EpochMetrics(0.5, 0.75, 0.25, 1.0)
 
