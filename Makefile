@@ -30,7 +30,8 @@ run: $(RUN) $(DESCRIPTORS)
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-# Jobs give way to all other work, so the tests that have some come last, one by one.
+# Jobs give way to all other work, so the tests that have some come last, one by one; as do those of faults.
+JOBS := tests/e2e/faults tests/e2e/test_retrain.py tests/e2e/test_watching.py tests/trainer/daemon
 test: $(DEV) $(DESCRIPTORS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -38,8 +39,8 @@ test: $(DEV) $(DESCRIPTORS)
 	$(BIN)/lint-imports
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/lint.py
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/trainer/daemon
-	$(BIN)/pytest tests/e2e tests/trainer/daemon
+	$(BIN)/pytest -n 2 --dist loadfile $(JOBS:%=--ignore %)
+	$(BIN)/pytest $(JOBS)
 
 bench: $(RUN) $(DESCRIPTORS)
 	$(BIN)/python -m bench
