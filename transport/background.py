@@ -5,6 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
+from transport.news import News
+
 _logger = logging.getLogger(__name__)
 
 
@@ -34,14 +36,13 @@ async def every(interval_s: float, step: Callable[[], Awaitable[None]]) -> None:
     A step that fails is logged, and the next one is taken all the same. One error after the other of the same text is
     told once.
     """
-    told = ""
+    news = News()
     while True:
-        problem = ""
         try:
             await step()
         except Exception as err:
-            problem = repr(err)
-            if problem != told:
-                _logger.exception("step failed", extra={"problem": problem})
-        told = problem
+            if news.is_news(repr(err)):
+                _logger.exception("step failed", extra={"problem": repr(err)})
+        else:
+            news.is_news("")
         await asyncio.sleep(interval_s)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from transport.news import News
+
 _T = TypeVar("_T")
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -43,7 +45,7 @@ class Watched(Generic[_T]):
         self._note = note
         self._pause_s = pause_s
         self._lock = threading.Lock()
-        self._problem = ""
+        self._news = News()
         try:
             self._stamp = self._look()
             self._contents = read()
@@ -72,11 +74,10 @@ class Watched(Generic[_T]):
         except (OSError, UnusableFileError) as err:
             self._stamp = ()
             self._note(self._names, True)
-            if str(err) != self._problem:
+            if self._news.is_news(str(err)):
                 _logger.error("changed file is not used", extra={"files": self._names, "problem": str(err)})
-            self._problem = str(err)
         else:
-            self._problem = ""
+            self._news.is_news("")
             self._note(self._names, False)
             _logger.info("file read again", extra={"files": self._names})
 

@@ -22,6 +22,7 @@ from gateway.errors import (
 )
 from gateway.imaging import ImageArray
 from gateway.telemetry.metrics import REPLICAS
+from transport.news import News
 from transport.watched import UnusableFileError
 
 _logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Fleet:
         self._replicas: dict[str, Replica] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._turns = itertools.count()
-        self._problem = ""
+        self._news = News()
 
     async def step(self) -> None:
         """Looks once. While no name leads anywhere the last known replicas stay.
@@ -137,9 +138,8 @@ class Fleet:
                 problem = err
         if problem is not None and not self._replicas:
             raise problem
-        if problem is not None and str(problem) != self._problem:
+        if self._news.is_news(str(problem or "")):
             _logger.error("replicas cannot be connected to", extra={"problem": str(problem)})
-        self._problem = str(problem or "")
 
     def _answering(self) -> list[Replica]:
         # Where none did when last heard of, any may be back.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
 from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from transport.news import News
 from transport.peer_tls import credentials
 from transport.tls_settings import PeerTls
 from transport.watched import UnusableFileError
@@ -46,7 +47,7 @@ class ServingFleet:
         self._addresses = addresses
         self._tls = tls
         self._model_name = model_name
-        self._problem = ""
+        self._news = News()
 
     async def statuses(self) -> dict[int, VersionStatus]:
         """Returns the state of every version that any replica has ever seen.
@@ -104,9 +105,8 @@ class ServingFleet:
         except ServingUnavailableError as err:
             return err
         except UnusableFileError as err:  # perhaps for the moment between the writing of two files
-            if str(err) != self._problem:
+            if self._news.is_news(str(err)):
                 _logger.error("changed file cannot be used", extra={"problem": str(err)})
-            self._problem = str(err)
             return ServingUnavailableError("serving cannot be called at the moment; try again")
 
 
