@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import grpc
@@ -115,38 +116,58 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             _connected_fleet(settings) as fleet,
             open_channel(settings.trainer_address, settings.trainer_tls) as onward,
         ):
-            trainer, versions = TrainerClient(onward), Versions(fleet)
-            canary = Canary(versions, trainer)
-            health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES], UnknownServiceError)
-            monitor = BackendMonitor(
-                fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES
-            )
-            forwarder = Forwarder(onward, settings.trainer_deadline_s, monitor.now)
-            batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
-            classifier = ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
-
-            def outlook() -> Outlook:
-                return decoding.outlook() + batcher.outlook()
-
-            server = _server(settings, share_port, health, classifier, forwarder, outlook)
+            parts = _assembled(settings, decoding, audit, fleet, onward)
+            server = _server(settings, share_port, parts)
             tls = FollowedTls(settings.tls, note_files) if settings.tls else None
             address = listen(server, settings.address, tls)
-            on_probes = [chain(PROBE_INTERCEPTORS, settings, outlook)]
+            on_probes = [chain(PROBE_INTERCEPTORS, settings, parts.outlook)]
             async with (
-                answering_probes(health, settings.health_address, on_probes, share_port),
-                in_background(monitor.run()),
+                answering_probes(parts.health, settings.health_address, on_probes, share_port),
+                in_background(parts.monitor.run()),
                 in_background(watch_expiry(tls, CERTIFICATE_EXPIRY.set)),
+                # Innermost: calls that are here at the end may still need serving and trainer, and the looks at them.
+                _answering(server, parts, settings.drain_grace_s),
             ):
-                await server.start()
-                try:
-                    yield address
-                finally:
-                    # First the word that no more calls are welcome, then the wait for those that are here; these may
-                    # still need serving and trainer, so the channels and the look at them end last.
-                    health.close()
-                    forwarder.close()
-                    asyncio.get_running_loop().call_later(settings.drain_grace_s / 2, classifier.close)
-                    await server.stop(settings.drain_grace_s)
+                yield address
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a gateway is made of, between its server and the channels."""
+
+    classifier: ClassifierService
+    forwarder: Forwarder
+    health: HealthService
+    monitor: BackendMonitor
+    outlook: OutlookOf
+
+
+def _assembled(settings: Settings, decoding: Decoding, audit: Audit, fleet: Fleet, onward: grpc.aio.Channel) -> _Parts:
+    trainer, versions = TrainerClient(onward), Versions(fleet)
+    canary = Canary(versions, trainer)
+    health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES], UnknownServiceError)
+    monitor = BackendMonitor(fleet, versions, trainer, canary, health, ("", CLASSIFIER_SERVICE), _FORWARDED_NAMES)
+    forwarder = Forwarder(onward, settings.trainer_deadline_s, monitor.now)
+    batcher = Batcher(fleet, settings.max_batch_size, settings.max_calls_in_flight)
+    classifier = ClassifierService(Classifier(versions, canary, batcher, audit, decoding), versions, settings)
+
+    def outlook() -> Outlook:
+        return decoding.outlook() + batcher.outlook()
+
+    return _Parts(classifier, forwarder, health, monitor, outlook)
+
+
+@contextlib.asynccontextmanager
+async def _answering(server: grpc.aio.Server, parts: _Parts, drain_grace_s: float) -> AsyncIterator[None]:
+    await server.start()
+    try:
+        yield
+    finally:
+        # First the word that no more calls are welcome, then the wait for those that are here.
+        parts.health.close()
+        parts.forwarder.close()
+        asyncio.get_running_loop().call_later(drain_grace_s / 2, parts.classifier.close)
+        await server.stop(drain_grace_s)
 
 
 @contextlib.asynccontextmanager
@@ -185,14 +206,7 @@ def _decoding(settings: Settings) -> Iterator[Decoding]:
         yield Decoding(threads, settings.decode_threads, large, limits)
 
 
-def _server(
-    settings: Settings,
-    share_port: bool,
-    health: HealthService,
-    classifier: ClassifierService,
-    forwarder: Forwarder,
-    outlook: OutlookOf,
-) -> grpc.aio.Server:
+def _server(settings: Settings, share_port: bool, parts: _Parts) -> grpc.aio.Server:
     options = [
         # Twice the limit, so that an image beyond it is refused by us, who say why, and not by gRPC.
         ("grpc.max_receive_message_length", 2 * settings.max_image_bytes + 2**20),
@@ -211,9 +225,9 @@ def _server(
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         ("grpc.keepalive_permit_without_calls", 1),
     ]
-    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, settings, outlook)], options=options)
-    classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(classifier, server)
-    server.add_generic_rpc_handlers([forwarder.handler_of(service) for service in FORWARDED])
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, settings, parts.outlook)], options=options)
+    classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(parts.classifier, server)
+    server.add_generic_rpc_handlers([parts.forwarder.handler_of(service) for service in FORWARDED])
+    health_pb2_grpc.add_HealthServicer_to_server(parts.health, server)
     reflection.enable_server_reflection(_REFLECTED, server)
     return server

@@ -59,11 +59,7 @@ def fit(
     import keras
 
     checkpoint = Checkpoint(run_dir / CHECKPOINT)
-    network.compile(
-        optimizer=recipe.optimizer(epochs * -(-len(material.train_rows) // recipe.batch_size)),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
-    )
+    _compile(network, recipe, steps=epochs * -(-len(material.train_rows) // recipe.batch_size))
     history = checkpoint.restore(network)
     if history:
         keras.utils.set_random_seed((seed + len(history)) % 2**32)
@@ -89,6 +85,16 @@ def fit(
         return history, len(history) - 1
     checkpoint.restore_best(network, history)
     return history, best_epoch(history)
+
+
+def _compile(network: Any, recipe: Recipe, steps: int) -> None:
+    import keras
+
+    network.compile(
+        optimizer=recipe.optimizer(steps),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
+    )
 
 
 def _callbacks(run_dir: Path, record: Callable[[int, dict[str, float]], None]) -> list[Any]:
