@@ -1,8 +1,10 @@
 """Which Predict calls are taken on, and which are refused at once."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.caller import current as current_caller
 from gateway.errors import DeadlineUnreachableError, QueueFullError
 from gateway.outlook import OutlookOf
 from gateway.room import Room
@@ -11,9 +13,14 @@ _MARGIN = 1.5
 """By which an image may take longer than it should and still be in time. Measured at ten times too much load: with 1.25
 a tenth of those taken on came late."""
 
+_SHARE = 8
+"""So many times the room that is left is what one caller may have: for others there is always some, however many take
+all that they can have, and one alone has nearly all. Source: Choudhury and Hahne, "Dynamic Queue Length Thresholds for
+Shared-Memory Packet Switches" (1998)."""
+
 
 class Admission:
-    """Refuses images for which there is no room, or that would be late.
+    """Refuses images for which there is no room, or that would be late. Nobody takes all the room from others.
 
     An image that need not wait is always taken on: it is by such images that the times are learned, so that these,
     however wrong, are soon put right.
@@ -26,6 +33,7 @@ class Admission:
     def __init__(self, room: Room, outlook: OutlookOf) -> None:
         self._room = room
         self._outlook = outlook
+        self._images_of: Counter[str] = Counter()
 
     def check(self, timeout_s: float) -> None:
         """Refuses an image before it is read.
@@ -36,7 +44,7 @@ class Admission:
         Raises:
           QueueFullError, DeadlineUnreachableError: as they say.
         """
-        if not self._room.has_room_for(0):
+        if not self._has_room_for(0):
             raise self._full()
         outlook, left_s = self._outlook(), max(timeout_s, 0.0)
         takes_s = (outlook.wait_s + outlook.work_s) * _MARGIN
@@ -49,16 +57,25 @@ class Admission:
     @contextmanager
     def admitted(self, image_bytes: int) -> Iterator[None]:
         """Has an image in work for as long as the block lasts; QueueFullError where there is no room for it."""
-        if not self._room.has_room_for(image_bytes):
+        if not self._has_room_for(image_bytes):
             raise self._full()
+        name = current_caller.get()
         self._room.enter(image_bytes)
+        self._images_of[name] += 1
         try:
             yield
         finally:
             self._room.leave(image_bytes)
+            self._images_of[name] -= 1
+            if not self._images_of[name]:
+                del self._images_of[name]
+
+    def _has_room_for(self, image_bytes: int) -> bool:
+        own, left = self._images_of[current_caller.get()], self._room.max_images - self._room.images
+        return self._room.has_room_for(image_bytes) and own < _SHARE * left
 
     def _full(self) -> QueueFullError:
         return QueueFullError(
-            f"No more than {self._room.max_images} images, of {self._room.max_bytes} bytes, are in work at a time; "
-            "try again soon."
+            f"No more than {self._room.max_images} images, of {self._room.max_bytes} bytes, are in work at a time, and "
+            "of one caller not quite as many; try again soon."
         )

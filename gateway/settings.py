@@ -71,7 +71,7 @@ class Settings(ProcessSettings):
 
     max_queued_images: int = Field(default=512, ge=1)
     """Images of Predict calls in work at a time in one gateway process, from arrival to answer; beyond it calls are
-    refused."""
+    refused. One caller can have eight ninths of it, two have less each, and so on: others always find some."""
 
     max_queued_bytes: int = Field(default=256 * 2**20, ge=1)
     """Bytes of the encoded images in work at a time in one gateway process: of Predict calls, which are refused

@@ -1,12 +1,15 @@
 """Micro-batching: images of concurrent callers go to serving in one call."""
 
 import asyncio
+from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from gateway.caller import current as current_caller
 from gateway.errors import DeadlineExceededError, GatewayError, ModelFailedError
 from gateway.imaging import ImageArray
 from gateway.outlook import MeanTime, Outlook
@@ -37,6 +40,8 @@ class Model(Protocol):
 class _Caller:
     """One image, and who waits for its row."""
 
+    name: str
+    turn: int
     key: BatchKey
     image: ImageArray
     deadline: float
@@ -46,13 +51,19 @@ class _Caller:
     rows_of_call: Sequence[asyncio.Future[Row]] = ()
 
 
+_TURN = attrgetter("turn")
+
+
 class Batcher:
     """Forms batches of whatever waits each time that a call to serving returns.
 
     A lone caller is never held back: while fewer than `max_calls_in_flight` calls are under way, its image goes at
     once. Under load those that arrive during a call make up the next one, so batches grow with the load by
-    themselves and no timer is needed. First come, first served, but that a batch takes along what waits for the same
-    version and signature as its first image.
+    themselves and no timer is needed. A batch takes along what waits for the same version and signature as its first
+    image.
+
+    Those who have many images wait for those who have few: somebody's second image comes after everybody's first.
+    Source: Demers, Keshav and Shenker, "Analysis and Simulation of a Fair Queueing Algorithm" (1989).
     """
 
     def __init__(self, model: Model, max_batch_size: int, max_calls_in_flight: int) -> None:
@@ -66,10 +77,11 @@ class Batcher:
         self._time = MeanTime()
 
     def outlook(self) -> Outlook:
-        """What awaits an image that comes now: the end of a call, and those that the images before it fill."""
+        """What awaits the next image of the present caller: the end of a call, and those that images before it fill."""
         if len(self._under_way) < self._max_calls_in_flight:
             return Outlook(0.0, self._time.seconds)
-        calls_ahead = 1 + len(self._waiting) // self._max_batch_size
+        images_ahead = bisect(self._waiting, self._next_turn(current_caller.get()), key=_TURN)
+        calls_ahead = 1 + images_ahead // self._max_batch_size
         return Outlook(calls_ahead * self._time.seconds / self._max_calls_in_flight, self._time.seconds)
 
     async def submit(self, key: BatchKey, image: ImageArray, deadline: float) -> Row:
@@ -86,14 +98,19 @@ class Batcher:
         Raises:
           GatewayError: as the model raised it, a copy for each caller of the batch.
         """
-        caller = _Caller(key, image, deadline, self._loop.create_future())
-        self._waiting.append(caller)
+        name = current_caller.get()
+        caller = _Caller(name, self._next_turn(name), key, image, deadline, self._loop.create_future())
+        insort(self._waiting, caller, key=_TURN)
         self._wake()
         try:
             return await caller.row
         except asyncio.CancelledError:
             self._leave(caller)
             raise
+
+    def _next_turn(self, name: str) -> int:
+        present = self._waiting[0].turn if self._waiting else 0
+        return present + sum(caller.name == name for caller in self._waiting)
 
     def _wake(self) -> None:
         # Soon, not now: images that arrive in the same turn of the loop go together.

@@ -1,8 +1,11 @@
 """Which images are taken on."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from gateway.admission import Admission
+from gateway.caller import current as current_caller
 from gateway.errors import DeadlineUnreachableError, QueueFullError
 from gateway.outlook import Outlook
 from gateway.room import Room
@@ -27,6 +30,21 @@ def test_what_there_is_no_room_for_is_refused(room):
     with pytest.raises(QueueFullError, match="10 images"), admission.admitted(1):
         pass
     assert room.images == 10
+
+
+def test_nobody_takes_all_the_room_from_others():
+    admission = _admission(Room(90, 900))
+    with ExitStack() as in_work:
+        for name, images in {"first": 80, "second": 9}.items():
+            current_caller.set(name)
+            for _ in range(images):
+                in_work.enter_context(admission.admitted(1))
+            with pytest.raises(QueueFullError):
+                admission.check(10)
+        current_caller.set("third")
+        admission.check(10)
+    current_caller.set("first")
+    admission.check(10)
 
 
 def test_what_there_are_no_bytes_for_is_refused(room):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.backend.batcher import Batcher, BatchKey
+from gateway.caller import current as current_caller
 from gateway.errors import DeadlineExceededError, ModelFailedError, ServingUnavailableError, VersionGoneError
 from gateway.outlook import Outlook
 
@@ -117,6 +118,22 @@ async def test_versions_and_signatures_never_share_a_call_and_go_in_order_of_arr
     model.gate.set()
     await asyncio.gather(*calls)
     assert model.calls[1:] == [(*keys[0], [0, 3]), (*keys[1], [1, 4]), (*keys[2], [2, 5])]
+
+
+async def test_callers_take_turns():
+    """Whoever has many images waits for whoever has few, and is in nobody's way who comes later."""
+    model, images_of = _Model(), {"many": [*range(10)], "two": [100, 101], "one": [200]}
+    batcher = Batcher(model, 2, 1)
+    model.gate.clear()
+    waiting = [_submit(batcher, 255)]
+    await _turns()
+    for name, images in images_of.items():
+        current_caller.set(name)
+        waiting += [_submit(batcher, image) for image in images]
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(*waiting)
+    assert [image for _, _, images in model.calls for image in images] == [255, 0, 100, 200, 1, 101, *range(2, 10)]
 
 
 async def test_a_caller_that_leaves_is_not_sent():
