@@ -132,7 +132,9 @@ class TrainerSettings(ProcessSettings):
         return self.data_root / "cross-validation"
 
     @property
-    def own_directories(self) -> tuple[Path, ...]:
+    def own_places(self) -> tuple[Path, ...]:
         """What is the trainer's own under the data root: no place for a caller's data set."""
         files = (self.audit_trail, self.models_config, self.train_npz, self.test_npz)
-        return (*(file.parent for file in files), self.runs_dir, self.run_dir, self.cross_validation_dir)
+        # SQLite looks for all of them beside its database, and does not open it where one is a directory.
+        of_sqlite = (self.database.with_name(f"{self.database.name}{end}") for end in ("", "-journal", "-shm", "-wal"))
+        return (*(file.parent for file in files), self.runs_dir, self.run_dir, self.cross_validation_dir, *of_sqlite)

@@ -34,7 +34,7 @@ def status_of(
 
     Source: AIP-193.
     """
-    message = _brief(message)
+    message = brief(message)
     status = status_pb2.Status(code=code.value[0], message=message)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN))
     if field is not None:
@@ -47,7 +47,8 @@ def status_of(
     return status
 
 
-def _brief(message: str) -> str:
+def brief(message: str) -> str:
+    """Returns a message, cut where it is too long for a status."""
     encoded = message.encode(errors="replace")  # names of files may hold bytes that are no text
     if len(encoded) <= _MAX_MESSAGE_BYTES:
         return encoded.decode()

@@ -18,6 +18,7 @@ from trainer.errors import (
     RequestIdReusedError,
     StoppingError,
     StoreError,
+    TrainerError,
 )
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress, State, Step
@@ -50,6 +51,12 @@ def test_a_failure_of_before_its_delay_was_kept_can_be_read() -> None:
     row = '{"status_code": "RESOURCE_EXHAUSTED", "reason": "DISK_FULL", "message": "full"}'
 
     assert TypeAdapter(Failure).validate_json(row).retry_after_s is None
+
+
+def test_a_failure_is_told_in_few_words() -> None:
+    """Names in a label file may be megabytes, and no report of a job is."""
+    told = Failure.of(TrainerError("n" * 2_000_000)).message
+    assert len(told.encode()) <= 1024
 
 
 async def test_times_follow_each_other_although_the_clock_is_put_back(

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from trainer.errors import TrainerError
 from trainer.figures import EpochMetrics, Evaluation
+from transport.status import brief
 
 
 class State(enum.StrEnum):
@@ -141,7 +142,7 @@ class Failure:
         return cls(
             status_code=error.status_code.name,
             reason=error.reason,
-            message=str(error),
+            message=brief(str(error)),
             retry_after_s=error.retry_after_s,
         )
 

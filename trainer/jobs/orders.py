@@ -77,7 +77,8 @@ def check_targets(data_set: Path, source: Path, splits: Collection[Path] = ()) -
         _require(not path.is_dir(), f"{path.name} is a directory where a file would be written", "npz_filename")
     is_split = data_set.resolve() in {path.resolve() for path in splits}
     _require(not is_split, "the data set would be written over one of its splits", "npz_filename")
-    _require(data_set.parent.is_dir() or not data_set.parent.exists(), "data_dir names a file", "data_dir")
+    is_free = next(place for place in data_set.resolve().parents if place.exists()).is_dir()
+    _require(is_free, "data_dir names a file, or a place in one", "data_dir")
 
 
 def is_archive(order: Order) -> bool:
@@ -97,7 +98,7 @@ def check_paths(order: Order, settings: TrainerSettings) -> None:
     data_set = inside(root, order.data_dir, "data_dir") / order.npz_filename
     inside(root, str(Path(order.target_dir, order.target_file)), "target_file")
     inside(root, str(Path(order.data_dir, order.npz_filename)), "npz_filename")
-    if any(data_set.is_relative_to(own.resolve()) for own in settings.own_directories):
+    if any(data_set.is_relative_to(own.resolve()) for own in settings.own_places):
         raise InvalidFieldError(f"data_dir {order.data_dir!r} is the trainer's own; choose another one", "data_dir")
     try:
         if is_archive(order):

@@ -67,6 +67,9 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
         ({"data_dir": "models/brain_tumor"}, "data_dir"),
         ({"data_dir": "link/x"}, "data_dir"),
         ({"data_dir": "raw/BrainTumor.csv"}, "data_dir"),
+        ({"data_dir": "raw/BrainTumor.csv/x/y"}, "data_dir"),
+        ({"data_dir": "trainer.db-journal"}, "data_dir"),
+        ({"data_dir": "trainer.db-wal/x"}, "data_dir"),
         ({"data_dir": "full"}, "npz_filename"),
     ],
 )
