@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,10 +21,10 @@ from gateway.errors import (
     VersionGoneError,
 )
 from gateway.explanation import Explanation, explain
-from gateway.imaging import preprocess
+from gateway.imaging import ImageArray, InputSpec, is_in_colour, preprocess
 from gateway.telemetry.metrics import predictions
 from gateway.telemetry.stages import DecodingStage
-from gateway.verdict import Verdict, read_verdict
+from gateway.verdict import Reliability, Verdict, read_verdict
 
 _logger = logging.getLogger(__name__)
 
@@ -122,11 +122,13 @@ class Classifier:
         if query.explain and not version.explains:
             raise ExplanationUnavailableError(f"Version {version.version} of the model cannot explain its verdicts.")
         with DecodingStage():
-            pixels = await self._decoding.decoded(query.image, partial(preprocess, spec=version.spec))
+            fitted = await self._decoding.decoded(query.image, partial(_fitted, spec=version.spec))
         key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
-        row = await retrying(partial(self._batcher.submit, key, pixels, deadline), deadline)
+        row = await retrying(partial(self._batcher.submit, key, fitted.pixels, deadline), deadline)
         explanation = await self._explain(row, query.image) if query.explain else None
         verdict = read_verdict(row)
+        if fitted.has_lost_colour:
+            verdict = replace(verdict, reliability=Reliability.OUT_OF_DOMAIN)
         return Answer(version.version, verdict, explanation)
 
     async def _explain(self, row: Row, image: bytes) -> Explanation:
@@ -135,3 +137,16 @@ class Classifier:
             raise ModelFailedError("The model's explanation holds no heatmap.")
         # Decoded once more: until now the picture, up to some 100 MB, would have had to wait.
         return await self._decoding.decoded(image, partial(explain, heat))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A picture as a version takes it."""
+
+    pixels: ImageArray
+    has_lost_colour: bool
+    """So that the version cannot know of it."""
+
+
+def _fitted(picture: ImageArray, spec: InputSpec) -> _Fitted:
+    return _Fitted(preprocess(picture, spec), spec.channels == 1 and is_in_colour(picture))

@@ -1,5 +1,6 @@
 """From the bytes of an image file to the pixels that a model version expects."""
 
+from gateway.imaging.colour import is_in_colour
 from gateway.imaging.decode import ImageLimits, OpenedImage, check_size, decode
 from gateway.imaging.errors import (
     ConstantImageError,
@@ -37,6 +38,7 @@ __all__ = [
     "decode",
     "draw_heatmap",
     "draw_overlay",
+    "is_in_colour",
     "picture_of",
     "preprocess",
 ]

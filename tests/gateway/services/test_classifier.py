@@ -43,6 +43,20 @@ async def test_the_image_is_fitted_to_the_version_that_answers(start_serving, st
         assert all(answer.prediction.probability == pytest.approx(0.8, abs=1e-2) for answer in answers)
 
 
+async def test_colour_that_a_version_on_grey_cannot_see_is_out_of_domain(start_serving, start_gateway, fake_version):
+    versions, file = {1: fake_version(channels=1), 2: fake_version(channels=3)}, io.BytesIO()
+    Image.new("RGB", (8, 8), (255, 204, 102)).save(file, "PNG")
+    changed = Image.open(file)
+    changed.putpixel((7, 7), (0, 0, 0))  # a constant image is refused
+    changed.save(coloured := io.BytesIO(), "PNG")
+    async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:
+        found = [
+            (await gateway.classifier.Predict(_request(coloured.getvalue(), version=version))).prediction.reliability
+            for version in versions
+        ]
+        assert found == [pb2.OUT_OF_DOMAIN, pb2.RELIABLE]
+
+
 async def test_a_version_with_probabilities_alone_answers(start_serving, start_gateway, fake_version, png):
     versions = {1: fake_version(outputs=("probabilities",))}
     async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:

@@ -33,7 +33,7 @@ class _ReliabilityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     UNCERTAIN: _Reliability.ValueType  # 2
     """The image is like the training data, but the evidence leaves both labels open."""
     OUT_OF_DOMAIN: _Reliability.ValueType  # 3
-    """The image is not like the training data: do not rely on the label."""
+    """The image is not like the training data, or it is in colour and the version takes grey: do not rely on the label."""
 
 class Reliability(_Reliability, metaclass=_ReliabilityEnumTypeWrapper):
     """How far a verdict can be relied upon."""
@@ -45,7 +45,7 @@ RELIABLE: Reliability.ValueType  # 1
 UNCERTAIN: Reliability.ValueType  # 2
 """The image is like the training data, but the evidence leaves both labels open."""
 OUT_OF_DOMAIN: Reliability.ValueType  # 3
-"""The image is not like the training data: do not rely on the label."""
+"""The image is not like the training data, or it is in colour and the version takes grey: do not rely on the label."""
 Global___Reliability: typing_extensions.TypeAlias = Reliability
 
 @typing.final
