@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ _MAX_REMEMBERED = 32
 _LABEL_AGE_S = 2.0
 """Longer than from one step to the next: those are what keeps the canary's fresh."""
 _MAX_LABEL_LENGTH = 128
+_WITH_DIGITS = re.compile(r"\S*\d\S*")
 
 _logger = logging.getLogger(__name__)
 
@@ -50,9 +52,14 @@ class _View:
 
     reachable: bool = False
     served: Mapping[str, ServedVersion] = field(default_factory=dict)
-    problem: str = ""
+    problem: str = field(default="", compare=False)
     cause: str = field(default="", compare=False)
-    """gRPC's own words, which are others each time: for the log, and no change by themselves."""
+    """gRPC's own words, for the log: with addresses and numbers, which are others each time."""
+
+    @property
+    def trouble(self) -> str:
+        """The kind of it, "" where all is well."""
+        return self.problem + _WITH_DIGITS.sub("", self.cause)
 
     @property
     def default(self) -> ServedVersion | None:
@@ -71,6 +78,8 @@ class Versions:
         self._registry = registry
         self._lock = asyncio.Lock()
         self._view = _View()
+        self._told = {""}
+        """Kinds of trouble that the log has since all was well."""
         self._labels: dict[str, tuple[float, ServedVersion]] = {}
         self._numbers: OrderedDict[int, ServedVersion] = OrderedDict()
 
@@ -173,11 +182,14 @@ class Versions:
         return version
 
     def _see(self, view: _View) -> None:
-        if view != self._view:
+        if not view.problem:
+            self._told = {""}
+        if view != self._view or view.trouble not in self._told:
             numbers = {label: version.version for label, version in view.served.items()}
             problem = f"{view.problem} {view.cause}".strip()
             seen = {"reachable": view.reachable, "versions": numbers, "problem": problem}
             _logger.info("view of serving changed", extra=seen)
+            self._told.add(view.trouble)
         self._view = view
 
 

@@ -190,7 +190,33 @@ async def test_other_words_for_the_same_trouble_are_no_news(caplog):
         async with grpc.aio.insecure_channel("127.0.0.1:1") as one, grpc.aio.insecure_channel("127.0.0.1:2") as other:
             versions = await _stepped(Replicas(one, other))
             await versions.step()
-    assert len([record for record in caplog.records if record.message == "view of serving changed"]) == 1
+    assert len(_problems(caplog)) == 1
+
+
+async def test_each_kind_of_trouble_is_told_once_until_all_is_well_again(caplog):
+    registry = _Registry(versions={1})
+    with caplog.at_level("INFO"):
+        versions = Versions(registry)
+        for details in ["1.2.3.4:5: refused", "1.2.3.4:6: Tls failed: error:100000f7:SSL", "5.6.7.8:9: refused"] * 2:
+            registry.failure = _away(details)
+            await versions.step()
+        registry.failure = None
+        await versions.step()
+        registry.failure = _away("1.2.3.4:5: refused")
+        await versions.step()
+    refused = "away 1.2.3.4:5: refused"
+    assert _problems(caplog) == [refused, "away 1.2.3.4:6: Tls failed: error:100000f7:SSL", "", refused]
+
+
+def _away(details):
+    failure = ServingUnavailableError("away")
+    nothing = grpc.aio.Metadata()
+    failure.__cause__ = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, details)
+    return failure
+
+
+def _problems(caplog):
+    return [record.problem for record in caplog.records if record.message == "view of serving changed"]
 
 
 async def test_versions_by_number_are_looked_up_once():
