@@ -7,6 +7,7 @@ processor that is short, sending ten times too much, on the same machine, alread
 import argparse
 import math
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ _RECOVERY_S = 60.0
 
 def main() -> int:
     """Prints the figures; returns the exit status."""
+    # Whoever ends the bench ends its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser("python -m bench.overload", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="repetitions; medians are quoted")
     parser.add_argument("--seconds", type=float, default=8.0, help="measured time of each load in each round")

@@ -5,6 +5,7 @@ import math
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -154,7 +155,8 @@ def made_data_root(root: Path) -> Path:
 
 
 def started(directory: Path, data_root: Path) -> dict[str, Service]:
-    """Starts all three services, by name."""
+    """Starts all three services, by name. SIGTERM raises SystemExit from now on, so that they can be stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     serving, trainer, gateway = (f"127.0.0.1:{_free_port()}" for _ in range(3))
     environment = {
         "DATA_ROOT": str(data_root),

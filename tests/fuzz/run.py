@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,7 @@ def _service(stack: ExitStack) -> tuple[list[subprocess.Popen[str]], str]:
 )
 def main(inputs: int, seed: int, folder: Path) -> None:
     """Runs, and tells what was found."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the service ends too
     folder.mkdir(parents=True, exist_ok=True)
     run, rng, files = Run(folder), random.Random(seed), seeds()  # noqa: S311 repeatable, and no secret
     for data in [*files, *bombs()]:
