@@ -23,6 +23,7 @@ from gateway.backend.channel import open_channel
 from gateway.backend.fleet import Fleet
 from gateway.backend.replica import Replica
 from gateway.backend.serving_client import ServingClient
+from gateway.backend.trainer_channel import TrainerChannel
 from gateway.backend.trainer_client import TrainerClient
 from gateway.backend.versions import Versions
 from gateway.backend_monitor import BackendMonitor
@@ -44,6 +45,7 @@ from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
 from transport.health_service import HealthService
+from transport.peer_tls import FollowedPeerTls, renewal_of
 from transport.server_tls import FollowedTls, listen
 from transport.watched import UnusableFileError
 
@@ -114,7 +116,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
         async with (
             _auditing(settings) as audit,
             _connected_fleet(settings) as fleet,
-            open_channel(settings.trainer_address, settings.trainer_tls) as onward,
+            _connected_trainer(settings) as onward,
         ):
             parts = _assembled(settings, decoding, audit, fleet, onward)
             server = _server(settings, share_port, parts)
@@ -142,7 +144,7 @@ class _Parts:
     outlook: OutlookOf
 
 
-def _assembled(settings: Settings, decoding: Decoding, audit: Audit, fleet: Fleet, onward: grpc.aio.Channel) -> _Parts:
+def _assembled(settings: Settings, decoding: Decoding, audit: Audit, fleet: Fleet, onward: TrainerChannel) -> _Parts:
     trainer, versions = TrainerClient(onward), Versions(fleet)
     canary = Canary(versions, trainer)
     health = HealthService([CLASSIFIER_SERVICE, *_FORWARDED_NAMES], UnknownServiceError)
@@ -172,9 +174,11 @@ async def _answering(server: grpc.aio.Server, parts: _Parts, drain_grace_s: floa
 
 @contextlib.asynccontextmanager
 async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
+    tls = FollowedPeerTls(settings.serving_tls, note_files) if settings.serving_tls else None
+
     def connect(target: str) -> Replica:
-        channel = open_channel(target, settings.serving_tls)
-        return Replica(ServingClient(channel, settings.model_name), channel.close)
+        is_outdated, channel = renewal_of(tls), open_channel(target, tls)
+        return Replica(ServingClient(channel, settings.model_name), channel.close, is_outdated)
 
     fleet = Fleet(partial(resolve, settings.serving_address, _RESOLUTION_S), connect, settings.max_deadline_s)
     try:
@@ -182,6 +186,16 @@ async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
         yield fleet
     finally:
         await fleet.close()
+
+
+@contextlib.asynccontextmanager
+async def _connected_trainer(settings: Settings) -> AsyncIterator[TrainerChannel]:
+    tls = FollowedPeerTls(settings.trainer_tls, note_files) if settings.trainer_tls else None
+    channel = TrainerChannel(settings.trainer_address, tls)
+    try:
+        yield channel
+    finally:
+        await channel.close()
 
 
 @contextlib.asynccontextmanager

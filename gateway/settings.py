@@ -42,7 +42,7 @@ class Settings(ProcessSettings):
     """Certificate of the port, and authorities of callers; without it the port is plain text. Files are followed."""
 
     trainer_tls: PeerTls | None = None
-    """TLS of the calls to the trainer; without it they are plain text. Files are read at the start."""
+    """TLS of the calls to the trainer; without it they are plain text. Its files are followed."""
 
     api_keys: Path | None = None
     """File of the API keys that are taken, a line each as of `python -m gateway.new_api_key`. It is followed."""

@@ -41,6 +41,7 @@ from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
 from transport.health_service import HealthService
+from transport.peer_tls import FollowedPeerTls
 from transport.server_tls import FollowedTls, listen
 
 _SERVICES = (
@@ -98,7 +99,8 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         operations = Operations(settings.database)
         await operations.open()
         stack.push_async_callback(operations.close)
-        serving = ServingFleet(settings.serving_address, settings.model_name, settings.serving_tls)
+        serving_tls = FollowedPeerTls(settings.serving_tls, note_files) if settings.serving_tls else None
+        serving = ServingFleet(settings.serving_address, settings.model_name, serving_tls)
         rollout = Rollout(settings, serving)
         stack.enter_context(exporting("braintumor-trainer", settings.otlp_endpoint, settings.trace_ratio))
         stack.enter_context(registered(Present(settings.database, lambda: rollout.state.labels), REGISTRY))

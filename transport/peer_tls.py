@@ -1,12 +1,12 @@
 """TLS of the calls that a process makes itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import grpc
 
 from transport.pem import read_authorities, read_pair
 from transport.tls_settings import PeerTls
-from transport.watched import UnusableFileError
+from transport.watched import Note, Watched
 
 NO_PROXY = ("grpc.enable_http_proxy", 0)
 """Processes of one service are no business of the proxy that the environment may name for others."""
@@ -22,34 +22,55 @@ _RECONNECTION = (
 )
 
 
-def connect(target: str, sizes: Sequence[tuple[str, int]], tls: PeerTls | None) -> grpc.aio.Channel:
+class FollowedPeerTls:
+    """What the files hold that another process is called with: a channel gets what that is when it is opened.
+
+    Args:
+      tls: its files.
+      note: as of Watched.
+
+    Attributes:
+      name: as of PeerTls.
+
+    Raises:
+      UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
+    """
+
+    def __init__(self, tls: PeerTls, note: Note) -> None:
+        self.name = tls.name
+        self._tls = tls
+        paths = [path for path in (tls.ca, tls.certificate, tls.key) if path is not None]
+        self._files = Watched(paths, self._read, note, pause_s=0.0)
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Returns the same object until the files have changed."""
+        return self._files.get()
+
+    def _read(self) -> grpc.ChannelCredentials:
+        authorities = read_authorities(self._tls.ca)
+        if self._tls.certificate is None or self._tls.key is None:
+            return grpc.ssl_channel_credentials(authorities)
+        return grpc.ssl_channel_credentials(authorities, *read_pair(self._tls.certificate, self._tls.key))
+
+
+def renewal_of(tls: FollowedPeerTls | None) -> Callable[[], bool]:
+    """Returns what tells later whether a channel would get other credentials than one that is opened now."""
+    if tls is None:
+        return lambda: False
+    present = tls.credentials()
+    return lambda: tls.credentials() is not present
+
+
+def connect(target: str, sizes: Sequence[tuple[str, int]], tls: FollowedPeerTls | None) -> grpc.aio.Channel:
     """Returns a channel to a gRPC target that notices soon that the other side is back.
 
     Args:
       target: such as "127.0.0.1:8500" or "dns:///serving:8500".
       sizes: options of gRPC, which tell how long messages may be.
       tls: of the other side; None is plain text.
-
-    Raises:
-      UnusableFileError: as of `credentials`.
     """
     options = (*sizes, *_RECONNECTION, NO_PROXY)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     named = (("grpc.ssl_target_name_override", tls.name),) if tls.name else ()
-    return grpc.aio.secure_channel(target, credentials(tls), options=(*options, *named))
-
-
-def credentials(tls: PeerTls) -> grpc.ChannelCredentials:
-    """Returns what the files hold now.
-
-    Raises:
-      UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
-    """
-    try:
-        authorities = read_authorities(tls.ca)
-        if tls.certificate is None or tls.key is None:
-            return grpc.ssl_channel_credentials(authorities)
-        return grpc.ssl_channel_credentials(authorities, *read_pair(tls.certificate, tls.key))
-    except OSError as err:
-        raise UnusableFileError(f"{err.filename} cannot be read: {err.strerror}") from err
+    return grpc.aio.secure_channel(target, tls.credentials(), options=(*options, *named))

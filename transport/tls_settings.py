@@ -24,7 +24,7 @@ class ServerTls(BaseModel):
 class PeerTls(BaseModel):
     """How a process knows the other side, and shows who it is itself; part of its settings.
 
-    Files are in PEM, and read for each channel.
+    Files are in PEM, and followed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -2,8 +2,7 @@
 
 import grpc
 
-from transport.peer_tls import connect
-from transport.tls_settings import PeerTls
+from transport.peer_tls import FollowedPeerTls, connect
 
 MAX_ANSWER_BYTES = 256 * 2**20
 """Length of an answer: one heatmap of 8000 by 8000, or 32 of 1400 by 1400."""
@@ -19,6 +18,6 @@ _SIZES = (
 )
 
 
-def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
+def open_channel(address: str, tls: FollowedPeerTls | None = None) -> grpc.aio.Channel:
     """Returns a channel as `connect` makes it, for messages of these lengths."""
     return connect(address, _SIZES, tls)

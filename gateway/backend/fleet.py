@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -22,10 +21,6 @@ from gateway.errors import (
 )
 from gateway.imaging import ImageArray
 from gateway.telemetry.metrics import REPLICAS
-from transport.news import News
-from transport.watched import UnusableFileError
-
-_logger = logging.getLogger(__name__)
 
 # Of what the replicas say, this says most about all of them. One that is busy may hold what the others do not. One
 # that is away holds nothing. One that knows a label, although not its version, knows more than one that does not.
@@ -49,6 +44,9 @@ class Fleet:
     labels. A version is served as long as any of them holds it. One that refuses a batch, be it dead, busy or
     without the version, costs one call: the next one gets it at once. So it does where one falls silent over it.
 
+    One that is lost gets a new channel where its old one's credentials are outdated. One that answers keeps its
+    connection: what the files hold now may be wrong.
+
     Args:
       resolve: looks up the replicas' gRPC targets, as far as they can be told; None where none can at the moment.
       connect: opens a channel to one of them.
@@ -67,19 +65,17 @@ class Fleet:
         self._replicas: dict[str, Replica] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._turns = itertools.count()
-        self._news = News()
 
     async def step(self) -> None:
-        """Looks once. While no name leads anywhere the last known replicas stay.
-
-        Raises:
-          UnusableFileError: no replica can be connected to.
-        """
-        targets = await self._resolve()
-        if targets is not None:
-            for target in self._replicas.keys() - set(targets):
+        """Looks once. While no name leads anywhere the last known replicas stay."""
+        found = await self._resolve()
+        targets = set(self._replicas if found is None else found)
+        for target, replica in list(self._replicas.items()):
+            # In this order, since asking looks at the files: those that cannot be used are told before one is lost.
+            if (replica.is_outdated() and replica.is_lost) or target not in targets:
                 self._let_go(self._replicas.pop(target))
-            self._add(sorted(set(targets) - self._replicas.keys()))
+        for target in sorted(targets - self._replicas.keys()):
+            self._replicas[target] = self._connect(target)
         replicas = self._replicas.values()
         await asyncio.gather(*(replica.probe(_LOOK_TIMEOUT_S) for replica in replicas))
         answering = sum(replica.answers for replica in replicas)
@@ -128,18 +124,6 @@ class Fleet:
         if named:
             return max(named, key=lambda served: (named[served], served.version))
         raise _most_telling(outcome for outcome in outcomes if isinstance(outcome, GatewayError))
-
-    def _add(self, targets: Iterable[str]) -> None:
-        problem: UnusableFileError | None = None
-        for target in targets:
-            try:
-                self._replicas[target] = self._connect(target)
-            except UnusableFileError as err:
-                problem = err
-        if problem is not None and not self._replicas:
-            raise problem
-        if self._news.is_news(str(problem or "")):
-            _logger.error("replicas cannot be connected to", extra={"problem": str(problem)})
 
     def _answering(self) -> list[Replica]:
         # Where none did when last heard of, any may be back.

@@ -32,11 +32,13 @@ class Replica:
     Args:
       serving: the calls to it.
       close: ends their channel.
+      is_outdated: tells whether a channel that is opened now would get other credentials.
     """
 
-    def __init__(self, serving: Serving, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, serving: Serving, close: Callable[[], Awaitable[None]], is_outdated: Callable[[], bool]) -> None:
         self._serving = serving
         self.close = close
+        self.is_outdated = is_outdated
         self._silences = 0
         self._calls: set[asyncio.Timeout] = set()
 

@@ -7,6 +7,7 @@ from braintumor.v1.model_service_pb2 import GetModelVersionRequest, GetModelVers
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from gateway.backend.trainer_channel import TrainerChannel
 from gateway.errors import TrainerUnavailableError
 
 _TIMEOUT_S = 1.0
@@ -15,7 +16,7 @@ _TIMEOUT_S = 1.0
 class TrainerClient:
     """A trainer, as far as the gateway needs to know of it."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: TrainerChannel) -> None:
         # Answers are read here, and not by gRPC, which makes None of what is no message.
         self._check: Any = channel.unary_unary("/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString)
         self._get_model_version: Any = channel.unary_unary(

@@ -14,6 +14,7 @@ from google.rpc import status_pb2
 
 from gateway import caller
 from gateway.auth.rights import Right, access_to
+from gateway.backend.trainer_channel import TrainerChannel
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from observability import request_id, tracing
 from transport.caller_key import CALLER_KEY
@@ -51,7 +52,7 @@ class Forwarder:
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, default_deadline_s: float, moved: Callable[[], Awaitable[None]]
+        self, channel: TrainerChannel, default_deadline_s: float, moved: Callable[[], Awaitable[None]]
     ) -> None:
         self._channel = channel
         self._default_deadline_s = default_deadline_s

@@ -199,11 +199,11 @@ def test_the_probe_of_a_trainer_needs_no_certificate(trainer: Trainer) -> None:
 
 
 def test_the_trainer_follows_the_files_that_it_calls_serving_with(gateway_with: Any, folder: Path) -> None:
-    """A change that cannot be used is serving's absence, and over when it can be."""
+    """A change that cannot be used leaves all as it was."""
     authorities = (folder / _FOLLOWED).read_bytes()
     with gateway_with(_known(folder)) as gateway:
         for contents, state in (
-            (b"", MODEL_VERSION_STATE_UNSPECIFIED),
+            (b"", MODEL_VERSION_STATE_AVAILABLE),
             ((folder / "other.pem").read_bytes(), MODEL_VERSION_STATE_UNSPECIFIED),
             (authorities, MODEL_VERSION_STATE_AVAILABLE),
         ):

@@ -101,6 +101,16 @@ def start_serving() -> Callable[..., AbstractAsyncContextManager[Any]]:
     return _start
 
 
+@pytest.fixture(scope="session")
+def server_credentials() -> Callable[[Any], grpc.ServerCredentials]:
+    """Makes those of a port from an Identity."""
+
+    def _credentials(own: Any) -> grpc.ServerCredentials:
+        return grpc.ssl_server_credentials([(own.key.read_bytes(), own.certificate.read_bytes())])
+
+    return _credentials
+
+
 @contextmanager
 def _built(**modules: Any) -> Iterator[dict[str, Any]]:
     """Catches what a module builds of each class, to look at it from a test."""

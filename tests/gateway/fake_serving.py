@@ -87,6 +87,8 @@ class FakeServing:
     most_in_flight: int = 0
     cancelled: int = 0
     port: int = 0
+    credentials: Any = None
+    """Of its port, from the next start on; without them it is plain text."""
     _server: Any = None
 
     def __post_init__(self) -> None:
@@ -112,7 +114,10 @@ class FakeServing:
         }
         service = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers)
         self._server.add_generic_rpc_handlers([service])
-        self.port = self._server.add_insecure_port(self.address)
+        if self.credentials:
+            self.port = self._server.add_secure_port(self.address, self.credentials)
+        else:
+            self.port = self._server.add_insecure_port(self.address)
         await self._server.start()
 
     async def stop(self) -> None:

@@ -5,11 +5,15 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
-from transport.peer_tls import connect
+from transport.peer_tls import FollowedPeerTls, connect
+from transport.tls_settings import PeerTls
+from transport.watched import UnusableFileError
 
 _A = 1
 _PATIENCE_S = 10.0
@@ -68,3 +72,29 @@ async def test_a_name_that_leads_elsewhere_is_followed_within_seconds(names: Nam
     finally:
         await new.stop(None)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED  # so somebody answers
+
+
+def test_credentials_stay_until_the_files_change_and_can_be_used(authority: Any, tmp_path: Path) -> None:
+    ours = authority(tmp_path, "ours")
+    own = ours.issue("own")
+    noted: list[tuple[str, bool]] = []
+    settings = PeerTls(ca=ours.certificate, certificate=own.certificate, key=own.key, name="localhost")
+    tls = FollowedPeerTls(settings, lambda *told: noted.append(told))
+    assert tls.name == "localhost"
+    first = tls.credentials()
+    own.key.write_bytes(b"")
+    assert tls.credentials() is first
+    ours.issue("own")
+    renewed = tls.credentials()
+    assert renewed is not first
+    ours.certificate.write_bytes(b"")
+    assert tls.credentials() is renewed
+    authority(tmp_path, "ours")
+    assert tls.credentials() not in {first, renewed}
+    names = f"{ours.certificate}, {own.certificate}, {own.key}"
+    assert noted == [(names, are_unusable) for are_unusable in (False, True, False, True, False)]
+
+
+def test_files_that_cannot_be_used_are_told_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFileError, match="cannot be read: No such file"):
+        FollowedPeerTls(PeerTls(ca=tmp_path / "absent.pem"), lambda *_: None)

@@ -17,8 +17,7 @@ from tfserving_api.messages import (
     PredictResponse,
 )
 from trainer.errors import ServingRefusedError, ServingUnavailableError
-from transport.peer_tls import connect
-from transport.tls_settings import PeerTls
+from transport.peer_tls import FollowedPeerTls, connect
 
 _SIZES = (
     # Batches of 240x240x3 slices are beyond gRPC's default of 4 MiB.
@@ -131,7 +130,7 @@ class ServingClient:
             raise _translated(err) from err
 
 
-def open_channel(address: str, tls: PeerTls | None = None) -> grpc.aio.Channel:
+def open_channel(address: str, tls: FollowedPeerTls | None = None) -> grpc.aio.Channel:
     """Returns a channel as `connect` makes it, for messages of any length."""
     return connect(address, _SIZES, tls)
 

@@ -1,7 +1,6 @@
 """All replicas of a TensorFlow Serving, asked as one."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -9,17 +8,12 @@ from typing import Any, TypeVar
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
 from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
-from transport.news import News
-from transport.peer_tls import credentials
-from transport.tls_settings import PeerTls
-from transport.watched import UnusableFileError
+from transport.peer_tls import FollowedPeerTls
 
 _RESOLUTION_S = 2.0
 _GONE = {VersionState.UNKNOWN, VersionState.END}
 
 _T = TypeVar("_T")
-
-_logger = logging.getLogger(__name__)
 
 
 class ServingFleet:
@@ -35,19 +29,13 @@ class ServingFleet:
     Args:
       addresses: as `tfserving_api.addresses.resolve` takes them.
       model_name: of the model in serving.
-      tls: of all replicas; None is plain text. Its files are followed.
-
-    Raises:
-      UnusableFileError: a file cannot be used at the start.
+      tls: of all replicas; None is plain text.
     """
 
-    def __init__(self, addresses: str, model_name: str, tls: PeerTls | None = None) -> None:
-        if tls is not None:
-            credentials(tls)
+    def __init__(self, addresses: str, model_name: str, tls: FollowedPeerTls | None = None) -> None:
         self._addresses = addresses
         self._tls = tls
         self._model_name = model_name
-        self._news = News()
 
     async def statuses(self) -> dict[int, VersionStatus]:
         """Returns the state of every version that any replica has ever seen.
@@ -104,10 +92,6 @@ class ServingFleet:
                 return await question(ServingClient(channel, self._model_name))
         except ServingUnavailableError as err:
             return err
-        except UnusableFileError as err:  # perhaps for the moment between the writing of two files
-            if self._news.is_news(str(err)):
-                _logger.error("changed file cannot be used", extra={"problem": str(err)})
-            return ServingUnavailableError("serving cannot be called at the moment; try again")
 
 
 def _shared(statuses: Sequence[VersionStatus]) -> VersionStatus:

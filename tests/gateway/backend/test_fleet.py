@@ -17,7 +17,6 @@ from gateway.errors import (
     VersionLabelNotFoundError,
 )
 from gateway.imaging import InputSpec
-from transport.watched import UnusableFileError
 
 
 class _Serving:
@@ -69,22 +68,20 @@ def _version(number):
 
 
 class _Fleet(Fleet):
-    """Of replicas by target; the test changes `targets`, and which are `unusable`."""
+    """Of replicas by target; the test changes `targets`, `servings` and `credentials`."""
 
     def __init__(self, *servings, longest_call_s=60.0):
         self.servings = dict(enumerate(servings))
         self.targets = set(self.servings)
-        self.unusable = set()
+        self.credentials = object()
         super().__init__(self._look, self._open, longest_call_s)
 
     async def _look(self):
         return self.targets
 
     def _open(self, target):
-        if target in self.unusable:
-            raise UnusableFileError(f"{target}.pem cannot be read")
-        serving = self.servings[target]
-        return Replica(serving, serving.close)
+        serving, credentials = self.servings[target], self.credentials
+        return Replica(serving, serving.close, lambda: self.credentials is not credentials)
 
     async def predict_one(self, version=1):
         return await self.predict(version, "serving_default", ["image"], 5.0)
@@ -246,27 +243,35 @@ async def test_replicas_come_and_go_with_the_name_service():
     assert not new.is_closed
 
 
-async def test_one_that_cannot_be_connected_to_leaves_the_others_looked_after(caplog):
-    old, unusable = _Serving({1}, failure=ServingUnavailableError("away")), _Serving({1})
-    fleet = _Fleet(old, unusable)
-    fleet.unusable = {1}
+@pytest.mark.parametrize("leads_nowhere", [False, True])
+async def test_one_that_is_lost_is_connected_to_anew_with_renewed_credentials(leads_nowhere):
+    lost, well, renewed = _Serving({1}), _Serving({1}), _Serving({1})
+    fleet = await _stepped(lost, well, longest_call_s=0.0)
+    if leads_nowhere:
+        fleet.targets = None
+    fleet.servings = {0: renewed, 1: renewed}
+    lost.failure = ServingUnavailableError("its certificate is of another authority")
+    for _ in range(4):
+        await fleet.step()  # It may be back: as long as they are the same, a new channel is none the better.
+    fleet.credentials = object()
     await fleet.step()
-    old.failure = None
-    await fleet.step()
-    assert await fleet.predict_one() == {"answer": 1}
-    assert [record.message for record in caplog.records] == ["replicas cannot be connected to"]
-    fleet.unusable = set()
-    await fleet.step()
-    await fleet.predict_one()
-    await fleet.predict_one()
-    assert unusable.predicted
+    for _ in range(4):
+        await fleet.predict_one()
+    assert (len(lost.predicted), len(well.predicted), len(renewed.predicted)) == (0, 2, 2)
+    await asyncio.gather(*fleet._leaving)
+    assert (lost.is_closed, well.is_closed) == (True, False)
 
 
-async def test_where_none_can_be_connected_to_the_start_fails():
-    fleet = _Fleet(_Serving({1}))
-    fleet.unusable = {0}
-    with pytest.raises(UnusableFileError):
+async def test_a_late_look_at_renewed_credentials_ends_no_connection():
+    """They may be wrong."""
+    serving = _Serving({1})
+    fleet = await _stepped(serving)
+    fleet.credentials = object()
+    for failure in (ServingUnavailableError("late"), None, ServingUnavailableError("late"), None):
+        serving.failure = failure
         await fleet.step()
+    assert await fleet.predict_one() == {"answer": 1}
+    assert not fleet._leaving
 
 
 async def test_while_a_name_leads_nowhere_the_last_replicas_stay():

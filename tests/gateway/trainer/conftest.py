@@ -44,6 +44,8 @@ class FakeTrainer(
     cancelled: int = 0
     serving: bool = True
     port: int = 0
+    credentials: Any = None
+    """Of its port, from the next start on; without them it is plain text."""
     _server: Any = None
 
     def __post_init__(self) -> None:
@@ -61,11 +63,14 @@ class FakeTrainer(
         add_ModelServiceServicer_to_server(self, self._server)
         operations_pb2_grpc.add_OperationsServicer_to_server(self, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port(self.address)
+        if self.credentials:
+            self.port = self._server.add_secure_port(self.address, self.credentials)
+        else:
+            self.port = self._server.add_insecure_port(self.address)
         await self._server.start()
 
-    async def stop(self) -> None:
-        await self._server.stop(None)
+    async def stop(self, grace_s: float | None = None) -> None:
+        await self._server.stop(grace_s)
 
     async def Retrain(self, request: Any, context: Any) -> Any:
         async with self._call(request, context):

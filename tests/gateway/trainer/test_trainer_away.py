@@ -6,6 +6,8 @@ import grpc
 from braintumor.v1 import classifier_service_pb2, trainer_service_pb2
 from grpc_health.v1 import health_pb2
 
+from transport.tls_settings import PeerTls
+
 _RETRAIN = trainer_service_pb2.RetrainRequest(request_id="mine")
 _WATCH = trainer_service_pb2.WatchRetrainRequest(operation="operations/1")
 _OF_TRAINER = ("braintumor.v1.TrainerService", "braintumor.v1.ModelService", "google.longrunning.Operations")
@@ -82,6 +84,33 @@ async def test_a_trainer_is_well_while_serving_is_away(start_serving, start_trai
 
         await until(trainer_serves, 5)
         assert await _serve(gateway, *_OF_SERVING) == [False, False]
+
+
+async def test_one_that_comes_back_with_another_authority_is_known_by_the_renewed_file(
+    authority, server_credentials, start_serving, start_trainer, start_gateway, stubs, tmp_path, until
+):
+    """Calls that the old one still has in work go on."""
+    ours = authority(tmp_path, "ours")
+    async with (
+        start_serving() as serving,
+        start_trainer(credentials=server_credentials(ours.issue("trainer")), reports=1) as trainer,
+        start_gateway(serving, trainer_address=trainer.address, trainer_tls=PeerTls(ca=ours.certificate)) as gateway,
+    ):
+        caller = stubs(gateway.channel).trainer
+        await until(lambda: _all_serve(gateway))
+        trainer.credentials = server_credentials(authority(tmp_path, "ours").issue("trainer"))
+        trainer.open.clear()
+        watch = caller.WatchRetrain(_WATCH)
+        await watch.read()
+        drained = asyncio.create_task(trainer.stop(60))
+        await until(lambda: _none_of_trainer_serves(gateway), 20)
+        await trainer.start()
+        await until(lambda: _all_serve(gateway), 20)
+        assert not drained.done()
+        trainer.open.set()
+        assert await watch.read() is grpc.aio.EOF
+        assert (await caller.Retrain(_RETRAIN)).name == "operations/mine"
+        await drained
 
 
 async def _all_serve(gateway):

@@ -18,6 +18,8 @@ from trainer.rollout.rollout import Rollout
 from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
 from trainer.rollout.serving_fleet import ServingFleet
 from trainer.rollout.state import RolloutState
+from transport.peer_tls import FollowedPeerTls
+from transport.tls_settings import PeerTls
 
 _NOBODY = "127.0.0.1:1"
 _NO_NAME = "no-such..name:8500"
@@ -31,7 +33,8 @@ class _Replica:
         self.states = dict(states)
         self.stable = stable
         self.error = error
-        self.address = ""
+        self.address = "127.0.0.1:0"
+        self.credentials = None
 
     async def start(self):
         self.server = grpc.aio.server()
@@ -43,7 +46,11 @@ class _Replica:
             handler = grpc.unary_unary_rpc_method_handler(answer, request.FromString, response.SerializeToString)
             name = f"tensorflow.serving.{service}Service"
             self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, {method: handler})])
-        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        if self.credentials:
+            port = self.server.add_secure_port(self.address, self.credentials)
+        else:
+            port = self.server.add_insecure_port(self.address)
+        self.address = f"127.0.0.1:{port}"
         await self.server.start()
         return self
 
@@ -115,6 +122,31 @@ def test_a_label_leads_somewhere_when_all_agree():
     assert _asked(label, _Replica(), _Replica()) is None
     with pytest.raises(ServingUnavailableError, match="differ"):
         _asked(label, _Replica(stable=7), _Replica(stable=8))
+
+
+async def test_one_that_comes_back_with_another_authority_is_known_by_the_renewed_file(authority, tmp_path):
+    replica = _Replica({1: _AVAILABLE})
+    noted = []
+
+    async def comes_back():
+        ours = authority(tmp_path, "ours")
+        own = ours.issue("serving")
+        replica.credentials = grpc.ssl_server_credentials([(own.key.read_bytes(), own.certificate.read_bytes())])
+        await replica.start()
+        return ours.certificate
+
+    ca = await comes_back()
+    tls = FollowedPeerTls(PeerTls(ca=ca), lambda *told: noted.append(told))
+    fleet = ServingFleet(replica.address, "brain_tumor", tls)
+    assert (await fleet.status(1)).state is _AVAILABLE
+    ca.write_bytes(b"")
+    assert (await fleet.status(1)).state is _AVAILABLE
+    assert noted[-1] == (str(ca), True)
+    await replica.server.stop(None)
+    await comes_back()
+    assert (await fleet.status(1)).state is _AVAILABLE
+    assert noted[-1] == (str(ca), False)
+    await replica.server.stop(None)
 
 
 @pytest.fixture
