@@ -28,6 +28,8 @@ LIMITS = (
     "Labels are taken as they are: the network learns from wrong ones, and the figures count them as right.",
     "A verdict may rest on slice position and contrast instead of a lesion: see the known shortcuts.",
     "The figures say nothing of sequences, planes and scanners that the training data lacks.",
+    "What a window has made white is lost: a tumor in a slice with much of it may be called No Tumor, and reliable.",
+    "A heatmap shows what raised the odds of a tumor, and does not locate a lesion: small ones it often misses.",
 )
 """Of every version, whatever it was trained on."""
 

@@ -12,7 +12,10 @@ from trainer.commands.options import SEEDS
 @click.option("--seed", type=SEEDS, default=0, show_default=True, help="The same seed draws the same slice.")
 @click.option("--lesion", is_flag=True, help="With a bright lesion.")
 def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
-    """Draws a made-up slice, to try the service with. PATH is relative to the working directory."""
+    """Draws a made-up slice, to try the service with. PATH is relative to the working directory.
+
+    The shipped version takes half of them for out of domain: no training slice is made up.
+    """
     from PIL import Image
 
     from trainer.data import synthetic

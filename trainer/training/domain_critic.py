@@ -16,7 +16,7 @@ from trainer.progress_bar import OnProgress
 from trainer.training.augmentation import augmented
 from trainer.training.outliers import outlier
 
-_EPOCHS = 12
+_EPOCHS = 20
 _BATCH = 32
 _SIDE = 64
 """Pictures are pooled to about this height and width, in pixels."""
@@ -61,7 +61,8 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
     on_progress(0, _EPOCHS)
     for epoch in range(_EPOCHS):
         for _ in range(steps_of_epoch):
-            step(_toned(_slices(images, rows, rng), rng), _toned(_outliers(images, rows, rng), rng))
+            insiders, outsiders = _slices(images, rows, rng), _outliers(images, rows, rng)
+            step(_toned(insiders, rng, in_order=True), _toned(outsiders, rng, in_order=False))
         on_progress(epoch + 1, _EPOCHS)
     return critic
 
@@ -91,10 +92,11 @@ def _outliers(images: NDArray[np.uint8], rows: NDArray[np.intp], rng: np.random.
     return np.repeat(np.stack(made)[..., None], images.shape[3], axis=3)
 
 
-def _toned(pictures: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Gives pictures other tones, as other sequences and scanners do, in place: what tells them is their shape."""
+def _toned(pictures: NDArray[np.float32], rng: np.random.Generator, *, in_order: bool) -> NDArray[np.float32]:
+    """Gives pictures other tones in place: in the order of before, as windows and scanners do, or in any."""
     for picture in pictures:
         if rng.random() < _TONED:
-            tones = np.append(0, rng.uniform(0.1, 1, 4))  # black stays black
+            tones = rng.uniform(0.1, 1, 4)
+            tones = np.append(0, np.sort(tones) if in_order else tones)  # black stays black
             picture[:] = np.interp(picture, np.linspace(0, picture.max(), len(tones)), tones)
     return pictures

@@ -4,8 +4,6 @@ They teach the domain critic (see trainer.training.domain_critic) what to refuse
 unlike them in detail; so they are many in kind, and each has random size, place and strength.
 """
 
-# ruff: noqa: ARG001 every kind takes a slice and a generator, whether it needs both or not
-
 from collections.abc import Callable
 from typing import Any
 
@@ -53,12 +51,21 @@ def _upside_down(slice_: Picture, rng: np.random.Generator) -> Picture:
 
 def _on_its_side(slice_: Picture, rng: np.random.Generator) -> Picture:
     """Turns a slice by a right angle, or by more than heads are tilted."""
-    degrees = 90 if rng.random() < 0.5 else rng.uniform(50, 130)
+    degrees = 90 if rng.random() < 0.5 else rng.uniform(38, 142)
     return np.asarray(rotate(slice_, rng.choice([-1, 1]) * degrees, reshape=False, order=1))
 
 
 def _inverted(slice_: Picture, rng: np.random.Generator) -> Picture:
-    return np.asarray(slice_.max() - slice_)
+    """Makes bright of dark, everywhere or in the brain alone."""
+    inverted = slice_.max() - slice_
+    return np.asarray(inverted if rng.random() < 0.5 else inverted * _brain(slice_))
+
+
+def _overexposed(slice_: Picture, rng: np.random.Generator) -> Picture:
+    """Makes one white of all that is brighter than a part of the brain, so that what was in it cannot be seen."""
+    brain = slice_[_brain(slice_)]
+    white = float(np.quantile(brain, rng.uniform(0.05, 0.7))) if brain.size else 1.0
+    return np.asarray(slice_ / max(white, 0.01))
 
 
 def _cropped(slice_: Picture, rng: np.random.Generator) -> Picture:
@@ -73,16 +80,20 @@ def _cropped(slice_: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _with_skull(slice_: Picture, rng: np.random.Generator) -> Picture:
-    """Puts rings around the brain, close to it or around its rough shape: scalp, and sometimes marrow and bone."""
+    """Puts rings around the brain: scalp, and sometimes marrow and bone.
+
+    They are close to it or around its rough shape, and whole or what bad stripping has left of them at one side.
+    """
     unit = slice_.shape[0] / 128
     brain = _brain(slice_)
     shape = gaussian_filter(brain.astype(float), rng.uniform(0, 6) * unit) > rng.uniform(0.1, 0.4)
     away = distance_transform_edt(~(brain | shape)) / unit
     picture = slice_ * rng.uniform(0.4, 1)
+    side = _side(slice_.shape, rng) if rng.random() < 0.4 else True
     inner = rng.uniform(0.5, 5)
     for _ in range(rng.integers(1, 4)):
         outer = inner + rng.uniform(1, 5)
-        rim = (away > inner) & (away <= outer)
+        rim = (away > inner) & (away <= outer) & side
         uneven = 1 + rng.uniform(0, 0.6) * _noise(slice_.shape, rng.uniform(0.5, 6), rng)
         picture[rim] = (rng.uniform(0.3, 1) * uneven)[rim]
         inner = outer + rng.uniform(0, 2)
@@ -192,6 +203,13 @@ def _nothing(slice_: Picture, rng: np.random.Generator) -> Picture:
     return picture
 
 
+def _side(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Marks what lies in one direction from the centre, in a sector of 80 to 240 degrees."""
+    y, x = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.asarray(y * np.sin(angle) + x * np.cos(angle) > rng.uniform(-0.5, 0.77) * np.hypot(y, x))
+
+
 def _brain(slice_: Picture) -> NDArray[np.bool_]:
     return np.asarray(binary_fill_holes(slice_ > _BACKGROUND * slice_.max()))
 
@@ -217,8 +235,9 @@ def _noise(shape: tuple[int, ...], smoothness: float, rng: np.random.Generator) 
 
 
 KINDS: tuple[Callable[[Picture, np.random.Generator], Picture], ...] = (
-    _upside_down, _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _cropped, _with_skull, _with_skull,
-    _with_skull, _bent, _bent, _stretched, _stretched, _with_lobe, _with_lobe, _with_temporal_lobes,
-    _with_temporal_lobes, _with_temporal_lobes, _other_tissue, _shuffled, _texture, _shapes, _ball, _ball, _nothing,
+    _upside_down, _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _overexposed, _cropped,
+    _with_skull, _with_skull, _with_skull, _bent, _bent, _stretched, _stretched, _with_lobe, _with_lobe,
+    _with_temporal_lobes, _with_temporal_lobes, _with_temporal_lobes, _other_tissue, _shuffled, _texture, _shapes,
+    _ball, _ball, _nothing,
 )  # fmt: skip
 """Each as likely as the next; those that are hardest to tell stand here more than once."""
