@@ -93,8 +93,14 @@ def _skulled(slice_: Picture) -> Picture:
     return np.where(ring, np.uint8(200), slice_)
 
 
+def _inverted_in_the_brain(slice_: Picture) -> Picture:
+    brain = binary_fill_holes(slice_ > 20)
+    return np.where(brain, slice_[brain].max(initial=0) - slice_, np.uint8(0))
+
+
 CHANGED: dict[str, Callable[[Picture], Picture]] = {
     "inverted": lambda slice_: 255 - slice_,
+    "inverted in the brain": _inverted_in_the_brain,
     "upside down": lambda slice_: slice_[::-1],
     "cropped": lambda slice_: np.asarray(Image.fromarray(slice_[70:160, 75:165]).resize((_SIDE, _SIDE))),
     "with skull": _skulled,

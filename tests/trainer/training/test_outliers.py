@@ -48,4 +48,4 @@ def test_a_slice_near_the_crown_is_turned_onto_its_side_and_not_over() -> None:
     for seed in range(20):
         made = upside_down(crown, np.random.default_rng(seed)) > 0.4
         tall, wide = (np.ptp(np.flatnonzero(made.any(axis=axis))) for axis in (1, 0))
-        assert wide > tall
+        assert wide > 0.8 * tall  # as from 38 degrees on, and not a quarter of it
