@@ -6,15 +6,18 @@ import click
 
 from trainer.commands.options import SEEDS
 
+_SEED = 36
+"""Of slices that the shipped version takes for its own kind, with a lesion and without."""
+
 
 @click.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--seed", type=SEEDS, default=0, show_default=True, help="The same seed draws the same slice.")
+@click.option("--seed", type=SEEDS, default=_SEED, show_default=True, help="The same seed draws the same slice.")
 @click.option("--lesion", is_flag=True, help="With a bright lesion.")
 def synthetic_slice(path: Path, seed: int, lesion: bool) -> None:
     """Draws a made-up slice, to try the service with. PATH is relative to the working directory.
 
-    The shipped version takes half of them for out of domain: no training slice is made up.
+    The shipped version takes those of most other seeds for out of domain: no training slice is made up.
     """
     from PIL import Image
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,8 +286,9 @@ async def test_only_what_has_ended_is_deleted(tmp_path: Path, order: Order) -> N
 
 
 async def test_an_end_that_cannot_be_written_is_written_when_it_can(tmp_path: Path, order: Order, until: Until) -> None:
-    async with _scene(tmp_path, order) as scene:
-        scene.work.error = SourceError("x" * 100_000)
+    nearly_a_page = replace(order, image_dir="x" * 3000)
+    async with _scene(tmp_path, nearly_a_page) as scene:
+        scene.work.error = SourceError("x" * 1000)
         identity = await scene.submit()
         await until(lambda: scene.work.at_work)
         run, database = scene.operations._run, scene.operations._store._database
