@@ -19,7 +19,7 @@ from trainer.figures import EpochMetrics
 from trainer.jobs.run_directory import CANDIDATE
 from trainer.progress_bar import OnProgress
 from trainer.training.calibration import NetworkOutputs, calibrate
-from trainer.training.domain_critic import fit_critic
+from trainer.training.domain_critic import EPOCHS, fit_critic
 from trainer.training.fitting import Material, OnEpoch, fit
 from trainer.training.kept_network import KeptNetwork
 from trainer.training.servable import export
@@ -64,7 +64,7 @@ def train(
     Args:
       split: the training split; validation_rows of it are held out of the fitting.
       architecture: what to fit.
-      epochs: at most; 0 is the recipe's own.
+      epochs: at most, of the network and of the domain critic; 0 is the recipe's own.
       seed: of validation split, initial weights and augmentation.
       run_dir: gets candidate/ (a SavedModel) and tensorboard/; while fitting also checkpoint/.
       on_epoch: progress of the network.
@@ -81,7 +81,7 @@ def train(
     network = architecture.build(architecture.input_spec)
     recipe = architecture.recipe
     history, kept_epoch = fit(network, recipe, material, epochs or recipe.epochs, seed, run_dir, on_epoch)
-    critic = fit_critic(material.images, material.train_rows, seed, on_critic)
+    critic = fit_critic(material.images, material.train_rows, seed, on_critic, min(epochs or EPOCHS, EPOCHS))
     return _completed(_Fitted(network, critic, architecture, seed, history, kept_epoch), split, material, run_dir)
 
 

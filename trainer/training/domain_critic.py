@@ -16,7 +16,8 @@ from trainer.progress_bar import OnProgress
 from trainer.training.augmentation import augmented
 from trainer.training.outliers import outlier
 
-_EPOCHS = 20
+EPOCHS = 20
+"""Of a critic, unless fewer are asked for."""
 _BATCH = 32
 _SIDE = 64
 """Pictures are pooled to about this height and width, in pixels."""
@@ -26,7 +27,9 @@ _LEARNING_RATE = 1e-3
 _WEIGHT_DECAY = 0.01
 
 
-def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_progress: OnProgress) -> Any:
+def fit_critic(
+    images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_progress: OnProgress, epochs: int = EPOCHS
+) -> Any:
     """Fits a critic to slices of the training domain.
 
     Args:
@@ -34,6 +37,7 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
       rows: int (T,), those to fit.
       seed: of weights, order and outliers.
       on_progress: progress.
+      epochs: how often as many slices are shown as there are.
 
     Returns:
       A keras.Model from float32 [N, H, W, C] in [0, 1] to logits float32 [N, 1], positive for outsiders.
@@ -44,7 +48,7 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
     steps_of_epoch = -(-len(rows) // _BATCH)
     rng = np.random.default_rng(seed)
     critic = build_critic(images.shape[1:])
-    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _EPOCHS * steps_of_epoch)
+    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps_of_epoch)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY)
     truth = tf.repeat(tf.constant([[0.0], [1.0]]), _BATCH, axis=0)
 
@@ -58,12 +62,12 @@ def fit_critic(images: NDArray[np.uint8], rows: NDArray[np.intp], seed: int, on_
             zip(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables, strict=True)
         )
 
-    on_progress(0, _EPOCHS)
-    for epoch in range(_EPOCHS):
+    on_progress(0, epochs)
+    for epoch in range(epochs):
         for _ in range(steps_of_epoch):
             insiders, outsiders = _slices(images, rows, rng), _outliers(images, rows, rng)
             step(_toned(insiders, rng, in_order=True), _toned(outsiders, rng, in_order=False))
-        on_progress(epoch + 1, _EPOCHS)
+        on_progress(epoch + 1, epochs)
     return critic
 
 
