@@ -1,13 +1,12 @@
 """Which Predict calls are taken on, and which are refused at once."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.caller import current as current_caller
 from gateway.errors import DeadlineUnreachableError, QueueFullError
 from gateway.outlook import OutlookOf
 from gateway.room import Room
+from gateway.tally import Tally
 
 _MARGIN = 1.5
 """By which an image may take longer than it should and still be in time. Measured at ten times too much load: with 1.25
@@ -33,7 +32,7 @@ class Admission:
     def __init__(self, room: Room, outlook: OutlookOf) -> None:
         self._room = room
         self._outlook = outlook
-        self._images_of: Counter[str] = Counter()
+        self._images = Tally()
 
     def check(self, timeout_s: float) -> None:
         """Refuses an image before it is read.
@@ -59,20 +58,16 @@ class Admission:
         """Has an image in work for as long as the block lasts; QueueFullError where there is no room for it."""
         if not self._has_room_for(image_bytes):
             raise self._full()
-        name = current_caller.get()
         self._room.enter(image_bytes)
-        self._images_of[name] += 1
         try:
-            yield
+            with self._images.one_more():
+                yield
         finally:
             self._room.leave(image_bytes)
-            self._images_of[name] -= 1
-            if not self._images_of[name]:
-                del self._images_of[name]
 
     def _has_room_for(self, image_bytes: int) -> bool:
-        own, left = self._images_of[current_caller.get()], self._room.max_images - self._room.images
-        return self._room.has_room_for(image_bytes) and own < _SHARE * left
+        left = self._room.max_images - self._room.images
+        return self._room.has_room_for(image_bytes) and self._images.own() < _SHARE * left
 
     def _full(self) -> QueueFullError:
         return QueueFullError(

@@ -1,6 +1,5 @@
 """Interceptor that holds each caller to a number of open streams."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +7,7 @@ from gateway import caller
 from gateway.errors import QueueFullError
 from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.interceptors.wrapping import Handler
+from gateway.tally import Tally
 
 
 class StreamsInterceptor(AroundInterceptor):
@@ -19,7 +19,7 @@ class StreamsInterceptor(AroundInterceptor):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._open: Counter[str] = Counter()
+        self._open = Tally()
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that counts; the same one where there is one request."""
@@ -28,13 +28,8 @@ class StreamsInterceptor(AroundInterceptor):
     @asynccontextmanager
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:
         """Has a stream of the call's caller open."""
-        name = caller.current.get()
-        if self._open[name] >= self._limit:
+        if self._open.own() >= self._limit:
+            name = caller.current.get()
             raise QueueFullError(f"{name} has {self._limit} streams open, which is the limit; use these.")
-        self._open[name] += 1
-        try:
+        with self._open.one_more():
             yield
-        finally:
-            self._open[name] -= 1
-            if not self._open[name]:
-                del self._open[name]
