@@ -39,7 +39,6 @@ class Checkpoint:
             entries = json.loads((self._directory / _HISTORY).read_text())
         except FileNotFoundError:
             return []
-        network.optimizer.build(network.trainable_variables)  # else there is nothing to load its state into
         self._load(network, len(entries))
         return [EpochMetrics(**entry) for entry in entries]
 

@@ -50,6 +50,7 @@ def fit_critic(
     critic = build_critic(images.shape[1:])
     schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps_of_epoch)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=_WEIGHT_DECAY)
+    optimizer.build(critic.trainable_variables)  # else within the first step, which has it traced twice
     truth = tf.repeat(tf.constant([[0.0], [1.0]]), _BATCH, axis=0)
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types

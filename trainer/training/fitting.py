@@ -93,8 +93,10 @@ def _compile(network: Any, recipe: Recipe, steps: int) -> None:
     network.compile(
         optimizer=recipe.optimizer(steps),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
+    # What an optimizer or metric keeps would be made within the first step else, which has it traced twice.
+    network.optimizer.build(network.trainable_variables)
 
 
 def _callbacks(run_dir: Path, record: Callable[[int, dict[str, float]], None]) -> list[Any]:
