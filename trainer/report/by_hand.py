@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from trainer.data.known_slices import require_unseen
 from trainer.dataset import DatasetSummary, Split, load_split
 from trainer.errors import TrainerError
 from trainer.evaluate import Candidate, predict_images
@@ -24,8 +25,10 @@ def answers_by_hand(settings: TrainerSettings, others: Mapping[str, Path], progr
 
     Raises:
       NpzError: no test split is stored.
+      SeenSlicesError: the network was fitted to some of its slices.
     """
     split = load_split(settings.test_npz)
+    require_unseen(settings.run_dir / CANDIDATE, split.images)
     directories = [settings.run_dir / CANDIDATE, *others.values()]
     parts = []
     for number, directory in enumerate(directories):
