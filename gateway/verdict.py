@@ -54,14 +54,14 @@ def read_verdict(row: Row) -> Verdict:
     `reliability` vouches for nothing, so its verdicts are UNCERTAIN; one without `ood_score` has 0.
 
     Args:
-      row: `probabilities` float (2,), `label`, `reliability` and finite `ood_score` scalars.
+      row: `probabilities` float (2,), `label` 0 or 1, `reliability` and finite `ood_score` scalars.
 
     Raises:
       ModelFailedError: these are no outputs of a classifier of tumors.
     """
     try:
         probability = _probability(np.asarray(row["probabilities"]))
-        tumor = int(row["label"]) == _TUMOR if "label" in row else probability >= _THRESHOLD
+        tumor = _is_tumor(int(row["label"])) if "label" in row else probability >= _THRESHOLD
         reliability = Reliability(int(row.get("reliability", Reliability.UNCERTAIN)))
         ood_score = float(row.get("ood_score", 0.0))
     except (KeyError, TypeError, ValueError, OverflowError) as err:
@@ -71,6 +71,12 @@ def read_verdict(row: Row) -> Verdict:
     if not math.isfinite(ood_score):
         raise ModelFailedError("The model's distance from the training slices is no number.")
     return Verdict(tumor, probability, reliability, ood_score)
+
+
+def _is_tumor(label: int) -> bool:
+    if label not in range(len(_LABELS)):
+        raise ValueError(f"{label} is no class")
+    return label == _TUMOR
 
 
 def _probability(probabilities: NDArray[Any]) -> float:

@@ -29,6 +29,12 @@ def test_a_version_without_label_is_read_at_one_half(probability, tumor):
     assert verdict == Verdict(tumor, probability, Reliability.UNCERTAIN, 0.0)
 
 
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_a_model_may_be_sure(probability):
+    row = {"probabilities": np.array([1 - probability, probability], np.float32)}
+    assert read_verdict(row).probability == probability
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -42,6 +48,8 @@ def test_a_version_without_label_is_read_at_one_half(probability, tumor):
         {"label": np.float32(np.inf)},
         {"reliability": np.int64(9)},
         {"label": np.array([1, 0])},
+        {"label": np.int64(2)},
+        {"label": np.int64(-1)},
     ],
     ids=[
         "one class",
@@ -54,6 +62,8 @@ def test_a_version_without_label_is_read_at_one_half(probability, tumor):
         "infinite label",
         "unknown reliability",
         "two labels",
+        "third label",
+        "negative label",
     ],
 )
 def test_outputs_of_something_else_are_the_models_failure(change):
