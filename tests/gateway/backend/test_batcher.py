@@ -136,6 +136,22 @@ async def test_callers_take_turns():
     assert [image for _, _, images in model.calls for image in images] == [255, 0, 100, 200, 1, 101, *range(2, 10)]
 
 
+async def test_those_who_come_later_never_keep_an_image_from_its_turn():
+    model = _Model()
+    batcher = Batcher(model, 1, 1)
+    model.gate.clear()
+    current_caller.set("many")
+    waiting = [_submit(batcher, image) for image in (0, 1, 2)]
+    await _turns()
+    for number in range(5):
+        current_caller.set(f"newcomer {number}")
+        waiting.append(_submit(batcher, 100 + number))
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(*waiting)
+    assert [image for _, _, images in model.calls for image in images] == [0, 1, *range(100, 105), 2]
+
+
 async def test_a_caller_that_leaves_is_not_sent():
     model = _Model()
     batcher = Batcher(model, 32, 1)
@@ -195,6 +211,20 @@ async def test_one_bad_image_does_not_fail_its_neighbours():
     outcomes = await asyncio.gather(*callers, return_exceptions=True)
     assert [isinstance(outcome, ModelFailedError) for outcome in outcomes] == [value == 3 for value in range(6)]
     assert [outcome["sum"] for value, outcome in enumerate(outcomes) if value != 3] == [1, 2, 3, 5, 6]
+
+
+async def test_who_has_left_a_spoilt_call_is_not_sent_apart():
+    model = _Model()
+    model.poison = 0
+    batcher = Batcher(model, 32, 1)
+    model.gate.clear()
+    bad, leaves, stays = (_submit(batcher, value) for value in range(3))
+    await _turns()
+    leaves.cancel()
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(bad, stays, return_exceptions=True)
+    assert [images for _, _, images in model.calls] == [[0, 1, 2], [0], [2]]
 
 
 @pytest.mark.parametrize("failure", [VersionGoneError("gone"), ServingUnavailableError("away")])
@@ -283,6 +313,19 @@ async def test_an_image_that_would_be_late_leaves_its_place_to_those_that_are_in
     outcomes = await asyncio.gather(*late, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {DeadlineExceededError}
     assert [images for _, _, images in model.calls] == [[1], [1], [3] * 4]
+
+
+async def test_one_that_leaves_as_it_is_dropped_has_left(monkeypatch):
+    model = _Model()
+    batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
+    await _held(model, batcher, clock, 3.0)
+    now = asyncio.get_running_loop().time()
+    late, in_time = _submit(batcher, 2, deadline=now + 1), _submit(batcher, 3, deadline=now + 30)
+    await asyncio.sleep(0)
+    batcher._send()
+    late.cancel()
+    await asyncio.gather(late, in_time, return_exceptions=True)
+    assert late.cancelled()
 
 
 async def test_where_all_would_be_late_they_go_on(monkeypatch):
