@@ -45,12 +45,12 @@ class Admission:
         """
         if not self._has_room_for(0):
             raise self._full()
-        outlook, left_s = self._outlook(), max(timeout_s, 0.0)
+        outlook = self._outlook()
         takes_s = (outlook.wait_s + outlook.work_s) * _MARGIN
-        if outlook.wait_s and takes_s > left_s:
+        if outlook.wait_s and takes_s > timeout_s:
             raise DeadlineUnreachableError(
-                f"An answer takes about {takes_s:.1f} s at present, and the call has {left_s:.1f} s; try again soon.",
-                retry_after_s=takes_s - left_s,
+                f"An answer takes about {takes_s:.1f} s at present, the call has {timeout_s:.1f} s; try again soon.",
+                retry_after_s=takes_s - timeout_s,
             )
 
     @contextmanager
