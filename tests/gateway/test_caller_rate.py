@@ -48,6 +48,10 @@ def test_tokens_may_be_reserved_one_after_the_other(clock):
     assert [rate.reserve("a") for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
 
 
+def test_a_token_that_is_there_is_not_waited_for(clock):
+    assert CallerRate(10, 3, clock).reserve("a") == 0
+
+
 def test_a_token_that_is_given_back_is_there_for_the_next(clock):
     rate = CallerRate(10, 1, clock)
     assert [rate.reserve("a") for _ in range(4)][-1] == pytest.approx(0.3)
@@ -62,3 +66,11 @@ def test_the_number_of_buckets_is_bounded(clock):
         rate.take(str(number))
     assert len(rate._buckets) == 10_000
     assert rate.take("19999") > 0  # the latest are kept
+
+
+def test_a_flood_of_names_refills_no_bucket_that_is_in_use(clock):
+    rate = CallerRate(1, 1, clock)
+    rate.take("busy")
+    for number in range(20_000):
+        rate.take(str(number))
+        assert number % 5_000 or rate.take("busy") > 0

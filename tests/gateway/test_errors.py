@@ -26,8 +26,9 @@ def test_only_a_lack_of_capacity_or_of_a_server_is_worth_a_retry():
 
 
 def test_each_caller_gets_an_error_of_its_own():
-    error = ModelFailedError("odd")
+    error = ModelFailedError("odd", retry_after_s=3.0)
     copy = error.for_another_caller()
     assert copy is not error
     assert type(copy) is ModelFailedError
     assert str(copy) == "odd"
+    assert copy.retry_after_s == 3.0
