@@ -163,6 +163,15 @@ async def test_they_count_where_no_others_can_be_had_and_what_they_do_not_know_m
     assert REGISTRY.get_sample_value("braintumor_gateway_files_unusable", {"files": issuer.url}) == 0
 
 
+async def test_a_caller_who_leaves_takes_nobodys_keys_away(issuer):
+    issuer.token("first")
+    keys = KeyUrl(issuer.url)
+    leaves, stays = (asyncio.create_task(keys.current()) for _ in range(2))
+    await asyncio.sleep(0)
+    leaves.cancel()
+    assert [key.kid for key in await stays] == ["first"]
+
+
 @pytest.mark.parametrize("what", ["headers", "body"])
 async def test_keys_that_come_byte_by_byte_are_not_waited_for(issuer, monkeypatch, until, what):
     monkeypatch.setattr("gateway.auth.key_url._TIMEOUT_S", 0.5)

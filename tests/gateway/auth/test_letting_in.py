@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.auth.api_keys import new_key
-from gateway.auth.rights import METHODS, Right
+from gateway.auth.rights import METHODS, Access, Right, access_to
 from gateway.server import FORWARDED
 from gateway.settings import JwtSettings
 from transport.exposure import refusal
@@ -46,6 +46,18 @@ def test_every_method_of_every_service_asks_for_something():
     served = {f"/{service.full_name}/{method.name}" for service in services for method in service.methods}
     assert served | {UNKNOWN_METHOD} == METHODS.keys()
     assert operations_pb2.DESCRIPTOR.services_by_name["Operations"] in FORWARDED
+
+
+def test_what_changes_answers_or_deletes_is_for_admins_and_only_health_for_everybody():
+    def asking_for(access):
+        return {method.rpartition("/")[2] for method, asked in METHODS.items() if asked is access}
+
+    assert asking_for(Right.ADMIN) == {"DeleteOperation", "PromoteModelVersion", "RollbackModel", "SetCanary"}
+    assert asking_for(Access.OPEN) == {"Check", "Watch"}
+
+
+def test_a_method_that_nobody_thought_of_asks_for_the_most():
+    assert access_to("/braintumor.v1.ModelService/New") is Right.ADMIN
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,15 @@ async def test_api_keys_and_their_rights(tmp_path, caplog, start_serving, start_
         ]
         await asyncio.gather(*(failure_of(call(f"Bearer {key}x")) for _ in range(100)))
         assert len(_refusals(caplog)) < 100
+
+
+async def test_which_methods_there_are_is_for_every_known_caller(tmp_path, start_serving, start_gateway, failure_of):
+    key, line = new_key("ward-7", [Right.PREDICT])
+    (tmp_path / "keys").write_text(line)
+    async with start_serving() as serving, start_gateway(serving, api_keys=tmp_path / "keys") as gateway:
+        call = gateway.channel.unary_unary("/no.Service/Method")
+        known = await failure_of(call(b"", metadata=[("authorization", f"Bearer {key}")]))
+        assert (known.reason, (await failure_of(call(b""))).reason) == ("METHOD_UNKNOWN", "CREDENTIALS_MISSING")
 
 
 async def test_a_key_that_is_struck_out_ends_an_open_stream(tmp_path, start_serving, start_gateway, png):
