@@ -351,3 +351,18 @@ async def test_a_call_that_is_given_up_has_taken_at_least_so_long(monkeypatch):
     await _turns()
     assert batcher.outlook().work_s > before_s + 1
     model.gate.set()
+
+
+async def test_a_call_that_is_given_up_soon_tells_nothing_of_its_time(monkeypatch):
+    model = _Model()
+    batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
+    await _held(model, batcher, clock, 3.0)
+    before_s = batcher.outlook().work_s
+    model.gate.clear()
+    running = _submit(batcher, 2)
+    await _turns()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await _turns()
+    assert batcher.outlook().work_s == pytest.approx(before_s)
+    model.gate.set()

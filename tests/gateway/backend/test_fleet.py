@@ -102,6 +102,19 @@ async def test_calls_go_round():
     assert servings[0].predicted[0] == (1, "serving_default", ["image"])
 
 
+async def test_the_next_one_has_the_time_that_the_others_left():
+    class _Slow(_Serving):
+        async def predict(self, *_):
+            await asyncio.sleep(0.05)
+            raise ServingBusyError("busy")
+
+    well = _Serving({1})
+    fleet = await _stepped(_Slow({1}), well)
+    for _ in range(2):
+        await fleet.predict_one()
+    assert min(well.timeouts_s) <= 4.96
+
+
 @pytest.mark.parametrize("refusal", [ServingUnavailableError("away"), ServingBusyError("busy"), VersionGoneError("1")])
 async def test_what_one_refuses_another_takes_at_once(refusal):
     well, failing = _Serving({1}), _Serving({1})

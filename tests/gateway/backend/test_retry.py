@@ -46,6 +46,13 @@ async def test_an_absent_server_is_given_up_before_the_deadline():
     assert attempts.made > 1
 
 
+async def test_no_try_begins_so_late_that_its_answer_would_not_be_seen():
+    attempts = _Attempts(ServingUnavailableError("away"))
+    with pytest.raises(ServingUnavailableError):
+        await retrying(attempts, _deadline(0.07))  # of which 0.05 s are for the answer, and a pause takes 0.025 s
+    assert attempts.made == 1
+
+
 async def test_a_busy_server_is_given_up_soon():
     attempts = _Attempts(*[ServingBusyError("busy")] * 1000)
     begun = time.monotonic()

@@ -55,6 +55,7 @@ async def test_a_batch_beyond_grpcs_default_limit_passes(start_serving, fake_ver
     [
         (grpc.StatusCode.NOT_FOUND, "Servable not found for request: Specific(m, 1)", VersionGoneError),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted", ServingBusyError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)", ModelFailedError),
         (grpc.StatusCode.UNAVAILABLE, "Stream removed (Socket closed)", ServingUnavailableError),
         (grpc.StatusCode.CANCELLED, "", ServingUnavailableError),
         (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: images", ModelFailedError),
