@@ -151,6 +151,19 @@ async def test_a_stream_beyond_its_rate_waits(start_serving, start_gateway, png)
         assert time.monotonic() - begun > 5 / 20 * 0.9
 
 
+async def test_a_caller_has_so_many_streams_open_and_no_more(start_serving, start_gateway, png, failure_of):
+    async with start_serving() as serving, start_gateway(serving, max_streams_of_caller=1) as gateway:
+        item = pb2.PredictStreamRequest(request=_request(png(204)))
+        first = gateway.classifier.PredictStream()
+        await first.write(item)
+        await first.read()
+        failure = await failure_of(gateway.classifier.PredictStream(iter([item])).read())
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        await first.done_writing()
+        assert await first.code() is grpc.StatusCode.OK
+        assert (await gateway.classifier.PredictStream(iter([item])).read()).HasField("response")
+
+
 async def test_a_client_that_retries_is_told_when_to(start_serving, start_gateway, png, until):
     async with start_serving() as serving, start_gateway(serving, max_queued_images=1) as gateway:
         serving.open.clear()

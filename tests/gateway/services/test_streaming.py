@@ -57,6 +57,12 @@ async def _double(request):
     return 2 * request
 
 
+async def test_of_a_stream_that_has_ended_nothing_is_kept():
+    streams, stream = Streams(_room(4)), _Stream(2)
+    await streams.answer_all(stream, _double, stream.write)
+    assert not streams._open
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 async def test_every_request_is_answered_once(count):
     stream = _Stream(count)
