@@ -155,6 +155,18 @@ async def test_who_leaves_before_the_write_leaves_nothing(open_log, until, tmp_p
     ]
 
 
+async def test_who_leaves_during_the_write_leaves_nobody_waiting(open_log, until, tmp_path):
+    path = tmp_path / "audit.jsonl"
+    log = open_log(path)
+    with _locked(path):
+        leaves, stays = (asyncio.create_task(log.note(b"image", 1, _VERDICT)) for _ in range(2))
+        await until(lambda: log._writing is not None and not log._waiting)
+        leaves.cancel()
+        await asyncio.wait([leaves])
+    await asyncio.wait_for(stays, 5)
+    assert len(_lines(path)) == 2
+
+
 async def test_a_write_that_fails_as_nobody_foresaw_leaves_nobody_waiting(open_log, caplog):
     log = open_log(Path("no\0path"))  # no OSError, but a ValueError
     for _ in range(2):
