@@ -37,3 +37,8 @@ def test_an_arrow_on_a_slice_leaves_it_grey():
     for at in range(60, 120):
         picture[at : at + 4, at : at + 4] = (255, 255, 0)
     assert not is_in_colour(picture)
+
+
+def test_a_tint_as_jpeg_may_leave_it_is_no_colour():
+    grey = _slice(np.random.default_rng(4))
+    assert not is_in_colour(np.dstack([grey, grey, grey - np.minimum(grey, 20)]))
