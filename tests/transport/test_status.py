@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 
 from transport.status import status_of
 
@@ -25,3 +26,11 @@ def test_what_is_too_long_is_cut_between_characters(message):
     assert cut.endswith("…")
     assert 1000 < len(cut.encode()) <= 1024
     assert message.replace("\udc80", "?").startswith(cut[:-1])
+
+
+@pytest.mark.parametrize(("pause_s", "told_ms"), [(0.0, 0), (0.0001, 1), (1.0001, 1001)])
+def test_nobody_is_told_to_come_back_too_early(pause_s, told_ms):
+    retry = error_details_pb2.RetryInfo()
+    status = status_of(grpc.StatusCode.UNAVAILABLE, "REASON", "", retry_after_s=pause_s)
+    assert status.details[-1].Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == told_ms
