@@ -38,6 +38,14 @@ def test_an_answer_that_is_owed_and_awaited_too_long_is_a_stall(state, clock):
     assert state.stalled()
 
 
+def test_more_requests_start_no_wait_anew(state, clock):
+    state.waiting()
+    for _ in range(3):
+        state.sent()
+        clock.now_s += 4
+    assert state.stalled()
+
+
 def test_each_answer_starts_the_wait_anew(state, clock):
     for _ in range(3):
         state.sent()
@@ -93,3 +101,10 @@ def test_an_answer_at_the_last_moment_does_not_hide_why_a_stream_was_given_up(st
     _answer(state)
     with pytest.raises(ServiceError, match="no answer"), state.errors():
         raise ServiceError(grpc.StatusCode.CANCELLED, "cancelled")
+
+
+def test_a_stream_that_ends_before_its_source_has_failed(state):
+    state.sent()
+    _answer(state)
+    with pytest.raises(ServiceError, match="1 answers to 1 images"):
+        list(state.ended())

@@ -27,6 +27,11 @@ def test_a_token_goes_over_no_network_in_plain_text(address, secure, sent):
         call_metadata(address, secure, (), "bt_x")
 
 
+def test_nor_does_a_token_in_metadata():
+    with pytest.raises(ValueError, match="plain text"):
+        call_metadata("gateway.example:50051", False, (("authorization", "Bearer bt_x"),), None)
+
+
 def test_a_client_without_a_token_sends_none():
     assert call_metadata("gateway.example:50051", False, (("x-tenant", "7"),), None) == (("x-tenant", "7"),)
 
