@@ -1,11 +1,12 @@
 """Files are replaced whole, and on disk before anything vouches for them."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from trainer.durable import replace_files, share, sync_tree
+from trainer.durable import remove_copies, replace_files, share, sync_tree
 
 
 @pytest.fixture
@@ -42,6 +43,30 @@ def test_a_file_under_two_names_is_on_disk_before_it_takes_the_place_of_another(
 
     assert (tmp_path / "own").samefile(tmp_path / "shared/file")
     assert synced == _inodes(tmp_path / "own", tmp_path / "shared")
+
+
+def test_a_file_that_cannot_be_shared_leaves_nothing_beside_the_target(tmp_path: Path) -> None:
+    (tmp_path / "own").touch()
+    (tmp_path / "shared/file").mkdir(parents=True)
+
+    with pytest.raises(IsADirectoryError):
+        share(tmp_path / "own", tmp_path / "shared/file")
+
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["file"]
+
+
+def test_copies_that_are_left_go_after_a_day_and_directories_stay(tmp_path: Path) -> None:
+    """These are of data sets that are being built, and whoever builds the next one removes them."""
+    old, new, building = (tmp_path / f".unfinished-{name}" for name in ("old", "new", "data-set"))
+    building.mkdir()
+    for file, hours in ((old, 25), (new, 23)):
+        file.touch()
+        os.utime(file, (time.time() - hours * 3600,) * 2)
+    os.utime(building, (0, 0))
+
+    remove_copies(tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, building.name}
 
 
 def test_a_tree_is_on_disk_with_all_that_is_in_it(tmp_path: Path, synced: list[int]) -> None:

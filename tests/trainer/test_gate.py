@@ -35,10 +35,11 @@ def test_a_good_network_passes_where_there_is_no_other(split) -> None:
     assert gate(_network(split, slice(0, 5)), None, split, TrainerSettings(), 1) == _BLESSED
 
 
-def test_an_equal_network_passes(split) -> None:
+def test_an_equal_network_passes_though_no_loss_is_tolerated(split) -> None:
     network = _network(split, slice(0, 10), 0.1)
+    settings = TrainerSettings(tolerated_accuracy_drop=0, tolerated_auc_drop=0, tolerated_sensitivity_drop=0)
 
-    assert gate(network, network, split, TrainerSettings(), 1) == _BLESSED
+    assert gate(network, network, split, settings, 1) == _BLESSED
 
 
 def test_a_better_network_passes(split) -> None:
@@ -52,6 +53,22 @@ def test_a_network_that_is_not_good_enough_is_refused_with_figures(split) -> Non
     assert [reason.split()[0] for reason in decision.reasons] == ["accuracy", "AUC", "sensitivity"]
     assert decision.reasons[0].startswith("accuracy is 0.8000 (90 % interval 0.7")
     assert decision.reasons[0].endswith("below the least of 0.9000")
+
+
+@pytest.mark.parametrize(
+    ("setting", "figure", "row"),
+    [("min_accuracy", "accuracy", ACCURACY), ("min_auc", "AUC", AUC), ("min_sensitivity", "sensitivity", SENSITIVITY)],
+)
+def test_each_figure_has_a_least_value_of_its_own(split, setting, figure, row) -> None:
+    """Which it may have."""
+    network = _network(split, slice(0, 20), 0.2)
+    (figures,) = bootstrap([network], split, 1)
+    measured = float(figures[row][0])
+    others = {"min_accuracy": 0.0, "min_auc": 0.0, "min_sensitivity": 0.0}
+
+    assert gate(network, None, split, TrainerSettings(**others | {setting: measured}), 1) == _BLESSED
+    (reason,) = gate(network, None, split, TrainerSettings(**others | {setting: measured + 1e-6}), 1).reasons
+    assert reason.startswith(f"{figure} is ")
 
 
 def test_a_perfect_network_is_refused_where_too_few_slices_say_so(split) -> None:
@@ -77,6 +94,27 @@ def test_a_network_that_is_certainly_worse_is_refused(split) -> None:
         "accuracy is 0.9280, 0.0640 lower than the stable version's (90 % interval 0.03"
     )
     assert decision.reasons[0].endswith("more than the tolerated 0.0100")
+
+
+@pytest.mark.parametrize(
+    ("setting", "figure"),
+    [
+        ("tolerated_accuracy_drop", "accuracy"),
+        ("tolerated_auc_drop", "AUC"),
+        ("tolerated_sensitivity_drop", "sensitivity"),
+    ],
+)
+def test_of_each_figure_a_loss_of_its_own_is_tolerated(split, setting, figure) -> None:
+    """Although it is certain."""
+    candidate, stable = _network(split, slice(0, 40), 0.35), _network(split, slice(0, 4))
+    least = {"min_accuracy": 0.0, "min_auc": 0.0, "min_sensitivity": 0.0}
+    drops = {"tolerated_accuracy_drop": 0.0, "tolerated_auc_drop": 0.0, "tolerated_sensitivity_drop": 0.0}
+
+    refused = gate(candidate, stable, split, TrainerSettings(**least, **drops), 1).reasons
+    tolerated = gate(candidate, stable, split, TrainerSettings(**least, **drops | {setting: 0.3}), 1).reasons
+
+    assert [reason.split()[0] for reason in refused] == ["accuracy", "AUC", "sensitivity"]
+    assert tolerated == tuple(reason for reason in refused if not reason.startswith(figure))
 
 
 def test_a_network_that_may_be_worse_by_chance_passes(split) -> None:

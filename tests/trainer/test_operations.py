@@ -84,6 +84,18 @@ async def test_only_the_first_of_two_ends_counts(opened: Any, tmp_path: Path, or
         assert not await operations.note(identity, Progress(fraction=0.9))
 
 
+async def test_an_operation_that_is_taken_up_again_started_when_it_first_did(
+    opened: Any, tmp_path: Path, order: Order
+) -> None:
+    async with opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 9)).operation_id
+        await operations.begin(identity)
+        started_s = (await operations.get(identity)).started_s
+        await operations.begin(identity)
+
+        assert (await operations.get(identity)).started_s == started_s
+
+
 async def test_the_interrupted_one_comes_first_and_then_the_oldest(opened: Any, tmp_path: Path, order: Order) -> None:
     async with opened(tmp_path) as operations:
         first, second, third = [(await operations.add(order, "", 9)).operation_id for _ in range(3)]

@@ -47,6 +47,7 @@ def test_a_path_below_the_root_is_resolved(root: Path, path: str, leads_to: str)
         "raw\0",
         "raw\n",
         "a" * 256,
+        "ä" * 128,
         "a/" * 600,
     ],
 )

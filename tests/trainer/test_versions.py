@@ -13,8 +13,11 @@ from trainer.versions import (
     VersionRecord,
     lineage,
     next_version,
+    published_by,
     read_report,
     read_version,
+    remove_version,
+    surplus,
     versions_on_disk,
 )
 
@@ -53,8 +56,9 @@ def test_of_a_version_with_an_odd_card_only_the_number_is_known(tmp_path: Path, 
     directory = _add(tmp_path, 1, **{"parent_version": 0} | card)
     assert read_version(tmp_path, 1) == VersionRecord(1)
 
-    (directory / MODEL_CARD).write_text("[" * 100_000)
-    assert read_version(tmp_path, 1) == VersionRecord(1)
+    for text in ("[" * 100_000, "[]"):
+        (directory / MODEL_CARD).write_text(text)
+        assert read_version(tmp_path, 1) == VersionRecord(1)
 
 
 def test_after_the_highest_number_there_is_none(tmp_path: Path) -> None:
@@ -92,3 +96,39 @@ def test_lineage_outlives_the_versions_in_it(tmp_path: Path) -> None:
 def test_a_version_without_a_readable_card_begins_a_lineage(tmp_path: Path) -> None:
     (_add(tmp_path, 1) / MODEL_CARD).write_text("{")
     assert lineage(tmp_path, 1) == [1]
+
+
+def test_the_version_of_a_job_is_found_below_those_of_others(tmp_path: Path) -> None:
+    """Else the job would publish it once more where it goes on after a kill."""
+    for version, job in enumerate(("other", "job", "by-hand"), 1):
+        _add(tmp_path, version, parent_version=0, operation_id=job)
+    (_add(tmp_path, 4) / MODEL_CARD).write_text("{")
+
+    assert published_by(tmp_path, "job") == 2
+    assert published_by(tmp_path, "another") == 0
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "needed", "retained", "removed"),
+    [
+        ([1, 2, 3, 4, 5, 6, 7], [2, 7], 5, [1, 3]),
+        ([1, 2, 3, 4], [4], 5, []),
+        ([1, 2, 3], [1], 1, [2]),
+        ([1, 2, 3], [1, 2, 3], 1, []),
+    ],
+    ids=["oldest first", "few", "newest", "needed"],
+)
+def test_versions_go_oldest_first_but_for_the_newest_and_what_is_needed(
+    on_disk: list[int], needed: list[int], retained: int, removed: list[int]
+) -> None:
+    assert surplus(on_disk, needed, retained) == removed
+
+
+def test_a_version_can_be_removed_whose_number_was_before(tmp_path: Path) -> None:
+    """And whose removal was broken off then."""
+    (tmp_path / ".removed-1/assets").mkdir(parents=True)
+    (tmp_path / "1").mkdir()
+
+    remove_version(tmp_path, 1)
+
+    assert list(tmp_path.iterdir()) == []

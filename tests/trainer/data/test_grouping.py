@@ -40,6 +40,13 @@ def test_equal_hashes_share_a_group() -> None:
     assert set(near_duplicate_groups(one)) == {0}
 
 
+@pytest.mark.parametrize(("bits", "groups"), [(10, 1), (11, 2)])
+def test_slices_of_up_to_ten_different_bits_share_a_group(bits: int, groups: int) -> None:
+    two = np.array([np.zeros(HASH_BITS, np.bool_), np.arange(HASH_BITS) < bits])
+
+    assert len(set(near_duplicate_groups(two))) == groups
+
+
 def test_a_chain_of_neighbours_is_cut() -> None:
     """Each hash is 4 bits from the next; single linkage would make one group of all."""
     chain = np.array([np.arange(HASH_BITS) < 4 * step for step in range(17)])

@@ -72,6 +72,25 @@ def test_one_that_is_packed_by_lzma_is_so_too(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("signature", "places", "written"),
+    [(b"PK\1\2", (21, 25), 0xFF), (b"PK\3\4", (7,), 0x08)],
+    ids=["size", "name"],
+)
+def test_one_whose_headers_are_damaged_is_so_too(tmp_path, signature, places, written):
+    """It is said to be longer than the archive, or to have a name in UTF-8 which is not."""
+    archive = _archive(tmp_path / "set.zip")
+    content = bytearray(archive.read_bytes().replace(b"Image1.png", b"Image\xff.png"))
+    for place in places:
+        content[content.rfind(signature) + place] = written
+    archive.write_bytes(content)
+
+    with ZipSource(archive) as source:
+        (location,) = source.images().values()
+        with pytest.raises(OSError, match=r"^$|invalid start byte"):
+            source.read(location)
+
+
+@pytest.mark.parametrize(
     ("at", "written", "text"),
     [(6, b"\x63", "zip file version 9.9"), (9, b"\x08", "invalid start byte")],
     ids=["version", "name"],

@@ -55,12 +55,23 @@ def test_a_group_of_both_sides_goes_where_most_of_it_was() -> None:
     assert held_out[np.isin(_GROUPS, [0, 1, 2, 4, 5, 6])].all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_that_was_on_both_sides_alike_stays(seed: int) -> None:
+    """A network was fitted to half of it, so it is none to test that one on."""
+    both = np.arange(50)
+
+    held_out = held_out_rows(_GROUPS, _LABELS, 0.16, seed, Sides(both, both))
+
+    assert set(_GROUPS[held_out]) <= set(range(50, 60))
+
+
 @pytest.mark.parametrize(
     "held_out",
     [
         pytest.param(np.arange(0), id="none"),
         pytest.param(np.arange(60), id="all"),
         pytest.param(np.arange(30), id="half"),
+        pytest.param(np.arange(4), id="few"),
         pytest.param(np.flatnonzero(np.arange(60) % 3)[:7], id="without tumor"),
     ],
 )
@@ -94,6 +105,12 @@ def test_a_training_split_without_slices_to_validate_on_is_told_as_such() -> Non
         validation_rows(np.arange(4), np.arange(4) // 3, 0)
 
 
+def test_about_one_group_in_eight_of_each_label_is_validated_on() -> None:
+    held_out = validation_rows(np.arange(200), np.arange(200) % 2, 0)
+
+    assert [held_out[label::2].sum() for label in (0, 1)] == [12, 12]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_folds_are_whole_groups_alike_in_label_and_size(seed: int) -> None:
     numbers = fold_numbers(_GROUPS, _LABELS, 5, seed)
@@ -103,6 +120,15 @@ def test_folds_are_whole_groups_alike_in_label_and_size(seed: int) -> None:
     for fold in range(5):
         assert 0.12 < (numbers == fold).mean() < 0.28
         assert abs(_LABELS[numbers == fold].mean() - _LABELS.mean()) < 0.15
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_large_groups_are_dealt_out_before_a_fold_has_two(seed: int) -> None:
+    groups = np.repeat(np.arange(40), [*[50] * 10, *[2] * 30])
+
+    numbers = fold_numbers(groups, groups % 2, 5, seed)
+
+    assert (np.bincount(numbers) == 2 * 50 + 6 * 2).all()
 
 
 def test_the_seed_deals_the_folds() -> None:

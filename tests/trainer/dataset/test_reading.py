@@ -13,6 +13,7 @@ from PIL import Image
 from trainer.data.ingest import ingest
 from trainer.data.sources import DirectorySource, ZipSource
 from trainer.dataset import DatasetSummary
+from trainer.errors import SourceError
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,27 @@ def test_labels_with_decimal_commas_and_images_below_folders_are_read(
 
     assert summary.excluded == {}
     assert manifest()["label"].to_dict() == {f"M\u00fcller-{name}": int(of) for name, of in label_rows.items()}
+
+
+def test_names_with_blanks_around_them_are_those_of_the_files(
+    label_file: Path, label_rows: dict[str, str], build: Callable[..., DatasetSummary]
+) -> None:
+    label_file.write_text("Image,Class\n" + "".join(f'" {name}.jpg ",{label}\n' for name, label in label_rows.items()))
+
+    assert build().excluded == {}
+
+
+def test_an_image_that_vanishes_while_others_are_read_ends_the_build(
+    image_dir: Path, label_file: Path, build: Callable[..., DatasetSummary]
+) -> None:
+    """Left out, it would be one of those that are damaged, and the data set another one each time."""
+
+    def vanish(done: int, _total: int) -> None:
+        if done == 1:
+            (image_dir / "Image47.jpg").unlink()
+
+    with pytest.raises(SourceError, match="image Image47 vanished"):
+        build(DirectorySource(image_dir, label_file), on_progress=vanish)
 
 
 def test_each_defect_is_counted_and_named(

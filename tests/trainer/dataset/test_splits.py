@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from trainer.dataset import DatasetPaths, DatasetSummary, load_split
+from trainer.dataset import DatasetPaths, DatasetSummary, _fingerprint, load_split
 
 
 def test_splits_hold_every_slice_once_and_share_no_group(
@@ -60,6 +60,16 @@ def test_the_seed_gives_the_same_split_bit_for_bit(paths: DatasetPaths, build: C
         contents.append([np.load(path)["X"].tobytes() for path in (paths.train_npz, paths.test_npz)])
 
     assert contents[0] == contents[1]
+
+
+def test_the_fingerprint_tells_names_labels_and_contents_in_whatever_order() -> None:
+    def fingerprint(**changed: list[object]) -> str:
+        rows = {"name": ["a", "b"], "label": [0, 1], "sha256": ["c0", "c1"], "excluded": ["", ""]}
+        return _fingerprint(pd.DataFrame(rows | changed))
+
+    assert fingerprint(name=["b", "a"], label=[1, 0], sha256=["c1", "c0"]) == fingerprint()
+    others = [{"name": ["a", "c"]}, {"label": [0, 0]}, {"sha256": ["c0", "c2"]}, {"excluded": ["", "no label"]}]
+    assert len({fingerprint(**other) for other in [{}, *others]}) == 5
 
 
 def test_identical_files_stay_on_one_side(

@@ -12,7 +12,14 @@ import grpc
 import pytest
 
 from observability import logs, request_id
-from trainer.errors import ChildError, DiskFullError, OperationNotFoundError, OperationUnfinishedError, SourceError
+from trainer.errors import (
+    ChildError,
+    DiskFullError,
+    OperationNotFoundError,
+    OperationUnfinishedError,
+    QueueFullError,
+    SourceError,
+)
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.jobs.jobs import Jobs
 from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress, State, Step
@@ -35,6 +42,7 @@ class Script:
         self.undone: list[str] = []
         self.cleared: list[tuple[str, bool]] = []
         self.steps = [Progress(step=Step.TRAIN, epoch=1, fraction=0.5)]
+        self.outcome = _OUTCOME
         self.error: Exception | None = None
         self.clear_error: Exception | None = None
         self.undo_is_too_late = False
@@ -53,7 +61,7 @@ class Script:
             self.at_work -= 1
         if self.error is not None:
             raise self.error
-        return _OUTCOME
+        return self.outcome
 
     async def undo(self, operation: Operation) -> bool:
         self.undone.append(operation.operation_id)
@@ -209,6 +217,45 @@ async def test_a_cancel_right_after_the_start_counts(tmp_path: Path, order: Orde
             assert await scene.state(identity) is State.CANCELLED
 
 
+async def test_a_cancel_before_the_work_has_begun_counts(
+    opened: Any, tmp_path: Path, order: Order, until: Until
+) -> None:
+    """The job is a running one already, and nothing runs that could be cancelled."""
+    async with opened(tmp_path) as operations:
+        jobs = Jobs(operations, Script(), max_queued=2, max_attempts=3)
+        identity = (await jobs.submit(order, "")).operation_id
+        await operations.begin(identity)
+        cancelling = asyncio.create_task(jobs.cancel(identity))
+        await until(lambda: identity in jobs._unwanted)
+        await asyncio.wait_for(jobs.step(), 10)
+        await cancelling
+
+        assert (await operations.get(identity)).state is State.CANCELLED
+
+
+async def test_a_job_that_comes_while_the_next_is_looked_for_is_not_missed(
+    opened: Any, tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as operations:
+        jobs, look = Jobs(operations, Script(), max_queued=2, max_attempts=3), operations.next_unfinished
+
+        async def slow_look() -> Operation | None:
+            found = await look()
+            await jobs.submit(order, "")
+            return found
+
+        monkeypatch.setattr(operations, "next_unfinished", slow_look)
+        await asyncio.wait_for(jobs.step(), 10)
+
+
+async def test_as_many_jobs_wait_as_may_beside_the_one_that_runs(tmp_path: Path, order: Order) -> None:
+    async with _scene(tmp_path, order) as scene:
+        for _ in range(3):
+            await scene.submit()
+        with pytest.raises(QueueFullError, match=r"^2 jobs wait"):
+            await scene.submit()
+
+
 async def test_a_cancel_that_is_too_late_changes_nothing(tmp_path: Path, order: Order, until: Until) -> None:
     async with _scene(tmp_path, order) as scene:
         scene.work.undo_is_too_late = True
@@ -272,11 +319,22 @@ async def test_what_cannot_be_cleared_is_not_done_again(
         assert scene.work.done == [first, second]
 
 
+async def test_what_cannot_be_cleared_is_cancelled_all_the_same(tmp_path: Path, order: Order, until: Until) -> None:
+    async with _scene(tmp_path, order) as scene:
+        scene.work.clear_error = PermissionError("not yours")
+        identity = await scene.submit()
+        await until(lambda: scene.work.at_work)
+        await asyncio.wait_for(scene.jobs.cancel(identity), 10)
+
+        assert scene.work.done == [identity]
+
+
 async def test_only_what_has_ended_is_deleted(tmp_path: Path, order: Order) -> None:
     async with _scene(tmp_path, order) as scene:
         identity = await scene.submit()
         with pytest.raises(OperationUnfinishedError):
             await scene.jobs.delete(identity)
+        assert scene.work.cleared == []
         await scene.jobs.cancel(identity)
         await scene.jobs.delete(identity)
 
@@ -300,3 +358,22 @@ async def test_an_end_that_cannot_be_written_is_written_when_it_can(tmp_path: Pa
 
         assert (await scene.operations.ended(identity)).state is State.FAILED
         assert scene.work.done == [identity]
+
+
+async def test_a_success_that_cannot_be_written_keeps_its_records(
+    tmp_path: Path, order: Order, until: Until, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From which it would be told at the next start; a job that has failed makes room with them."""
+    monkeypatch.setattr("trainer.jobs.jobs._RETRY_S", 0.01)
+    async with _scene(tmp_path, replace(order, image_dir="x" * 3000)) as scene:
+        scene.work.outcome = replace(_OUTCOME, reasons=("x" * 1000,))
+        identity = await scene.submit()
+        await until(lambda: scene.work.at_work)
+        run, database = scene.operations._run, scene.operations._store._database
+        await run(database.execute, "PRAGMA max_page_count = 1")
+        scene.work.let_go.set()
+        await until(lambda: caplog.text.count("the end of a job has to wait") >= 2)
+        assert scene.work.cleared == []
+        await run(database.execute, "PRAGMA max_page_count = 1000000")
+
+        assert (await scene.operations.ended(identity)).state is State.SUCCEEDED
