@@ -171,6 +171,20 @@ def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage
         pass
 
 
+def test_a_life_that_began_before_settles_nothing_and_of_those_since_the_newest_does() -> None:
+    monitor = ServableStateMonitor()
+    monitor.publish("m", 1, ManagerState.START)
+    since = monitor.now
+    monitor.publish("m", 1, ManagerState.AVAILABLE)
+    assert monitor.settled("m", since) is None
+    for version, state in ((2, ManagerState.AVAILABLE), (3, ManagerState.END)):
+        monitor.publish("m", version, ManagerState.START)
+        monitor.publish("m", version, state, UnavailableError("broken") if state is ManagerState.END else None)
+    settled = monitor.settled("m", since)
+    assert settled is not None
+    assert settled[0] == 3
+
+
 def test_waiting_ends_with_the_first_version_whose_life_since_is_available_or_failed() -> None:
     monitor = ServableStateMonitor()
     monitor.publish("m", 1, ManagerState.START)

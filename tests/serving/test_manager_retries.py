@@ -98,6 +98,18 @@ def test_a_version_that_was_given_up_is_tried_where_its_model_has_moved_to(stage
     assert stage.states() == {1: "AVAILABLE"}
 
 
+def test_a_version_that_waits_for_its_next_try_has_it_where_its_model_has_moved_to(make_stage: Any) -> None:
+    stage = make_stage(retries=1, interval_s=1000.0)
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.settle()
+    stage.broken = set()
+    stage.aspire(1, base=stage.path / "moved")
+    stage.settle()
+    assert stage.states() == {1: "AVAILABLE"}
+    assert stage.loaded_from == stage.path / "moved" / "1"
+
+
 def test_predictions_do_not_wait_for_a_look_at_the_files_of_a_version_that_fails(
     stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,21 @@ def test_the_file_is_not_applied_while_a_reload_waits_and_is_afterwards(stage: S
     eventually(lambda: stage.state("m") is ManagerState.END)
 
 
+def test_a_model_that_is_added_again_before_anyone_stepped_has_another_life(stage: Stage) -> None:
+    """Else the reload would wait for it without end."""
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    stage.core.apply(stage.config())
+    looks = iter(range(50))
+
+    def keep_waiting() -> bool:
+        stage.core.step()
+        return next(looks, None) is not None
+
+    stage.core.reload(stage.config("m"), keep_waiting)
+    assert len(stage.paths) == 2
+
+
 def test_a_model_that_was_dropped_is_served_from_where_it_is_added_again_and_only_then_is_the_reload_done(
     stage: Stage, eventually: Any
 ) -> None:
