@@ -23,6 +23,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "models").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "models")
     (tmp_path / "full/data.npz").mkdir(parents=True)
+    (tmp_path / "raw/out.csv").symlink_to("/etc/passwd")
+    (tmp_path / "raw/out.npz").symlink_to("/etc/passwd")
     return tmp_path
 
 
@@ -71,6 +73,8 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
         ({"data_dir": "trainer.db-journal"}, "data_dir"),
         ({"data_dir": "trainer.db-wal/x"}, "data_dir"),
         ({"data_dir": "full"}, "npz_filename"),
+        ({"target_file": "out.csv"}, "target_file"),
+        ({"data_dir": "raw", "npz_filename": "out.npz"}, "npz_filename"),
     ],
 )
 def test_a_path_that_leads_nowhere_good_is_named(root: Path, changes: dict[str, Any], field: str) -> None:
@@ -79,6 +83,19 @@ def test_a_path_that_leads_nowhere_good_is_named(root: Path, changes: dict[str, 
 
     assert raised.value.field == field
     assert str(root) not in str(raised.value)
+
+
+@pytest.mark.parametrize("bound", [{"epochs": 1}, {"epochs": 1000}, {"seed": 2**32 - 1}], ids=str)
+def test_what_is_just_within_a_limit_is_taken(bound: dict[str, int]) -> None:
+    assert completed(replace(_EMPTY, **bound)) == replace(completed(_EMPTY), **bound)
+
+
+def test_the_trainers_own_places_are_so_behind_links_too(root: Path) -> None:
+    (root / "other_disk").mkdir()
+    (root / "models").rmdir()
+    (root / "models").symlink_to("other_disk")
+    with pytest.raises(TrainerError, match="'models/x' is the trainer's own"):
+        check_paths(replace(DEFAULT_ORDER, data_dir="models/x"), TrainerSettings(DATA_ROOT=root))
 
 
 @pytest.mark.parametrize("target_file", ["manifest.csv", "data.npz", "link.csv"])
@@ -93,5 +110,7 @@ def test_a_data_set_is_not_written_over_the_label_file(root: Path, target_file: 
     assert raised.value.field == "data_dir"
 
 
-def test_an_archive_needs_no_label_file(root: Path) -> None:
-    check_paths(replace(DEFAULT_ORDER, image_dir="raw/set.zip", target_dir="nothing"), TrainerSettings(DATA_ROOT=root))
+@pytest.mark.parametrize("name", ["set.zip", "SET.ZIP"])
+def test_an_archive_needs_no_label_file(root: Path, name: str) -> None:
+    (root / "raw" / name).touch()
+    check_paths(replace(DEFAULT_ORDER, image_dir=f"raw/{name}", target_dir="nothing"), TrainerSettings(DATA_ROOT=root))

@@ -102,6 +102,8 @@ async def test_a_published_version_is_not_published_again_and_waits_for_serving(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
     seen: list[Progress] = []
+    log = settings.runs_dir / "job/log.txt"
+    log.write_text("before the kill\n")
     async with retraining() as work:
         with pytest.raises(RolloutError, match="it must be running"):
             await work.do(operation, seen.append)
@@ -109,6 +111,7 @@ async def test_a_published_version_is_not_published_again_and_waits_for_serving(
     assert versions_on_disk(settings.model_dir) == [1, 2]
     assert RolloutFiles(settings).read().stable == 1
     assert [progress.fraction for progress in seen] == [0.95]
+    assert log.read_text().startswith("before the kill\n")
 
 
 @pytest.mark.usefixtures("_published")
