@@ -82,12 +82,12 @@ def validation_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], seed: 
 
 
 def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Returns which groups stay, and which are held out, whatever is drawn."""
+    """Returns which groups are known, so that none of them is drawn, and which of these are held out."""
     stayed, held_out = (
         np.bincount(np.searchsorted(names, members[np.isin(members, names)]), minlength=len(names))
         for members in (known.staying, known.held_out)
     )
-    return (stayed > 0) & (stayed >= held_out), held_out > stayed
+    return stayed + held_out > 0, held_out > stayed
 
 
 def _drawn(
@@ -99,11 +99,11 @@ def _drawn(
 ) -> NDArray[np.bool_]:
     """Returns which groups are held out: those that are known to be, and as many more as the share asks for."""
     sizes = np.bincount(rows)
-    staying, held_out = known
+    is_known, held_out = known
     rng = np.random.default_rng(seed)
     for kind in (False, True):
         of_kind = mostly_tumor == kind
-        drawable = rng.permutation(np.flatnonzero(of_kind & ~staying & ~held_out))
+        drawable = rng.permutation(np.flatnonzero(of_kind & ~is_known))
         lacking = min(_wanted(of_kind, share) - int((of_kind & held_out).sum()), len(drawable))
         if lacking > 0:
             by_size = drawable[np.argsort(sizes[drawable], kind="stable")]
