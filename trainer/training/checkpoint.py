@@ -34,7 +34,11 @@ class Checkpoint:
             path.unlink()
 
     def restore(self, network: Any) -> list[EpochMetrics]:
-        """Brings a compiled network to where the training stopped; returns its history, empty for a new training."""
+        """Brings a network, whose optimizer is built, to where the training stopped.
+
+        Returns:
+          Its history, empty for a new training.
+        """
         try:
             entries = json.loads((self._directory / _HISTORY).read_text())
         except FileNotFoundError:

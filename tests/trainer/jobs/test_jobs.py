@@ -343,18 +343,28 @@ async def test_only_what_has_ended_is_deleted(tmp_path: Path, order: Order) -> N
         assert scene.work.cleared[-1] == (identity, True)
 
 
+@contextlib.asynccontextmanager
+async def _full_disk(operations: Operations) -> AsyncIterator[None]:
+    """Nothing is written beyond the page that there is, which SQLite takes for a full disk."""
+    run, database = operations._run, operations._store._database
+    await run(database.execute, "PRAGMA max_page_count = 1")
+    yield
+    await run(database.execute, "PRAGMA max_page_count = 1000000")
+
+
+def _of_nearly_a_page(order: Order) -> Order:
+    return replace(order, image_dir="x" * 3000)
+
+
 async def test_an_end_that_cannot_be_written_is_written_when_it_can(tmp_path: Path, order: Order, until: Until) -> None:
-    nearly_a_page = replace(order, image_dir="x" * 3000)
-    async with _scene(tmp_path, nearly_a_page) as scene:
+    async with _scene(tmp_path, _of_nearly_a_page(order)) as scene:
         scene.work.error = SourceError("x" * 1000)
         identity = await scene.submit()
         await until(lambda: scene.work.at_work)
-        run, database = scene.operations._run, scene.operations._store._database
-        await run(database.execute, "PRAGMA max_page_count = 1")  # SQLite takes that for a full disk
-        scene.work.let_go.set()
-        await until(lambda: scene.work.cleared)
-        assert await scene.state(identity) is State.RUNNING
-        await run(database.execute, "PRAGMA max_page_count = 1000000")
+        async with _full_disk(scene.operations):
+            scene.work.let_go.set()
+            await until(lambda: scene.work.cleared)
+            assert await scene.state(identity) is State.RUNNING
 
         assert (await scene.operations.ended(identity)).state is State.FAILED
         assert scene.work.done == [identity]
@@ -365,15 +375,13 @@ async def test_a_success_that_cannot_be_written_keeps_its_records(
 ) -> None:
     """From which it would be told at the next start; a job that has failed makes room with them."""
     monkeypatch.setattr("trainer.jobs.jobs._RETRY_S", 0.01)
-    async with _scene(tmp_path, replace(order, image_dir="x" * 3000)) as scene:
+    async with _scene(tmp_path, _of_nearly_a_page(order)) as scene:
         scene.work.outcome = replace(_OUTCOME, reasons=("x" * 1000,))
         identity = await scene.submit()
         await until(lambda: scene.work.at_work)
-        run, database = scene.operations._run, scene.operations._store._database
-        await run(database.execute, "PRAGMA max_page_count = 1")
-        scene.work.let_go.set()
-        await until(lambda: caplog.text.count("the end of a job has to wait") >= 2)
-        assert scene.work.cleared == []
-        await run(database.execute, "PRAGMA max_page_count = 1000000")
+        async with _full_disk(scene.operations):
+            scene.work.let_go.set()
+            await until(lambda: caplog.text.count("the end of a job has to wait") >= 2)
+            assert scene.work.cleared == []
 
         assert (await scene.operations.ended(identity)).state is State.SUCCEEDED
