@@ -62,8 +62,8 @@ def _submit(batcher, value, key=_KEY, deadline=None):
     return asyncio.ensure_future(batcher.submit(key, _image(value), deadline or _far()))
 
 
-async def _turns(count=5):
-    for _ in range(count):
+async def _turns():
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -271,11 +271,6 @@ async def _held(model, batcher, clock, seconds):
     clock.move_on(seconds)
     model.gate.set()
     await running
-
-
-async def _turns():
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def test_the_outlook_is_that_of_the_calls_ahead(monkeypatch):
