@@ -1,14 +1,19 @@
-"""Labelled synthetic slices as directories and archives; the operations of a data root."""
+"""Labelled synthetic slices as directories and archives; a network in no time; the operations of a data root."""
 
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gateway.imaging import InputSpec
+from trainer.architectures import Architecture
+from trainer.architectures.architecture import EMBEDDING, FEATURES
+from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.data.synthetic import synthetic_slice
 from trainer.jobs.operation import Order
 from trainer.jobs.orders import DEFAULT_ORDER, completed
@@ -60,6 +65,22 @@ def label_file(tmp_path: Path, label_rows: dict[str, str]) -> Path:
     rows = [f"{name},{label},0.5" for name, label in label_rows.items()]
     path.write_text("\n".join(["Image,Class,Mean", *rows]) + "\n")
     return path
+
+
+def _tiny(spec: InputSpec) -> Any:
+    import keras
+    from keras import layers
+
+    images = keras.Input((spec.height, spec.width, spec.channels))
+    features = layers.Conv2D(4, 3, strides=2, activation="relu", name=FEATURES)(images)
+    embedding = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
+    return keras.Model(images, layers.Dense(2, activation="softmax")(layers.Dropout(0.3)(embedding)))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Architecture:
+    """A network of one layer, by the recipe of the default one."""
+    return Architecture("tiny", InputSpec(16, 16, 1), _tiny, ARCHITECTURE.recipe)
 
 
 @pytest.fixture(scope="session")

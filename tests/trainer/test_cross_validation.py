@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.architectures import architecture_named
+from trainer.architectures import Architecture, architecture_named
 from trainer.cross_validation import cross_validate, directory_name, spread
 from trainer.data.synthetic import synthetic_slice
 from trainer.dataset import Split
@@ -22,12 +22,11 @@ def data() -> Split:
     return Split(images, np.arange(32) % 2, np.arange(32) // 4 * 2 + np.arange(32) % 2, "of made-up slices")
 
 
-def test_every_slice_is_judged_once(tmp_path: Path, data: Split) -> None:
+def test_every_slice_is_judged_once(tmp_path: Path, data: Split, tiny: Architecture) -> None:
     epochs: list[int] = []
 
     def run() -> list[tuple[Evaluation, bool]]:
-        architecture = architecture_named("residual_cnn")
-        return list(cross_validate(data, architecture, 1, 3, 2, tmp_path, lambda epoch, _: epochs.append(epoch)))
+        return list(cross_validate(data, tiny, 1, 3, 2, tmp_path, lambda epoch, _: epochs.append(epoch)))
 
     first = run()
     assert sum(evaluation.examples for evaluation, _ in first) == 32

