@@ -26,11 +26,10 @@ def state(clock) -> StreamState:
 
 
 def _answer(state: StreamState) -> None:
-    list(state.received(PredictStreamResponse(id="a")))
+    state.received(PredictStreamResponse(id="a"))
 
 
-def test_an_answer_that_is_owed_and_awaited_too_long_is_a_stall(state, clock):
-    state.waiting()
+def test_an_answer_that_is_owed_too_long_is_a_stall(state, clock):
     state.sent()
     clock.now_s += 10
     assert not state.stalled()
@@ -39,7 +38,6 @@ def test_an_answer_that_is_owed_and_awaited_too_long_is_a_stall(state, clock):
 
 
 def test_more_requests_start_no_wait_anew(state, clock):
-    state.waiting()
     for _ in range(3):
         state.sent()
         clock.now_s += 4
@@ -50,7 +48,6 @@ def test_each_answer_starts_the_wait_anew(state, clock):
     for _ in range(3):
         state.sent()
     for _ in range(3):
-        state.waiting()
         clock.now_s += 9
         assert not state.stalled()
         _answer(state)
@@ -58,9 +55,7 @@ def test_each_answer_starts_the_wait_anew(state, clock):
 
 def test_a_slow_source_is_no_stall(state, clock):
     state.sent()
-    state.waiting()
     _answer(state)
-    state.waiting()
     clock.now_s += 60
     assert not state.stalled()
     state.sent()
@@ -69,9 +64,8 @@ def test_a_slow_source_is_no_stall(state, clock):
 
 
 def test_a_slow_caller_is_no_stall(state, clock):
+    """What has come in is not owed any more, also where nobody has taken it."""
     state.sent()
-    state.sent()
-    state.waiting()
     _answer(state)
     clock.now_s += 60
     assert not state.stalled()
@@ -80,7 +74,6 @@ def test_a_slow_caller_is_no_stall(state, clock):
 def test_only_a_stream_that_was_given_up_is_late(state, clock):
     """What ends it otherwise is told as it is, however long an answer was owed by then."""
     error = ServiceError(grpc.StatusCode.UNAVAILABLE, "away")
-    state.waiting()
     state.sent()
     clock.now_s += 60
     assert state.stalled()
@@ -95,7 +88,6 @@ def test_only_a_stream_that_was_given_up_is_late(state, clock):
 
 def test_an_answer_at_the_last_moment_does_not_hide_why_a_stream_was_given_up(state, clock):
     state.sent()
-    state.waiting()
     clock.now_s += 60
     state.give_up()
     _answer(state)
@@ -107,4 +99,4 @@ def test_a_stream_that_ends_before_its_source_has_failed(state):
     state.sent()
     _answer(state)
     with pytest.raises(ServiceError, match="1 answers to 1 images"):
-        list(state.ended())
+        state.ended()

@@ -1,6 +1,7 @@
 """Streams of both clients, held to one contract."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -61,6 +62,33 @@ def test_an_unreadable_file_fails_alone(service, stream, tmp_path):
     assert outcomes["b"].prediction.label == "Tumor"
     assert isinstance(outcomes["a"], FileNotFoundError)
     assert isinstance(outcomes["c"], IsADirectoryError)
+
+
+def test_what_cannot_be_sent_has_its_outcome_at_once(service, stream):
+    """Its source gives the next image only when the one before it has an outcome."""
+    service.batch = 1
+    turn = threading.Semaphore()
+
+    def images() -> Iterator[tuple[str, Any]]:
+        for named in (("a", b"tumor"), ("b", "absent.jpg"), ("c", bytes(17 * 2**20)), ("d", b"tumor")):
+            assert turn.acquire(timeout=10), "the image before has no outcome"
+            yield named
+
+    async def one_by_one() -> AsyncIterator[tuple[str, Any]]:
+        source = images()
+        while (named := await asyncio.to_thread(next, source, None)) is not None:
+            yield named
+
+    order = []
+    for name, _ in stream(service.address, images() if stream is _sync_stream else one_by_one()):
+        order.append(name)
+        turn.release()
+    assert order == ["a", "b", "c", "d"]
+
+
+def test_an_endless_source_of_unreadable_files_is_not_read_ahead(service, stream):
+    outcomes = stream(service.address, ((str(index), "absent.jpg") for index in itertools.count()))
+    assert [next(outcomes)[0] for _ in range(3 * MAX_IN_FLIGHT)] == list(map(str, range(3 * MAX_IN_FLIGHT)))
 
 
 def test_an_image_that_is_far_too_large_fails_alone(service, stream, tmp_path):

@@ -11,7 +11,7 @@ from braintumor.async_version_calls import AsyncVersionCalls
 from braintumor.channel import deadline_s
 from braintumor.errors import LOST_RACE, ServiceError
 from braintumor.requests import Image, Question, read_image
-from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
+from braintumor.stream import MAX_IN_FLIGHT, Arrival, Outcome, StreamState
 from braintumor.v1.classifier_service_pb2 import (
     GetServiceInfoRequest,
     GetServiceInfoResponse,
@@ -70,23 +70,17 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
     ) -> AsyncGenerator[tuple[str, Outcome], None]:
         # Tried again where the service is away, as the stream itself is not.
         limits = (await self.info(timeout_s=timeout_s)).limits
-        state, room = StreamState(timeout_s), asyncio.Semaphore(MAX_IN_FLIGHT - 1)
-        requests = _requests(images, question, limits.max_image_bytes, state, room)
-        call = self._classifier.PredictStream(requests, metadata=self._metadata)
-        watch = asyncio.create_task(_watch(call, state))
+        state, exchange = StreamState(timeout_s), _Exchange(limits.max_image_bytes)
+        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata)
+        receiving = asyncio.create_task(exchange.receive(self._answers(call, timeout_s), state))
         try:
             with state.errors(), self._errors():
-                state.waiting()
-                async for answer in self._answers(call, timeout_s):
-                    room.release()
-                    for outcome in state.received(answer):
-                        yield outcome
-                    state.waiting()
-            for outcome in state.ended():
-                yield outcome
+                while (outcome := await exchange.next(call, state)) is not None:
+                    yield outcome
+            state.ended()
         finally:
             call.cancel()
-            watch.cancel()
+            receiving.cancel()
 
     async def _answers(self, call: "_Call", timeout_s: float) -> AsyncIterator[PredictStreamResponse]:
         """Yields what comes. Where grpc.aio has lost why no more does, a stream without images is to end likewise."""
@@ -100,30 +94,54 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
             raise
 
 
-async def _requests(
-    images: _Images, question: Question, max_image_bytes: int, state: StreamState, room: asyncio.Semaphore
-) -> AsyncIterator[PredictStreamRequest]:
-    try:
-        async for image_id, image in _each(images):
+class _Exchange:
+    """Both sides of one stream, as those of `Client`."""
+
+    def __init__(self, max_image_bytes: int) -> None:
+        self._max_image_bytes = max_image_bytes
+        self._room = asyncio.Semaphore(MAX_IN_FLIGHT - 1)
+        self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
+
+    async def requests(
+        self, images: _Images, question: Question, state: StreamState
+    ) -> AsyncIterator[PredictStreamRequest]:
+        try:
+            async for image_id, image in _each(images):
+                try:
+                    request = question.about_named(image_id, await _read(image, self._max_image_bytes))
+                except (ServiceError, OSError) as err:
+                    self._arrivals.put_nowait((image_id, err))
+                else:
+                    state.sent()
+                    yield request
+                await self._room.acquire()
+            state.source_ended()
+        except Exception as err:  # noqa: BLE001 gRPC would only log it; the caller gets it from the stream
+            state.source_ended(err)
+
+    async def receive(self, answers: AsyncIterable[PredictStreamResponse], state: StreamState) -> None:
+        try:
+            async for answer in answers:
+                self._arrivals.put_nowait(state.received(answer))
+        except BaseException as err:  # noqa: BLE001 it is the caller's, as is the end of a call that was cancelled
+            self._arrivals.put_nowait(err)
+        else:
+            self._arrivals.put_nowait(None)
+
+    async def next(self, call: "_Call", state: StreamState) -> tuple[str, Outcome] | None:
+        while True:
             try:
-                request = question.about_named(image_id, await _read(image, max_image_bytes))
-            except (ServiceError, OSError) as err:
-                state.unsent(image_id, err)
+                async with asyncio.timeout(state.poll_s):
+                    arrival = await self._arrivals.get()
+            except TimeoutError:
+                if state.stalled():
+                    state.give_up()
+                    call.cancel()
                 continue
-            state.sent()
-            yield request
-            await room.acquire()
-        state.source_ended()
-    except Exception as err:  # noqa: BLE001 gRPC would only log it; the caller gets it from the stream
-        state.source_ended(err)
-
-
-async def _watch(call: "_Call", state: StreamState) -> None:
-    while True:
-        await asyncio.sleep(state.poll_s)
-        if state.stalled():
-            state.give_up()
-            call.cancel()
+            if isinstance(arrival, BaseException):
+                raise arrival
+            self._room.release()
+            return arrival
 
 
 async def _each(images: _Images) -> AsyncIterator[tuple[str, Image]]:

@@ -1,5 +1,6 @@
 """The client for threads and plain scripts."""
 
+import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
 
@@ -9,12 +10,13 @@ from braintumor.channel import deadline_s
 from braintumor.errors import ServiceError
 from braintumor.job_calls import JobCalls
 from braintumor.requests import Image, Question, read_image
-from braintumor.stream import MAX_IN_FLIGHT, Outcome, StreamState
+from braintumor.stream import MAX_IN_FLIGHT, Arrival, Outcome, StreamState
 from braintumor.v1.classifier_service_pb2 import (
     GetServiceInfoRequest,
     GetServiceInfoResponse,
     PredictResponse,
     PredictStreamRequest,
+    PredictStreamResponse,
 )
 from braintumor.version_calls import VersionCalls
 
@@ -83,7 +85,8 @@ class Client(JobCalls, VersionCalls):
 
         Returns:
           Pairs of id and outcome in the order of the answers: a PredictResponse, or the error of this one image. One
-          with `retry_after_s` asks to send the image once more, after that time.
+          with `retry_after_s` asks to send the image once more, after that time. An image that cannot be sent has its
+          error at once.
 
         Raises:
           ServiceError: the service was not reached, or the stream broke; ids without an answer have none.
@@ -107,44 +110,42 @@ class Client(JobCalls, VersionCalls):
     ) -> Generator[tuple[str, Outcome], None, None]:
         # Tried again where the service is away, as the stream itself is not.
         limits = self.info(timeout_s=timeout_s).limits
-        state, sender = StreamState(timeout_s), _Sender(limits.max_image_bytes)
-        call = self._classifier.PredictStream(sender.requests(images, question, state), metadata=self._metadata)
-        threading.Thread(target=sender.watch, args=(call, state), daemon=True).start()
+        state, exchange = StreamState(timeout_s), _Exchange(limits.max_image_bytes)
+        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata)
+        threading.Thread(target=exchange.receive, args=(call, state), daemon=True).start()
         try:
             with state.errors(), self._errors():
-                state.waiting()
-                for answer in call:
-                    sender.room.release()
-                    yield from state.received(answer)
-                    state.waiting()
-            yield from state.ended()
+                while (outcome := exchange.next(call, state)) is not None:
+                    yield outcome
+            state.ended()
         finally:
             call.cancel()
-            sender.end()
+            exchange.end()
 
 
-class _Sender:
-    """The sending side of one stream, in the thread that gRPC reads requests from."""
+class _Exchange:
+    """Both sides of one stream: gRPC reads requests in a thread, and answers come in by another."""
 
     def __init__(self, max_image_bytes: int) -> None:
         self._max_image_bytes = max_image_bytes
-        self.room = threading.Semaphore(MAX_IN_FLIGHT - 1)
+        self._room = threading.Semaphore(MAX_IN_FLIGHT - 1)
         self._ended = threading.Event()
+        self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def requests(
         self, images: Iterable[tuple[str, Image]], question: Question, state: StreamState
     ) -> Iterator[PredictStreamRequest]:
-        """Yields requests as long as there is room for them."""
+        """Yields requests as long as there is room for them; an image that cannot be sent has its outcome at once."""
         try:
             for image_id, image in images:
                 try:
                     request = question.about_named(image_id, read_image(image, self._max_image_bytes))
                 except (ServiceError, OSError) as err:
-                    state.unsent(image_id, err)
-                    continue
-                state.sent()
-                yield request
-                self.room.acquire()
+                    self._arrivals.put((image_id, err))
+                else:
+                    state.sent()
+                    yield request
+                self._room.acquire()
                 if self._ended.is_set():
                     return
             state.source_ended()
@@ -153,14 +154,38 @@ class _Sender:
         except BaseException as err:  # noqa: BLE001 gRPC would only log it; the caller gets it from the stream
             state.source_ended(err)
 
-    def watch(self, call: grpc.RpcContext, state: StreamState) -> None:
-        """Cancels the call when it stalls."""
-        while not self._ended.wait(state.poll_s):
-            if state.stalled():
-                state.give_up()
-                call.cancel()
+    def receive(self, call: Iterable[PredictStreamResponse], state: StreamState) -> None:
+        """Takes in answers, and how the call ends."""
+        try:
+            for answer in call:
+                self._arrivals.put(state.received(answer))
+        except BaseException as err:  # noqa: BLE001 it is the caller's
+            self._arrivals.put(err)
+        else:
+            self._arrivals.put(None)
+
+    def next(self, call: grpc.RpcContext, state: StreamState) -> tuple[str, Outcome] | None:
+        """Waits for the next outcome, which makes room for one more image; None at the end.
+
+        Cancels the call when it stalls.
+
+        Raises:
+          Exception: what ended the call.
+        """
+        while True:
+            try:
+                arrival = self._arrivals.get(timeout=state.poll_s)
+            except queue.Empty:
+                if state.stalled():
+                    state.give_up()
+                    call.cancel()
+                continue
+            if isinstance(arrival, BaseException):
+                raise arrival
+            self._room.release()
+            return arrival
 
     def end(self) -> None:
-        """Lets both threads go."""
+        """Lets the sending thread go."""
         self._ended.set()
-        self.room.release()
+        self._room.release()
