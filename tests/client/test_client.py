@@ -1,12 +1,14 @@
 """The client for threads: calls, deadlines, retries and error details."""
 
 import io
+import json
 import socket
 from pathlib import Path
 
 import braintumor
 import grpc
 import pytest
+from braintumor.channel import channel_options
 
 
 def test_classifies_the_bytes_of_a_file(service):
@@ -94,6 +96,17 @@ def test_gives_up_after_five_attempts(service):
     with braintumor.Client(service.address) as client, pytest.raises(braintumor.ServiceError) as away:
         client.predict(b"tumor")
     assert (service.calls, away.value.code, away.value.reason) == (5, grpc.StatusCode.UNAVAILABLE, "")
+
+
+def test_the_tries_of_a_call_outlast_the_pause_between_tries_to_connect():
+    """Else a service that is back would be away to its callers: for two minutes, where gRPC has its way."""
+    options = dict(channel_options("127.0.0.1:1"))
+    for method in json.loads(options["grpc.service_config"])["methodConfig"]:
+        policy = method["retryPolicy"]
+        pauses = [0.1 * policy["backoffMultiplier"] ** attempt for attempt in range(policy["maxAttempts"] - 1)]
+        assert policy["initialBackoff"] == "0.1s"
+        shortest_s, longest_s = 0.8 * sum(pauses), 1.2 * options["grpc.max_reconnect_backoff_ms"] / 1000  # with jitter
+        assert longest_s < shortest_s
 
 
 def test_does_not_repeat_what_would_fail_again(service):
