@@ -1,5 +1,8 @@
 """Tokens of callers, and the wire that they may go over."""
 
+import asyncio
+from functools import partial
+
 import braintumor
 import pytest
 from braintumor.channel import call_metadata
@@ -34,6 +37,22 @@ def test_nor_does_a_token_in_metadata():
 
 def test_a_client_without_a_token_sends_none():
     assert call_metadata("gateway.example:50051", False, (("x-tenant", "7"),), None) == (("x-tenant", "7"),)
+
+
+def test_a_token_may_be_renewed_between_calls(service):
+    tokens = iter(["made", "first", "second", "third"])
+    with braintumor.Client(service.address, token=partial(next, tokens)) as client:
+        client.info()
+        assert service.metadata["authorization"] == "Bearer first"
+        list(client.predict_stream([]))
+        assert service.metadata["authorization"] == "Bearer third"
+
+    async def info() -> None:
+        async with braintumor.AsyncClient(service.address, token=partial(next, iter(["made", "then"]))) as client:
+            await client.info()
+
+    asyncio.run(info())
+    assert service.metadata["authorization"] == "Bearer then"
 
 
 @pytest.mark.parametrize(

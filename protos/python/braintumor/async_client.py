@@ -32,7 +32,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
       credentials: of the channel, for TLS; None is plain text.
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
-      token: API key or JWT that tells who calls.
+      token: API key or JWT that tells who calls, or a function that returns the one that is good now, without waiting.
     """
 
     async def predict(
@@ -71,7 +71,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         # Tried again where the service is away, as the stream itself is not.
         limits = (await self.info(timeout_s=timeout_s)).limits
         state, exchange = StreamState(timeout_s), _Exchange(limits.max_image_bytes)
-        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata)
+        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata())
         receiving = asyncio.create_task(exchange.receive(self._answers(call, timeout_s), state))
         try:
             with state.errors(), self._errors():
@@ -89,7 +89,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
                 yield answer
         except grpc.aio.AioRpcError as err:
             if err.details() == LOST_RACE:
-                async for _ in self._classifier.PredictStream(iter(()), timeout=timeout_s, metadata=self._metadata):
+                async for _ in self._classifier.PredictStream(iter(()), timeout=timeout_s, metadata=self._metadata()):
                     pass
             raise
 

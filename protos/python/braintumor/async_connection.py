@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options, deadline_s
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, Token, channel_options, deadline_s, metadata_source
 from braintumor.errors import ServiceError, service_errors
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
@@ -34,9 +34,9 @@ class AsyncConnection:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        token: str | None = None,
+        token: Token | None = None,
     ) -> None:
-        self._metadata = call_metadata(address, credentials is not None, metadata, token)
+        self._metadata = metadata_source(address, credentials is not None, tuple(metadata), token)
         _need_running_loop()
         options = channel_options(address)
         self._channel = (
@@ -71,7 +71,7 @@ class AsyncConnection:
         timeout_s: float | None,
     ) -> _Response:
         with self._errors():
-            return await method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata)
+            return await method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata())
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -3,13 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from braintumor.loopback import is_loopback
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 """Where the gateway listens by default."""
+
+Token: TypeAlias = str | Callable[[], str]
+"""An API key or JWT, or what returns the one that is good now."""
 
 DEFAULT_TIMEOUT_S = 10.0
 """Deadline of a call, retries included."""
@@ -89,6 +92,18 @@ def call_metadata(
     if "authorization" in dict(sent) and not secure and not is_loopback(address):
         raise ValueError(f"a token is not sent to {address} in plain text; use TLS")
     return sent
+
+
+def metadata_source(
+    address: str, secure: bool, metadata: Sequence[tuple[str, str]], token: Token | None
+) -> Callable[[], tuple[tuple[str, str], ...]]:
+    """Returns what tells the metadata of the next call; raises ValueError, as that does, where it cannot be sent."""
+
+    def current() -> tuple[tuple[str, str], ...]:
+        return call_metadata(address, secure, metadata, token() if callable(token) else token)
+
+    current()
+    return current
 
 
 def deadline_s(timeout_s: float | None, default_s: float) -> float:

@@ -32,7 +32,8 @@ class Client(JobCalls, VersionCalls):
       credentials: of the channel, for TLS, as of braintumor.tls.channel_credentials; None is plain text.
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
-      token: API key or JWT that tells who calls.
+      token: API key or JWT that tells who calls, or a function that returns it: it is asked before each call, and when
+        the client is made, so that a token may be renewed. An open stream keeps the one that it began with.
 
     Raises:
       ValueError: a token would go over the network in plain text.
@@ -111,7 +112,7 @@ class Client(JobCalls, VersionCalls):
         # Tried again where the service is away, as the stream itself is not.
         limits = self.info(timeout_s=timeout_s).limits
         state, exchange = StreamState(timeout_s), _Exchange(limits.max_image_bytes)
-        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata)
+        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata())
         threading.Thread(target=exchange.receive, args=(call, state), daemon=True).start()
         try:
             with state.errors(), self._errors():

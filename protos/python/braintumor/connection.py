@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 import grpc
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
-from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, call_metadata, channel_options, deadline_s
+from braintumor.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, Token, channel_options, deadline_s, metadata_source
 from braintumor.errors import ServiceError, service_errors
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub
@@ -28,9 +28,9 @@ class Connection:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        token: str | None = None,
+        token: Token | None = None,
     ) -> None:
-        self._metadata = call_metadata(address, credentials is not None, metadata, token)
+        self._metadata = metadata_source(address, credentials is not None, tuple(metadata), token)
         options = channel_options(address)
         self._channel = (
             grpc.secure_channel(address, credentials, options)
@@ -61,7 +61,7 @@ class Connection:
         self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
     ) -> _Response:
         with self._errors():
-            return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata)
+            return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata())
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -46,7 +46,7 @@ class JobCalls(Connection):
             request = WatchRetrainRequest(operation=operation)
             try:
                 with self._errors(), ExitStack() as end:
-                    stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata)
+                    stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata())
                     end.callback(stream.cancel)
                     for report in stream:
                         if (job := state.received(report.operation)) is not None:
