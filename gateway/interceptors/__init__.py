@@ -38,6 +38,7 @@ PROBE_INTERCEPTORS: tuple[_Make, ...] = (
     lambda *_: ErrorStatusInterceptor(),
     lambda *_: CallerInterceptor(),
     ReceivingInterceptor,
+    lambda settings, _: StreamsInterceptor(settings.max_streams_of_caller),
     lambda *_: ParsingInterceptor(),
 )
 """The same for calls of the port for probes, which are neither counted nor asked who makes them."""

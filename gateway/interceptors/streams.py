@@ -11,7 +11,9 @@ from gateway.tally import Tally
 
 
 class StreamsInterceptor(AroundInterceptor):
-    """Refuses streams beyond the number. An idle one costs little, but each may come with a large image at any time.
+    """Refuses streams beyond the number, those of answers too: a watch has no end, and some need no token.
+
+    An idle one costs little, but there may be any number of them, and each may come with a large image at any time.
 
     Args:
       limit: open streams of a caller at most.
@@ -22,8 +24,8 @@ class StreamsInterceptor(AroundInterceptor):
         self._open = Tally()
 
     def wrap(self, method: str, handler: Handler) -> Handler:
-        """Returns a handler that counts; the same one where there is one request."""
-        return super().wrap(method, handler) if handler.request_streaming else handler
+        """Returns a handler that counts; the same one where there is one request and one answer."""
+        return super().wrap(method, handler) if handler.request_streaming or handler.response_streaming else handler
 
     @asynccontextmanager
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:

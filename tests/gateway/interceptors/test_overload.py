@@ -164,6 +164,16 @@ async def test_a_caller_has_so_many_streams_open_and_no_more(start_serving, star
         assert (await gateway.classifier.PredictStream(iter([item])).read()).HasField("response")
 
 
+async def test_watches_are_streams_too(start_serving, start_gateway, failure_of):
+    """They need no token, and have no end."""
+    async with start_serving() as serving, start_gateway(serving, max_streams_of_caller=1) as gateway:
+        first = gateway.health.Watch(health_pb2.HealthCheckRequest())
+        assert (await first.read()).status == health_pb2.HealthCheckResponse.SERVING
+        failure = await failure_of(gateway.health.Watch(health_pb2.HealthCheckRequest()).read())
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        assert await gateway.is_serving()
+
+
 async def test_a_client_that_retries_is_told_when_to(start_serving, start_gateway, png, until):
     async with start_serving() as serving, start_gateway(serving, max_queued_images=1) as gateway:
         serving.open.clear()
