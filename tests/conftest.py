@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import importlib.util
 import inspect
 import signal
 import time
@@ -128,3 +129,14 @@ def _named(name: str) -> x509.Name:
 def authority() -> type[Authority]:
     """Makes an authority that writes to a folder; two may share it, and then one writes over the other's files."""
     return Authority
+
+
+@pytest.fixture(scope="session")
+def raw() -> Any:
+    """Callers that speak HTTP/2 by hand: the module beside this one, loaded by its path, since tests are no package."""
+    spec = importlib.util.spec_from_file_location("raw_caller", Path(__file__).with_name("raw_caller.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

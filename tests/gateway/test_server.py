@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from types import SimpleNamespace
 
 import grpc
@@ -13,6 +13,8 @@ from braintumor.v1 import classifier_service_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from gateway import server
+from gateway.telemetry.metrics import REGISTRY
 from transport.errors import CannotListenError
 
 
@@ -85,6 +87,22 @@ async def test_a_stream_without_end_is_told_to_go_on_elsewhere(start_serving, st
             await stream.read()
         assert told(caught.value).reason == "GATEWAY_STOPPING"
         await gateway.drained
+
+
+async def test_whoever_vanishes_without_a_word_holds_no_stream(start_serving, start_gateway, raw, until, monkeypatch):
+    monkeypatch.setattr(server, "_SILENCE_MS", 100)
+    monkeypatch.setattr(server, "_PING_TIMEOUT_MS", 100)
+    watch = {"method": "grpc.health.v1.Health/Watch"}
+
+    def watches():
+        return REGISTRY.get_sample_value("braintumor_gateway_requests_in_progress", watch)
+
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        before = watches() or 0
+        with closing(raw.RawCaller(gateway.address)) as caller:  # which answers no ping
+            caller.begin("/grpc.health.v1.Health/Watch", raw.whole(b""))
+            await until(lambda: watches() == before + 1)
+            await until(lambda: watches() == before, patience_s=20)
 
 
 @asynccontextmanager

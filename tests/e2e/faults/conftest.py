@@ -26,7 +26,7 @@ def _loaded(name: str) -> Any:
     return module
 
 
-_disk, _parts, _raw_caller, _relay = (_loaded(name) for name in ("disk", "parts", "raw_caller", "relay"))
+_disk, _parts, _relay = (_loaded(name) for name in ("disk", "parts", "relay"))
 
 
 @pytest.fixture(scope="session")
@@ -116,12 +116,6 @@ def relay_to() -> Iterator[Callable[[Any], Any]]:
     yield relay_to
     for relay in relays:
         relay.close()
-
-
-@pytest.fixture(scope="session")
-def raw() -> Any:
-    """Callers that speak HTTP/2 by hand."""
-    return _raw_caller
 
 
 @pytest.fixture(scope="session")

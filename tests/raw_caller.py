@@ -5,6 +5,7 @@ Source: RFC 9113, RFC 7541 (literal fields without indexing), gRPC over HTTP/2.
 
 import socket
 import struct
+from collections.abc import Iterable
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _SETTINGS = 0, 1, 4
@@ -25,17 +26,19 @@ class RawCaller:
         self._next_stream = 1
         self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
 
-    def begin(self, method: str, data: bytes = b"") -> None:
+    def begin(self, method: str, data: bytes = b"", metadata: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Begins a call.
 
         Args:
           method: its path.
           data: of the request's body so far.
+          metadata: any bytes, also such as gRPC does not send.
         """
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         fields = b"\x83\x86"  # POST, http
         fields += b"\x04" + _text(method.encode()) + b"\x01" + _text(b"gateway")
         fields += b"\x0f\x10" + _text(b"application/grpc") + b"\x00" + _text(b"te") + _text(b"trailers")
+        fields += b"".join(b"\x00" + _text(key) + _text(value) for key, value in metadata)
         self._socket.sendall(_frame(_HEADERS, _END_HEADERS, stream, fields))
         if data:
             self._socket.sendall(_frame(_DATA, 0, stream, data))
@@ -48,6 +51,11 @@ class RawCaller:
 def half_a_message(length: int) -> bytes:
     """Returns the first half of a gRPC message of some bytes, prefix included."""
     return struct.pack(">BI", 0, length) + bytes(length // 2)
+
+
+def whole(message: bytes) -> bytes:
+    """Returns a gRPC message with its prefix."""
+    return struct.pack(">BI", 0, len(message)) + message
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
