@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -26,6 +27,9 @@ _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 _UNBOUNDED = {"google.longrunning.Operations.WaitOperation"}
 """Methods that by nature take as long as a job does; those that stream are no other."""
 
+_SENDABLE = re.compile(r"[ -~]*")
+"""What gRPC sends as metadata. It takes in more, and a call that it then does not send gets no answer at all."""
+
 # How a call ends where the trainer itself has said nothing, because it is away or left in mid-call.
 _AWAY = {
     grpc.StatusCode.CANCELLED,
@@ -41,9 +45,9 @@ class Forwarder:
     """Hands calls on to the trainer as bytes, and its answers back.
 
     A new method of a forwarded service needs nothing here: one that asks for the right to change what callers are
-    answered with is taken for one that does. What goes along: the caller's deadline, or the default
-    one; its metadata with the prefix "x-", the request id, who calls, its place in a trace; its cancellation. What
-    comes back: answers, as long as they are messages of their method, status with details, trailing metadata.
+    answered with is taken for one that does. What goes along: the caller's deadline, or the default one; its metadata
+    with the prefix "x-", as far as gRPC sends it, the request id, who calls, its place in a trace; its cancellation.
+    What comes back: answers, as long as they are messages of their method, status with details, trailing metadata.
 
     Args:
       channel: to the trainer.
@@ -156,7 +160,8 @@ def _checked(answer: bytes, kind: type[Message]) -> bytes:
 def _metadata(context: _Context) -> _Metadata:
     own = ((request_id.METADATA_KEY, request_id.current.get()), (CALLER_KEY, caller.current.get()))
     given = context.invocation_metadata() or ()
-    passed_on = ((key, value) for key, value in given if key.startswith("x-") and key not in dict(own))
+    others = ((key, value) for key, value in given if key.startswith("x-") and key not in dict(own))
+    passed_on = ((key, value) for key, value in others if isinstance(value, bytes) or _SENDABLE.fullmatch(value))
     return (*passed_on, *own, *tracing.outgoing(tracing.current.get()))
 
 

@@ -1,7 +1,7 @@
 """Calls that are the trainer's: a real gateway between caller and fake trainer."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import grpc
 import pytest
@@ -77,6 +77,18 @@ async def test_metadata_goes_along_and_comes_back(behind, stubs):
         trailing = list(await call.trailing_metadata())
         assert ("x-from-trainer", "yes") in trailing
         assert [value for key, value in trailing if key == "x-request-id"] == ["mine-1"]
+
+
+async def test_metadata_that_grpc_does_not_send_stays_here(behind, raw, until):
+    """Other clients send it. A call with it would get no answer from the trainer, nor from us."""
+    async with behind() as (trainer, gateway):
+        with closing(raw.RawCaller(gateway.address)) as caller:
+            metadata = [(b"x-patient", "Müller".encode()), (b"x-ward", b"\xfc"), (b"x-tenant", b"ward 7")]
+            message = raw.whole(_RETRAIN.SerializeToString())
+            caller.begin("/braintumor.v1.TrainerService/Retrain", message, metadata)
+            await until(lambda: trainer.requests, patience_s=20)
+        assert trainer.metadata["x-tenant"] == "ward 7"
+        assert not trainer.metadata.keys() & {"x-patient", "x-ward"}
 
 
 async def test_a_call_without_an_id_has_one_in_the_trainers_log_too(behind, stubs):
