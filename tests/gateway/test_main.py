@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -63,6 +64,15 @@ async def test_its_log_is_json_whatever_is_sent(start_serving, spawn_gateway):
         # Of such a file libtiff makes what it can.
         await gateway.classifier.Predict(pb2.PredictRequest(image=bytes(tiff)))
         assert gateway.logs()  # each line of which is JSON
+
+
+async def test_its_log_holds_no_metadata_that_is_no_text(start_serving, spawn_gateway, raw, until):
+    """GRPC would write it out, a token or somebody's name, for whoever connects and as often as he likes."""
+    async with start_serving() as serving, spawn_gateway(serving, GATEWAY_ACCESS_LOG_LEVEL="INFO") as gateway:
+        with closing(raw.RawCaller(gateway.address)) as caller:
+            caller.begin("/unknown", metadata=[(b"x-patient", b"Zo\xeb Quist")])
+            await until(lambda: any(line.get("method") == "other" for line in gateway.logs()))
+        assert "Quist" not in gateway.log_file.read_text()
 
 
 async def test_its_log_is_json_when_serving_goes_too(start_serving, spawn_gateway, until):
