@@ -17,6 +17,10 @@ from transport.status import CODES, DETAILS_KEY
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only
 
+_MAX_REQUEST_BYTES = 2**15
+"""A request is names and a few paths. What comes of one is recorded with it, six times as long where it has to be
+escaped, also where it is refused: a caller could fill the disk."""
+
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Gives each call the caller's request id, reads its request, observes it, and gives it its status.
@@ -51,6 +55,10 @@ async def _refuse(_requests: object, _context: object) -> None:
 
 
 def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
+    if len(data) > _MAX_REQUEST_BYTES:
+        raise MalformedRequestError(
+            f"The request has {len(data)} bytes, and the limit is {_MAX_REQUEST_BYTES}; name less, or what is shorter."
+        )
     try:
         return deserialize(data)
     except DecodeError as err:

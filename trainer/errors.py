@@ -20,7 +20,7 @@ TrainerError
 ├── ServingUnavailableError   serving cannot be reached now, or is busy; a retry may help
 ├── ServingRefusedError       serving says no
 ├── TrainingDivergedError     the loss, or what a network answers, is no number
-├── MalformedRequestError     the bytes of a request are no message
+├── MalformedRequestError     the bytes of a request are no message, or too many
 ├── MethodUnknownError        no such method
 ├── UnknownServiceError       no such service to be healthy
 ├── AuditTrailUnavailableError  what was asked for cannot be recorded
@@ -176,7 +176,7 @@ class TrainingDivergedError(TrainerError):
 
 
 class MalformedRequestError(TrainerError):
-    """The bytes of a request are no message of its method."""
+    """The bytes of a request are no message of its method, or more than any needs."""
 
     status_code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "REQUEST_MALFORMED"

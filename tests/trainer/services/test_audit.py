@@ -55,6 +55,13 @@ async def test_a_refusal_is_on_record_and_reading_is_not(serve: Serve, refusal: 
         assert refused["caller"].startswith("ipv4:127.0.0.1")
 
 
+async def test_a_request_of_megabytes_leaves_no_record_of_megabytes(serve: Serve, refusal: Any) -> None:
+    async with serve() as served:
+        found = await refusal(served.trainer.Retrain(trainer_service_pb2.RetrainRequest(image_dir="\x01" * 2**15)))
+        assert (found.code, found.reason) == ("INVALID_ARGUMENT", "REQUEST_MALFORMED")
+        assert not served.settings.audit_trail.exists()
+
+
 async def test_what_cannot_be_recorded_is_not_done(serve: Serve, refusal: Any) -> None:
     async with serve() as served:
         served.settings.audit_trail.mkdir()  # no file can be there now
