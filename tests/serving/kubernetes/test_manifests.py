@@ -158,3 +158,11 @@ def test_the_configs_are_those_beside_it(manifests):
     assert manifests.of_kind("ConfigMap")["serving-config"]["data"] == {
         name: (ROOT / "serving" / name).read_text() for name in (file.name, "batching.config")
     }
+
+
+def test_the_version_that_is_copied_to_begin_with_is_the_one_that_is_promoted():
+    readme = (ROOT / "serving/k8s/README.md").read_text()
+    copied = set(re.findall(r"/brain_tumor/(?:\.unfinished-)?(\d+)", readme))
+    assert copied == set(re.findall(r"braintumor promote (\d+)", readme))
+    (version,) = copied
+    assert (ROOT / "data/models/brain_tumor" / version).is_dir()
