@@ -158,11 +158,11 @@ def _checked(answer: bytes, kind: type[Message]) -> bytes:
 
 
 def _metadata(context: _Context) -> _Metadata:
-    own = ((request_id.METADATA_KEY, request_id.current.get()), (CALLER_KEY, caller.current.get()))
+    own = {request_id.METADATA_KEY: request_id.current.get(), CALLER_KEY: caller.current.get()}
     given = context.invocation_metadata() or ()
-    others = ((key, value) for key, value in given if key.startswith("x-") and key not in dict(own))
+    others = ((key, value) for key, value in given if key.startswith("x-") and key not in own)
     passed_on = ((key, value) for key, value in others if isinstance(value, bytes) or _SENDABLE.fullmatch(value))
-    return (*passed_on, *own, *tracing.outgoing(tracing.current.get()))
+    return (*passed_on, *own.items(), *tracing.outgoing(tracing.current.get()))
 
 
 def _hand_back(metadata: Any, context: _Context) -> None:
