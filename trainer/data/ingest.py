@@ -61,8 +61,11 @@ def ingest(source: SliceSource, pixel_file: Path, on_progress: OnProgress) -> In
         try:
             content = source.read(locations[name])
             image = decode(content)
-        except FileNotFoundError as err:  # it was there when the images were listed
-            raise SourceError(f"image {name} vanished while the images were read; try again") from err
+        except FileNotFoundError as err:  # its name was there when the images were listed
+            raise SourceError(
+                f"image {name} has no file: it vanished while the images were read, or is a link that leads nowhere; "
+                "put it back, or take the link away, and try again"
+            ) from err
         except (OSError, InvalidImageError) as err:
             excluded[row] = f"unreadable: {getattr(err, 'reason', 'READ_FAILED')}"
         else:

@@ -74,8 +74,19 @@ def test_an_image_that_vanishes_while_others_are_read_ends_the_build(
         if done == 1:
             (image_dir / "Image47.jpg").unlink()
 
-    with pytest.raises(SourceError, match="image Image47 vanished"):
+    with pytest.raises(SourceError, match="image Image47 has no file: it vanished"):
         build(DirectorySource(image_dir, label_file), on_progress=vanish)
+
+
+def test_a_link_that_leads_nowhere_is_told_as_what_it_is(
+    image_dir: Path, label_file: Path, build: Callable[..., DatasetSummary]
+) -> None:
+    """It is so at each try, as where a data set was copied without what its links lead to."""
+    (image_dir / "Image47.jpg").unlink()
+    (image_dir / "Image47.jpg").symlink_to("elsewhere.jpg")
+
+    with pytest.raises(SourceError, match=r"image Image47 has no file: .* is a link that leads nowhere"):
+        build(DirectorySource(image_dir, label_file))
 
 
 def test_each_defect_is_counted_and_named(
