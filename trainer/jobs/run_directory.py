@@ -52,6 +52,11 @@ def hold(run_dir: Path, *, wait: bool = False) -> IO[str]:
     return lock
 
 
+def places(run_dir: Path) -> tuple[Path, Path, Path]:
+    """Returns a directory that is `renewed`, and the two that come and go beside it: unfinished, and replaced."""
+    return run_dir, run_dir.with_name(f"{run_dir.name}.unfinished"), run_dir.with_name(f"{run_dir.name}.replaced")
+
+
 @contextlib.contextmanager
 def renewed(run_dir: Path) -> Iterator[Path]:
     """Makes a directory anew: what was in it stays until all is well, and for good where it is not.
@@ -62,9 +67,8 @@ def renewed(run_dir: Path) -> Iterator[Path]:
     Raises:
       TrainerError: another process fills that already.
     """
-    unfinished = run_dir.with_name(f"{run_dir.name}.unfinished")
+    _, unfinished, replaced = places(run_dir)
     unfinished.mkdir(parents=True, exist_ok=True)
-    replaced = run_dir.with_name(f"{run_dir.name}.replaced")
     with hold(unfinished):
         if replaced.exists() and not run_dir.exists():
             replaced.rename(run_dir)  # a kill came between the two below

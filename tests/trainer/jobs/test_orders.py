@@ -70,6 +70,8 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
         ({"data_dir": "link/x"}, "data_dir"),
         ({"data_dir": "raw/BrainTumor.csv"}, "data_dir"),
         ({"data_dir": "raw/BrainTumor.csv/x/y"}, "data_dir"),
+        ({"data_dir": "run.unfinished"}, "data_dir"),
+        ({"data_dir": "run.replaced/x"}, "data_dir"),
         ({"data_dir": "trainer.db-journal"}, "data_dir"),
         ({"data_dir": "trainer.db-wal/x"}, "data_dir"),
         ({"data_dir": "full"}, "npz_filename"),
