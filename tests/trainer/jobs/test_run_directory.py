@@ -1,6 +1,7 @@
 """One process works in a run directory, and one that was left over is ended first."""
 
 import contextlib
+import fcntl
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import TrainerError
+from trainer.jobs import run_directory
 from trainer.jobs.run_directory import evict, hold, in_use, prune, renewed
 
 _HOLDER = """
@@ -127,6 +129,17 @@ def test_the_holder_is_ended_with_its_group(tmp_path: Path, holder: "subprocess.
     assert holder.stdout.read() == ""  # so the one that it started is gone as well
     with hold(tmp_path):
         pass
+
+
+def test_a_holder_that_does_not_go_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one of another user, or in another container: here there is none of that number."""
+    monkeypatch.setattr(run_directory, "_EVICTION_TIMEOUT_S", 0.0)
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(2**30))
+        lock.flush()
+        with pytest.raises(TrainerError, match=f"process {2**30} still works"):
+            evict(tmp_path)
 
 
 def test_a_directory_that_nobody_holds_is_left_alone(tmp_path: Path) -> None:

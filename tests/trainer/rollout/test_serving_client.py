@@ -1,26 +1,16 @@
-"""A serving that answers garbage."""
+"""What a serving answers, and what is made of it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import grpc
 import pytest
 
-from tfserving_api.messages import PredictRequest
-from trainer.errors import ServingRefusedError
-from trainer.rollout.serving_client import ServingClient, open_channel
+from tfserving_api.messages import GetModelStatusResponse, PredictRequest
+from trainer.errors import ServingRefusedError, ServingUnavailableError, TrainerError
+from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
 
-
-class _Babbler(grpc.GenericRpcHandler):
-    """Answers every call with bytes that are no message."""
-
-    def service(self, handler_call_details: object) -> "grpc.RpcMethodHandler[bytes, bytes]":  # noqa: ARG002 gRPC's name
-        async def babble(_request: bytes, _context: object) -> bytes:
-            return b"\xff\xff"
-
-        return grpc.unary_unary_rpc_method_handler(babble)
-
-
-@pytest.mark.parametrize(
+_ASKED = pytest.mark.parametrize(
     "ask",
     [
         lambda client: client.statuses(),
@@ -29,13 +19,79 @@ class _Babbler(grpc.GenericRpcHandler):
     ],
     ids=["status", "label", "predict"],
 )
-async def test_what_is_no_message_is_a_refusal(ask: Callable[[ServingClient], object]) -> None:
-    server = grpc.aio.server(handlers=[_Babbler()], options=[("grpc.so_reuseport", 0)])
+_Ask = Callable[[ServingClient], Awaitable[object]]
+
+
+class _Answering(grpc.GenericRpcHandler):
+    """Answers every call alike: with bytes, or with a status."""
+
+    def __init__(self, answer: bytes | grpc.StatusCode) -> None:
+        self._answer = answer
+
+    def service(self, handler_call_details: object) -> "grpc.RpcMethodHandler[bytes, bytes]":  # noqa: ARG002 gRPC's name
+        async def answer(_request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+            if isinstance(self._answer, grpc.StatusCode):
+                await context.abort(self._answer, "no")
+            return self._answer
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@asynccontextmanager
+async def _client(answer: bytes | grpc.StatusCode) -> AsyncIterator[ServingClient]:
+    server = grpc.aio.server(handlers=[_Answering(answer)], options=[("grpc.so_reuseport", 0)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
         async with open_channel(f"127.0.0.1:{port}") as channel:
-            with pytest.raises(ServingRefusedError, match="no message"):
-                await ask(ServingClient(channel, "brain_tumor"))
+            yield ServingClient(channel, "brain_tumor")
     finally:
         await server.stop(None)
+
+
+@_ASKED
+async def test_what_is_no_message_is_a_refusal(ask: _Ask) -> None:
+    async with _client(b"\xff\xff") as client:
+        with pytest.raises(ServingRefusedError, match="no message"):
+            await ask(client)
+
+
+@_ASKED
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, ServingUnavailableError),
+        (grpc.StatusCode.CANCELLED, ServingUnavailableError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, ServingUnavailableError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, ServingUnavailableError),
+        (grpc.StatusCode.INTERNAL, ServingRefusedError),
+    ],
+    ids=lambda given: given.name if isinstance(given, grpc.StatusCode) else "",
+)
+async def test_what_may_pass_is_no_refusal(ask: _Ask, code: grpc.StatusCode, error: type[TrainerError]) -> None:
+    """A rollout waits for a serving that is away, and gives up a version that is refused."""
+    async with _client(code) as client:
+        with pytest.raises(error):
+            await ask(client)
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "message", "status"),
+    [
+        (50, 0, "", VersionStatus(VersionState.END)),
+        (50, 2, "damaged", VersionStatus(VersionState.END, "damaged")),
+        (50, 2, "", VersionStatus(VersionState.END, "no reason given")),
+        (20, 2, "another try", VersionStatus(VersionState.LOADING)),
+        (60, 0, "", VersionStatus()),
+    ],
+    ids=["ended", "failed", "failed in silence", "tried again", "state of a newer serving"],
+)
+async def test_a_version_has_failed_where_it_has_ended_with_an_error(
+    state: int, code: int, message: str, status: VersionStatus
+) -> None:
+    answer = GetModelStatusResponse()
+    told = answer.model_version_status.add(version=7, state=state)
+    told.status.error_code, told.status.error_message = code, message
+
+    async with _client(answer.SerializeToString()) as client:
+        assert await client.statuses() == {7: status}

@@ -1,0 +1,108 @@
+"""How long a version that is to be loaded is waited for."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.errors import RolloutError, ServingUnavailableError
+from trainer.rollout.following import Following
+from trainer.rollout.serving_client import VersionState, VersionStatus
+from trainer.rollout.state import RolloutState
+
+_AWAY = None
+_LOADING, _AVAILABLE = VersionStatus(VersionState.LOADING), VersionStatus(VersionState.AVAILABLE)
+_FAILED = VersionStatus(VersionState.END, "damaged")
+_UNKNOWN = VersionStatus()
+
+
+class _Told:
+    """A serving that is in one state after the other, of any number; the last one stays."""
+
+    def __init__(self, states: Iterable[VersionStatus | None]) -> None:
+        self._states: Iterator[VersionStatus | None] = iter(states)
+        self._state: VersionStatus | None = _AWAY
+
+    async def status(self, version: int) -> VersionStatus:
+        self._state = next(self._states, self._state)
+        if self._state is _AWAY:
+            raise ServingUnavailableError(f"of {version} nothing is known")
+        return self._state
+
+    async def statuses(self) -> dict[int, VersionStatus]:
+        raise NotImplementedError
+
+    async def version_labelled(self, label: str) -> int | None:
+        raise NotImplementedError
+
+    async def predict(self, request: Any, version: int) -> Any:
+        raise NotImplementedError
+
+
+def _following(tmp_path: Path, *states: VersionStatus | None) -> Following:
+    (tmp_path / "7").mkdir()
+    return Following(tmp_path, _Told(states))
+
+
+async def _available(following: Following, failed_before: VersionStatus = _UNKNOWN) -> None:
+    async with asyncio.timeout(10):
+        await following.available(7, failed_before)
+
+
+async def test_who_has_answered_meanwhile_may_be_away_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.rollout.following._AWAY_S", 0.3)
+    states = [_AWAY, *[_LOADING] * 7, _AWAY, _AVAILABLE]  # a twentieth of a second each
+
+    await _available(_following(tmp_path, *states))
+
+
+async def test_who_stays_away_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.rollout.following._AWAY_S", 0.1)
+    with pytest.raises(ServingUnavailableError):
+        await _available(_following(tmp_path, _LOADING, _AWAY))
+
+
+async def test_an_old_failure_is_believed_when_there_was_time_for_a_new_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = _following(tmp_path, _FAILED, _FAILED, _AVAILABLE)
+    await _available(following, failed_before=_FAILED)
+
+    monkeypatch.setattr("trainer.rollout.following._BELIEVE_AFTER_S", 0.1)
+    with pytest.raises(RolloutError, match="version 7 does not load"):
+        await _available(Following(tmp_path, _Told([_FAILED])), failed_before=_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("failed_before", "states"),
+    [(VersionStatus(VersionState.END, "away"), [_FAILED]), (_FAILED, [_FAILED, _LOADING, _FAILED])],
+    ids=["another reason", "another try"],
+)
+async def test_a_new_failure_is_believed_at_once(
+    tmp_path: Path, failed_before: VersionStatus, states: list[VersionStatus | None]
+) -> None:
+    with pytest.raises(RolloutError, match="version 7 does not load"):
+        await _available(_following(tmp_path, *states, _AVAILABLE), failed_before)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RolloutState(stable=6), [_AVAILABLE, VersionStatus(VersionState.UNLOADING), _FAILED]),
+        (RolloutState(stable=6), [_AVAILABLE, _AWAY]),
+        (RolloutState(stable=7), [_AVAILABLE]),
+        (RolloutState(), [_AVAILABLE]),
+    ],
+    ids=["dropped", "away", "needed", "nothing decided"],
+)
+async def test_a_version_that_was_dropped_is_waited_for_until_it_has_left(
+    tmp_path: Path, state: RolloutState, told: list[VersionStatus | None]
+) -> None:
+    async with asyncio.timeout(10):
+        left = await _following(tmp_path, *told).let_go(7, state)
+
+    assert left == next(status for status in reversed(told) if status is not _AWAY)
