@@ -1,6 +1,7 @@
 """Holds an engine's answers against those that travel with the version."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,13 @@ def golden_records(records: Iterable[Any]) -> dict[str, list[Any]]:
 
 
 def without_golden(signatures: Mapping[str, Any], records: Iterable[Any]) -> list[str]:
-    """The signatures of which no answer is stored."""
-    golden = golden_records(records)
-    return sorted(name for name, signature in signatures.items() if not is_init_op(signature) and name not in golden)
+    """The signatures of which an output is in no stored answer."""
+    stored = {name: {*chain(*(log.response.outputs for log in logs))} for name, logs in golden_records(records).items()}
+    return sorted(
+        name
+        for name, signature in signatures.items()
+        if not is_init_op(signature) and not stored.get(name, set()).issuperset(signature.outputs)
+    )
 
 
 def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -> str | None:
@@ -37,6 +42,10 @@ def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -
 
     Returns:
       What differs, or None where nothing does.
+
+    Raises:
+      ServingError: a stored question fails.
+      ValueError: a stored answer is no tensor.
     """
     for name, logs in golden_records(records).items():
         for log in logs:
@@ -45,22 +54,21 @@ def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -
                 if alias not in response.outputs:
                     return f"{name} has no output {alias}"
                 expected, actual = from_proto(stored).array, from_proto(response.outputs[alias]).array
-                if not _agree(expected, actual, tolerance):
-                    return f"{alias} of {name} differs from the stored answer{_by(expected, actual)}"
+                if (difference := _difference(expected, actual, tolerance)) is not None:
+                    return f"{alias} of {name} differs from the stored answer{difference}"
     return None
 
 
-def _agree(expected: Any, actual: Any, tolerance: float) -> bool:
+def _difference(expected: Any, actual: Any, tolerance: float) -> str | None:
+    """None where they agree, else by how much they do not, as far as that is a number."""
     if expected.shape != actual.shape or expected.dtype != actual.dtype:
-        return False
+        return ""
     if expected.dtype.kind not in "fc":
-        return bool(np.array_equal(expected, actual))
+        return None if np.array_equal(expected, actual) else ""
+    with np.errstate(invalid="ignore", over="ignore"):  # from infinity to infinity is no number
+        distance = np.abs(expected - actual)
     limit = tolerance * np.maximum(1.0, np.abs(expected))
     same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
-    return bool(np.all(same | (np.abs(expected - actual) <= limit)))
-
-
-def _by(expected: Any, actual: Any) -> str:
-    if expected.shape != actual.shape or expected.dtype.kind not in "fc":
-        return ""
-    return f" by up to {np.nanmax(np.abs(expected - actual)):.2g}"
+    if np.all(same | (np.isfinite(expected) & (distance <= limit))):
+        return None
+    return f" by up to {np.max(distance):.2g}"

@@ -82,6 +82,8 @@ class Loader:
             difference = disagreement(servable, records, _BF16_TOLERANCE if self.bf16 else _TOLERANCE)
         except ServingError as err:
             difference = f"a stored request fails: {err.message}"
+        except ValueError as err:
+            difference = f"a stored answer cannot be read: {err}"
         if difference:
             servable.engine.close()
             raise ConversionError(difference)

@@ -69,6 +69,8 @@ def test_with_stored_answers_openvino_serves_and_tensorflow_is_not_even_loaded(
     [
         ("nothing", "no answers are stored to check OpenVINO's against, for explain, serving_default"),
         ("one signature", "no answers are stored to check OpenVINO's against, for explain"),
+        ("one output", "no answers are stored to check OpenVINO's against, for explain"),
+        ("no tensor", "a stored answer cannot be read: unknown dtype or shape"),
         ("wrong answer", "probabilities of serving_default differs from the stored answer by up to 0.0"),
         ("wrong label", "label of explain differs from the stored answer"),
     ],
@@ -79,6 +81,11 @@ def test_without_proof_tensorflow_serves_and_the_log_says_why(
     version = publish("images", "1")
     if stored == "one signature":
         del golden["explain"]
+    if stored == "one output":
+        for alias in golden["serving_default"].predict_log.response.outputs:
+            del golden["explain"].predict_log.response.outputs[alias]
+    if stored == "no tensor":
+        golden["explain"].predict_log.response.outputs["label"].dtype = 0
     if stored == "wrong answer":
         golden["serving_default"].predict_log.response.outputs["probabilities"].float_val[0] += 0.01
     if stored == "wrong label":
