@@ -43,7 +43,7 @@ def _aspired(config: Any) -> dict[int, Path]:
 def _find(name: str, base_path: Path) -> dict[int, Path]:
     try:
         children = sorted(base_path.iterdir())
-    except OSError as err:
+    except (OSError, ValueError) as err:  # the latter: no path has a null character
         raise NotFoundError(f"Could not find base path {base_path} for servable {name} with error {err}") from err
     found: dict[int, Path] = {}
     for child in children:

@@ -9,6 +9,7 @@ import pytest
 
 from serving.modelserver.config import parse_config_file
 from serving.modelserver.errors import NotFoundError
+from serving.modelserver.source import aspired_versions
 from tfserving_api.messages import ModelServerConfig, ReloadConfigRequest
 
 AVAILABLE, END = 30, 50
@@ -99,6 +100,13 @@ def test_a_reload_removes_models_also_while_a_base_path_is_gone(
     reload(client, {"name": "m", "base_path": str(base_path)})
     eventually(lambda: client.states("other") == {7: END})
     assert client.half() == 4.0
+
+
+@pytest.mark.parametrize("name", ["nowhere", "null\0"])
+def test_a_path_that_is_none_changes_nothing_of_any_model(base_path: Path, name: str) -> None:
+    models = config({"name": "m", "base_path": str(base_path)}, {"name": "n", "base_path": str(base_path / name)})
+    with pytest.raises(NotFoundError, match=r"^Could not find base path /.* for servable n with error "):
+        aspired_versions(models.model_config_list.config)
 
 
 def test_impossible_configs_are_refused_with_the_words_of_the_original(client: Any, base_path: Path) -> None:
