@@ -1,7 +1,6 @@
 """Holds an engine's answers against those that travel with the version."""
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,28 +11,18 @@ from serving.modelserver.servable import Servable
 from tfserving_api.tensors import from_proto
 
 
-def golden_records(records: Iterable[Any]) -> dict[str, list[Any]]:
-    """The PredictLogs that hold an answer, by signature."""
-    golden: dict[str, list[Any]] = {}
-    for record in records:
-        if record.WhichOneof("log_type") == "predict_log" and record.predict_log.response.outputs:
-            name = record.predict_log.request.model_spec.signature_name or DEFAULT_SIGNATURE
-            golden.setdefault(name, []).append(record.predict_log)
-    return golden
-
-
 def without_golden(signatures: Mapping[str, Any], records: Iterable[Any]) -> list[str]:
     """The signatures of which an output is in no stored answer."""
-    stored = {name: {*chain(*(log.response.outputs for log in logs))} for name, logs in golden_records(records).items()}
+    stored = {(_signature_name(log), alias) for log in _predict_logs(records) for alias in log.response.outputs}
     return sorted(
         name
         for name, signature in signatures.items()
-        if not is_init_op(signature) and not stored.get(name, set()).issuperset(signature.outputs)
+        if not is_init_op(signature) and any((name, alias) not in stored for alias in signature.outputs)
     )
 
 
 def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -> str | None:
-    """Asks every stored question again.
+    """Asks every stored question again, also those whose answer is not stored: the version must not fail on them.
 
     Args:
       servable: the version on the engine to be judged.
@@ -47,16 +36,24 @@ def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -
       ServingError: a stored question fails.
       ValueError: a stored answer is no tensor.
     """
-    for name, logs in golden_records(records).items():
-        for log in logs:
-            response = predict(servable, log.request)
-            for alias, stored in log.response.outputs.items():
-                if alias not in response.outputs:
-                    return f"{name} has no output {alias}"
-                expected, actual = from_proto(stored).array, from_proto(response.outputs[alias]).array
-                if (difference := _difference(expected, actual, tolerance)) is not None:
-                    return f"{alias} of {name} differs from the stored answer{difference}"
+    for log in _predict_logs(records):
+        name = _signature_name(log)
+        response = predict(servable, log.request)
+        for alias, stored in log.response.outputs.items():
+            if alias not in response.outputs:
+                return f"{name} has no output {alias}"
+            expected, actual = from_proto(stored).array, from_proto(response.outputs[alias]).array
+            if (difference := _difference(expected, actual, tolerance)) is not None:
+                return f"{alias} of {name} differs from the stored answer{difference}"
     return None
+
+
+def _predict_logs(records: Iterable[Any]) -> list[Any]:
+    return [record.predict_log for record in records if record.WhichOneof("log_type") == "predict_log"]
+
+
+def _signature_name(log: Any) -> str:
+    return log.request.model_spec.signature_name or DEFAULT_SIGNATURE
 
 
 def _difference(expected: Any, actual: Any, tolerance: float) -> str | None:

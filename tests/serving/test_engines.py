@@ -99,6 +99,22 @@ def test_without_proof_tensorflow_serves_and_the_log_says_why(
     assert answer.outputs == zoo.predict({"name": "images"}, {"images": PIXELS}).outputs
 
 
+def test_a_warm_up_request_that_openvino_refuses_keeps_the_version_on_tensorflow(
+    launch: Any, publish: Any, base_path: Path, write_warmup: Any, zoo: Any
+) -> None:
+    as_declared, flat = PredictionLog(), PredictionLog()
+    as_declared.predict_log.request.inputs["images"].CopyFrom(
+        TensorProto(dtype=1, float_val=[1.0], tensor_shape=shape(2, 2, 2, 3))
+    )
+    inputs = dict(as_declared.predict_log.request.inputs)
+    as_declared.predict_log.response.CopyFrom(zoo.predict({"name": "flat"}, inputs))
+    flat.predict_log.request.inputs["images"].CopyFrom(TensorProto(dtype=1, float_val=[1.0], tensor_shape=shape(24)))
+    write_warmup(publish("flat", "1"), [as_declared, flat])
+    server = launch("--model_name=m", f"--model_base_path={base_path}", "--max_num_load_retries=0")
+    server.ready()
+    assert "runs on TensorFlow: a stored request fails: Input images has shape [24]" in server.log.read_text()
+
+
 def test_what_openvino_cannot_convert_runs_on_tensorflow(
     launch: Any, publish: Any, base_path: Path, write_warmup: Any, zoo: Any
 ) -> None:
