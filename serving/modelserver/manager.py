@@ -125,10 +125,9 @@ class AspiredVersionsManager:
         self._aspired[name] = paths
         for harness in self._harnesses.setdefault(name, {}).values():
             path = paths.get(harness.version)
-            serves_still = harness.state is ManagerState.AVAILABLE and not harness.aspired
-            if path and serves_still and path != harness.path:
+            if path and path != harness.path and harness.state is ManagerState.AVAILABLE and not harness.aspired:
                 self._unload(harness)  # it bridges no gap: its own next life waits for it
-            harness.aspired = path is not None and (harness.aspired or (serves_still and path == harness.path))
+            harness.aspired = path is not None and (harness.aspired or harness.state is ManagerState.AVAILABLE)
             harness.failed = harness.failed and harness.aspired  # one that comes back begins anew
 
     def _try_again_if_changed(self, harness: _Harness, path: Path) -> None:
@@ -183,8 +182,7 @@ class AspiredVersionsManager:
                 self._on_change()
                 return
             counts, harness.changed = harness.retry_at <= time.monotonic(), False
-            if harness.failures == 0:
-                self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)
+            self._monitor.publish(harness.name, harness.version, ManagerState.LOADING)
         servable = self._servable_or_error(harness)
         with self._lock:
             if isinstance(servable, ServingError):
@@ -220,9 +218,7 @@ class AspiredVersionsManager:
             "Loading servable {name: %s version: %d} failed (try %d of %d): %s",
             harness.name, harness.version, harness.failures, self._retries.max_num_load_retries + 1, error,
         )  # fmt: skip
-        if not harness.aspired:
-            self._end(harness, error)
-        elif harness.failures > self._retries.max_num_load_retries:
+        if harness.failures > self._retries.max_num_load_retries:
             harness.failed = True
             self._end(harness, error)
         else:

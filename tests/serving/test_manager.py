@@ -126,6 +126,15 @@ def test_a_version_that_bridges_a_gap_stays_where_it_came_from_and_makes_room_el
     assert stage.loaded_from == stage.path / "moved" / "1"
 
 
+def test_a_version_that_is_wanted_again_while_it_bridges_a_gap_stays_for_good(stage: Any) -> None:
+    stage.aspire(1)
+    stage.settle()
+    stage.aspire(2)
+    stage.aspire(1, 3)
+    stage.settle()
+    assert (stage.loads, stage.states()) == ([1, 3], {3: "AVAILABLE", 2: "END", 1: "AVAILABLE"})
+
+
 def test_a_version_that_serves_goes_on_where_its_model_moves_to_another_path(stage: Any) -> None:
     stage.aspire(1)
     stage.settle()

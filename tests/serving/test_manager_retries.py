@@ -154,6 +154,32 @@ def test_pending_retries_end_when_nobody_wants_the_version(stage: Any) -> None:
     assert (state.state, str(state.error)) == (ManagerState.END, "broken")
 
 
+def test_a_retry_that_nobody_wants_any_more_when_its_turn_comes_ends_with_the_error_before(stage: Any) -> None:
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.loading.run()
+    stage.manager.step()
+    stage.aspire()
+    stage.settle()
+    state = stage.monitor.versions("m")[1]
+    assert (stage.loads, state.state, str(state.error)) == ([1], ManagerState.END, "broken")
+
+
+def test_a_version_that_serves_after_a_failed_try_is_that_of_the_path_it_came_from(stage: Any) -> None:
+    stage.broken = {1}
+    stage.aspire(1)
+    stage.loading.run()
+    stage.broken = set()
+    stage.settle()
+    stage.aspire(1, base=stage.path / "moved")
+    stage.aspire(2)
+    stage.aspire(1, base=stage.path / "moved")
+    stage.settle()
+    stage.settle()
+    assert stage.states() == {2: "END", 1: "AVAILABLE"}
+    assert stage.loaded_from == stage.path / "moved" / "1"
+
+
 def test_a_load_that_fails_when_nobody_wants_the_version_any_more_ends_with_its_error(stage: Any) -> None:
     stage.broken = {1}
     stage.meanwhile = stage.aspire
