@@ -52,7 +52,7 @@ class Flags:
     engine: str = _flag("auto", "auto, tensorflow or openvino (not in the original)")
     mixed_precision: str = _flag("", "bfloat16 lets OpenVINO compute in it, if the processor can")
     drain_seconds: int = _flag(30, "seconds that calls in progress have after SIGTERM (not in the original)")
-    bind_address: str = _flag("127.0.0.1", "address to listen on (not in the original: it takes 0.0.0.0)")
+    bind_address: str = _flag("127.0.0.1", "host, IPv4 or IPv6 to listen on (not in the original: it takes 0.0.0.0)")
 
 
 _WITHOUT_MEANING = (
@@ -98,6 +98,7 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     for name in _NOT_SUPPORTED:
         if parsed.pop(name, "") not in {"", "false", "0"}:
             raise InvalidArgumentError(f"--{name} is not supported by this stand-in; use TensorFlow Serving for it")
+    parsed["bind_address"] = parsed["bind_address"].strip("[]")
     return _checked(Flags(**parsed))
 
 

@@ -64,6 +64,7 @@ class GrpcServer:
           UnavailableError: a port is taken.
         """
         host = self._flags.bind_address
+        host = f"[{host}]" if ":" in host else host
         addresses = [f"{host}:{self._listen(f'{host}:{self._flags.port}')}"]
         if self._flags.grpc_socket_path:
             self._listen(f"unix:{self._flags.grpc_socket_path}")

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -136,6 +137,11 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
         def log_message(self, *_: object) -> None:
             """Status polls would fill the log."""
 
-    server = ThreadingHTTPServer((address, port), Handler)
+    class Server(ThreadingHTTPServer):
+        """Of either family of addresses."""
+
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    server = Server((address, port), Handler)
     threading.Thread(target=server.serve_forever, name="rest", daemon=True).start()
     return server

@@ -5,7 +5,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -203,6 +203,23 @@ def test_the_unix_socket_serves_the_same(http: tuple[Any, str, Path]) -> None:
         method = "/tensorflow.serving.PredictionService/Predict"
         call = channel.unary_unary(method, PredictRequest.SerializeToString, PredictResponse.FromString)
         assert call(request, timeout=30).outputs["y"].float_val == [3.0]
+
+
+def has_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("address", ["::1", "[::1]"])
+def test_grpc_and_http_listen_on_an_ipv6_address(launch: Any, publish: Any, base_path: Path, address: str) -> None:
+    publish("half_plus_two", "1")
+    port = free_port()
+    server = launch(f"--model_base_path={base_path}", f"--bind_address={address}", f"--rest_api_port={port}")
+    assert server.process.stdout.readline().startswith("Running gRPC ModelServer at [::1]:")
+    assert get(f"http://[::1]:{port}/v1/models/default")[0] == 200
 
 
 def test_health_follows_the_models(launch: Any, publish: Any, base_path: Path, eventually: Any) -> None:
