@@ -16,6 +16,7 @@ DTYPES = [
     *("int2", "int4", "uint2", "uint4"),
     *("float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz"),
 ]
+SCALE, OFFSET = tf.constant(2.0), tf.constant(1.0)
 
 
 def half_plus(path: Path, offset: float, *, use_resource: bool) -> None:
@@ -104,6 +105,14 @@ class Counter(tf.Module):
         return {"steps": tf.while_loop(lambda i: i < steps, lambda i: [i + 1], [tf.constant(0, tf.int64)])[0]}
 
 
+class Defaults(tf.Module):
+    """Fills in what the request leaves out."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name) for name in ("x", "scale", "offset")])
+    def affine(self, x: tf.Tensor, scale: tf.Tensor = SCALE, offset: tf.Tensor = OFFSET) -> dict[str, tf.Tensor]:
+        return {"y": x * scale + offset}
+
+
 class Sizes(tf.Module):
     """Takes some sizes, and not others."""
 
@@ -181,6 +190,7 @@ def main(root: Path) -> None:
     save_images(root / "images_rgb", 12, 10, 3)
     save_images(root / "images_heavy", 8, 8, 1, 30 * 2**20 // 8)
     tf.saved_model.save(flat := Flat(), str(root / "flat"), signatures=flat.sums)
+    tf.saved_model.save(defaults := Defaults(), str(root / "defaults"), signatures=defaults.affine)
     tf.saved_model.save(counter := Counter(), str(root / "counter"), signatures=counter.count)
     sizes = Sizes()
     signatures = {"pair": sizes.pair, "triples": sizes.triples, "padded": sizes.padded}

@@ -63,6 +63,22 @@ def test_every_signature_of_the_graph_answers(zoo: Any, signature: str, inputs: 
     assert {alias: [*out.float_val, *out.int_val] for alias, out in response.outputs.items()} == expected
 
 
+def scalars(**values: float) -> dict[str, Any]:
+    return {name: np.array(value, np.float32) for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "y"),
+    [
+        (scalars(x=5.0), 11.0),
+        (scalars(x=5.0, scale=3.0), 16.0),
+        (scalars(x=5.0, scale=3.0, offset=-1.0), 14.0),
+    ],
+)
+def test_inputs_that_are_left_out_have_the_signatures_defaults(zoo: Any, inputs: Any, y: float) -> None:
+    assert zoo.predict({"name": "defaults"}, inputs).outputs["y"].float_val == [y]
+
+
 def test_the_image_model_answers_both_its_signatures(zoo: Any) -> None:
     pixels = {"images": np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8, 1)}
     plain = zoo.predict({"name": "images"}, pixels)
@@ -134,6 +150,20 @@ ERRORS = {
         HALF, {"z": STRING}, ("nope",), "INVALID_ARGUMENT",
         "Signature input alias: x(feed name: x:0) not found in request and no default value provided. "
         "Inputs expected to be in the request {z}, or default input alias set: ",
+    ),
+    "no input and no default": (
+        {"name": "defaults"}, scalars(scale=3.0), (), "INVALID_ARGUMENT",
+        "Signature input alias: x(feed name: serving_default_x:0) not found in request and no default value provided. "
+        "Inputs expected to be in the request {scale}, or default input alias set: offset,scale",
+    ),
+    "wrong alias beside defaults": (
+        {"name": "defaults"}, scalars(x=1.0, z=1.0), (), "INVALID_ARGUMENT",
+        "Inputs contains invalid name. Used request inputs: x, request input: x,z",
+    ),
+    "too many inputs beside defaults": (
+        {"name": "defaults"}, scalars(x=1.0, scale=1.0, offset=1.0, z=1.0), (), "INVALID_ARGUMENT",
+        "input size does not match signature: 4!=3 len({offset,scale,x,z}) != len({offset,scale,x}). Sent extra: {z}. "
+        "Missing but required: {}.",
     ),
     "unparsable tensor": (
         HALF, {"x": TensorProto(dtype=1, tensor_content=b"abc", tensor_shape=shape(1))}, ("nope",),
