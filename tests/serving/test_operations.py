@@ -265,6 +265,20 @@ def test_flags_are_spelled_as_in_the_original(caplog: pytest.LogCaptureFixture) 
     assert "--grpc_channel_arguments has no meaning here and is ignored" in caplog.text
 
 
+def test_flags_of_predict_make_answers_contents_and_refuse_signatures_that_are_not_for_serving(
+    launch: Any, publish: Any, base_path: Path
+) -> None:
+    publish("images", "1")
+    flags = ("--enable_serialization_as_tensor_content", "--enable_signature_method_name_check")
+    client = launch(f"--model_base_path={base_path}", *flags).ready()
+    label = client.predict({"name": "default"}, {"images": np.zeros((2, 8, 8, 1), np.uint8)}).outputs["label"]
+    assert (len(label.tensor_content), list(label.int64_val)) == (16, [])
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict({"name": "default", "signature_name": "__saved_model_init_op"}, {})
+    assert error.value.code() is grpc.StatusCode.INTERNAL
+    assert error.value.details().startswith("Expected prediction signature method_name to be one of {tensorflow/")
+
+
 @pytest.mark.parametrize("argument", ["--nope", "--port=x", "--enable_batching=maybe", "--model_nam=m", "stray"])
 def test_a_wrong_flag_is_an_error(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
