@@ -102,6 +102,15 @@ def test_a_reload_removes_models_also_while_a_base_path_is_gone(
     assert client.half() == 4.0
 
 
+def test_names_that_are_whole_numbers_of_64_bits_are_versions_and_of_two_the_last_is_served(base_path: Path) -> None:
+    names = {"0": 0, "00000007": 7, "+8": 8, "01": None, "1": 1, str(2**63 - 1): 2**63 - 1}
+    for name in (*names, str(2**63), "-3", "1_0", "v2", ".5", "6.tmp", "tmp"):
+        (base_path / name).mkdir()
+    models = config({"name": "m", "base_path": str(base_path), "model_version_policy": {"all": {}}})
+    found = {version: base_path / name for name, version in names.items() if version is not None}
+    assert aspired_versions(models.model_config_list.config) == {"m": found}
+
+
 @pytest.mark.parametrize("name", ["nowhere", "null\0"])
 def test_a_path_that_is_none_changes_nothing_of_any_model(base_path: Path, name: str) -> None:
     models = config({"name": "m", "base_path": str(base_path)}, {"name": "n", "base_path": str(base_path / name)})
