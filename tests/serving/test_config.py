@@ -7,8 +7,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.modelserver.config import parse_config_file
-from serving.modelserver.errors import NotFoundError
+from serving.modelserver.config import parse_config_file, platform
+from serving.modelserver.errors import InvalidArgumentError, NotFoundError
 from serving.modelserver.source import aspired_versions
 from tfserving_api.messages import ModelServerConfig, ReloadConfigRequest
 
@@ -109,6 +109,18 @@ def test_names_that_are_whole_numbers_of_64_bits_are_versions_and_of_two_the_las
     models = config({"name": "m", "base_path": str(base_path), "model_version_policy": {"all": {}}})
     found = {version: base_path / name for name, version in names.items() if version is not None}
     assert aspired_versions(models.model_config_list.config) == {"m": found}
+
+
+def test_the_deprecated_model_type_stands_for_tensorflow_alone_and_for_nothing_else() -> None:
+    (old,) = config({"name": "m", "model_type": 1, "model_platform": ""}).model_config_list.config
+    assert platform(old) == "tensorflow"
+    for model, text in (
+        ({"model_type": 1}, "Illegal setting both "),
+        ({"model_type": 2, "model_platform": ""}, "choice 2"),
+    ):
+        (bad,) = config({"name": "m", **model}).model_config_list.config
+        with pytest.raises(InvalidArgumentError, match=text):
+            platform(bad)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "null\0"])
