@@ -1,35 +1,49 @@
 """Interceptor that holds each caller to a number of open streams."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from gateway import caller
 from gateway.errors import QueueFullError
 from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.interceptors.wrapping import Handler
 from gateway.tally import Tally
+from transport.handlers import HEALTH
+
+WATCHES = 1024
+"""Watches of health that a caller may have open. Each client behind a proxy may have one, and it is some 30 KB."""
 
 
 class StreamsInterceptor(AroundInterceptor):
     """Refuses streams beyond the number, those of answers too: a watch has no end, and some need no token.
 
     An idle one costs little, but there may be any number of them, and each may come with a large image at any time.
+    Watches of health are counted apart: no image comes with them, and who has many shall not be short of others.
 
     Args:
-      limit: open streams of a caller at most.
+      limit: open streams of a caller at most, and those of health no more than WATCHES.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._open = Tally()
+        self._of_health = _Open(WATCHES)
+        self._others = _Open(limit)
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that counts; the same one where there is one request and one answer."""
         return super().wrap(method, handler) if handler.request_streaming or handler.response_streaming else handler
 
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
         """Has a stream of the call's caller open."""
+        return (self._of_health if method.startswith(f"/{HEALTH}") else self._others).one_more()
+
+
+class _Open:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._open = Tally()
+
+    @asynccontextmanager
+    async def one_more(self) -> AsyncIterator[None]:
         if self._open.own() >= self._limit:
             name = caller.current.get()
             raise QueueFullError(f"{name} has {self._limit} streams open, which is the limit; use these.")

@@ -164,13 +164,16 @@ async def test_a_caller_has_so_many_streams_open_and_no_more(start_serving, star
         assert (await gateway.classifier.PredictStream(iter([item])).read()).HasField("response")
 
 
-async def test_watches_are_streams_too(start_serving, start_gateway, failure_of):
+async def test_watches_of_health_have_a_limit_of_their_own(start_serving, start_gateway, png, failure_of, monkeypatch):
     """They need no token, and have no end."""
+    monkeypatch.setattr("gateway.interceptors.streams.WATCHES", 2)
     async with start_serving() as serving, start_gateway(serving, max_streams_of_caller=1) as gateway:
-        first = gateway.health.Watch(health_pb2.HealthCheckRequest())
-        assert (await first.read()).status == health_pb2.HealthCheckResponse.SERVING
+        watches = [gateway.health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+        assert {(await watch.read()).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
         failure = await failure_of(gateway.health.Watch(health_pb2.HealthCheckRequest()).read())
         assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        item = pb2.PredictStreamRequest(request=_request(png(204)))
+        assert (await gateway.classifier.PredictStream(iter([item])).read()).HasField("response")
         assert await gateway.is_serving()
 
 
