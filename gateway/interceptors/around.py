@@ -33,7 +33,7 @@ class AroundInterceptor(WrappingInterceptor):
             async with self.around(method, context):
                 return await behaviour(request, context)
 
-        return made_like(handler, of_its_kind(behaviour, yielding, returning), handler.request_deserializer)
+        return made_like(handler, of_its_kind(behaviour, yielding, returning))
 
 
 class BeforeInterceptor(AroundInterceptor):

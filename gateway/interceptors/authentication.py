@@ -12,7 +12,7 @@ from gateway.auth.rights import Access, access_to
 from gateway.caller_rate import CallerRate
 from gateway.errors import GatewayError, RightMissingError
 from gateway.interceptors.around import BeforeInterceptor, Context
-from gateway.interceptors.wrapping import Handler, behaviour_of, made_like, with_requests
+from gateway.interceptors.wrapping import Handler, with_requests
 from gateway.settings import JwtSettings, Settings
 
 _TOLD_A_SECOND, _TOLD_AT_ONCE = 1.0, 10.0
@@ -44,7 +44,7 @@ class AuthenticationInterceptor(BeforeInterceptor):
                     await self.before(method, context)
                     yield request
 
-            handler = made_like(handler, with_requests(checked, behaviour_of(handler)), handler.request_deserializer)
+            handler = with_requests(handler, checked)
         return super().wrap(method, handler)
 
     async def before(self, method: str, context: Context) -> None:

@@ -9,7 +9,7 @@ from gateway.auth.rights import Access, access_to
 from gateway.caller_rate import CallerRate
 from gateway.errors import CallerRateExceededError
 from gateway.interceptors.around import BeforeInterceptor, Context
-from gateway.interceptors.wrapping import Handler, behaviour_of, made_like, with_requests
+from gateway.interceptors.wrapping import Handler, with_requests
 
 
 class CallerRateInterceptor(BeforeInterceptor):
@@ -32,8 +32,7 @@ class CallerRateInterceptor(BeforeInterceptor):
         if not self._limit or access_to(method) is Access.OPEN:
             return handler
         if handler.request_streaming and handler.response_streaming:
-            paced = with_requests(self._paced, behaviour_of(handler))
-            handler = made_like(handler, paced, handler.request_deserializer)
+            handler = with_requests(handler, self._paced)
         return super().wrap(method, handler)
 
     async def before(self, method: str, context: Context) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from gateway.errors import MalformedRequestError
-from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_like, with_requests
+from gateway.interceptors.wrapping import Handler, WrappingInterceptor, with_requests
 
 
 class ParsingInterceptor(WrappingInterceptor):
@@ -20,8 +20,7 @@ class ParsingInterceptor(WrappingInterceptor):
         if handler.request_deserializer is None:
             return handler
         parser = _Parser(handler.request_deserializer, method.rpartition("/")[2])
-        parsed = parser.each if handler.request_streaming else parser.one
-        return made_like(handler, with_requests(parsed, behaviour_of(handler)), None)
+        return with_requests(handler, parser.each if handler.request_streaming else parser.one)
 
 
 class _Parser:

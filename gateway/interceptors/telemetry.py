@@ -3,13 +3,11 @@
 import logging
 import time
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
-import grpc
 from prometheus_client import Counter
 
 from gateway import caller
-from gateway.interceptors.around import AroundInterceptor
+from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.telemetry import call, metrics
 from observability import request_id, tracing
 from transport.handlers import HEALTH
@@ -32,7 +30,7 @@ class TelemetryInterceptor(AroundInterceptor):
         self._log_level = logging.getLevelNamesMapping()[log_level]
         self._methods: dict[str, _Method] = {}
 
-    def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
         """Makes a call of a method observed."""
         if method not in self._methods:
             self._methods[method] = _Method(method.removeprefix("/"), self._log_level)
@@ -58,7 +56,7 @@ class _Method:
 
 
 class _Observed:
-    def __init__(self, method: _Method, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def __init__(self, method: _Method, context: Context) -> None:
         self._method = method
         self._context = context
         self._trace: tracing.Trace | None = None

@@ -70,10 +70,10 @@ def behaviour_of(handler: Handler) -> Any:
     return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
 
-def made_like(handler: Handler, behaviour: Any, deserializer: Callable[[bytes], Any] | None) -> Handler:
-    """Returns a handler of the same kind with another function, whose requests come from `deserializer`."""
+def made_like(handler: Handler, behaviour: Any) -> Handler:
+    """Returns a handler of the same kind with another function, which takes bytes: ParsingInterceptor is inside it."""
     make = _FACTORIES[handler.request_streaming, handler.response_streaming]
-    return make(behaviour, deserializer, handler.response_serializer)
+    return make(behaviour, None, handler.response_serializer)
 
 
 def made_reading(handler: Handler, behaviour: Any) -> Handler:
@@ -81,13 +81,14 @@ def made_reading(handler: Handler, behaviour: Any) -> Handler:
     return _FACTORIES[True, handler.response_streaming](behaviour, None, handler.response_serializer)
 
 
-def with_requests(changed: Callable[[Any, Any], Any], behaviour: Any) -> Any:
-    """Returns a function of the same kind whose request, or stream of requests, goes through `changed` first.
+def with_requests(handler: Handler, changed: Callable[[Any, Any], Any]) -> Handler:
+    """Returns a handler of the same kind whose request, or stream of requests, goes through `changed` first.
 
     Args:
-      changed: takes it and the call's context.
-      behaviour: of a handler.
+      handler: gets what comes of it.
+      changed: takes it, as bytes, and the call's context.
     """
+    behaviour = behaviour_of(handler)
 
     async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
         async for response in behaviour(changed(request, context), context):
@@ -96,4 +97,4 @@ def with_requests(changed: Callable[[Any, Any], Any], behaviour: Any) -> Any:
     async def returning(request: Any, context: Any) -> Any:
         return await behaviour(changed(request, context), context)
 
-    return of_its_kind(behaviour, yielding, returning)
+    return made_like(handler, of_its_kind(behaviour, yielding, returning))
