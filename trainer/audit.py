@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from observability import request_id
 from observability.journal import append
 from trainer.errors import AuditTrailUnavailableError, TrainerError
-from transport.caller_key import CALLER_KEY
+from transport.calls import CALLER_KEY
 
 AUDITED = frozenset({
     "/braintumor.v1.TrainerService/Retrain",

@@ -12,7 +12,7 @@ from observability import request_id
 from trainer.errors import MalformedRequestError, MethodUnknownError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
-from transport.handlers import UNKNOWN_METHOD, of_its_kind
+from transport.calls import UNKNOWN_METHOD, of_its_kind
 from transport.status import CODES, DETAILS_KEY
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum, StrEnum
 
-from transport.handlers import UNKNOWN_METHOD
+from transport.calls import UNKNOWN_METHOD
 
 
 class Right(StrEnum):

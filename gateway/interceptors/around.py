@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_like
-from transport.handlers import of_its_kind
+from transport.calls import of_its_kind
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 

@@ -14,7 +14,7 @@ from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviou
 from gateway.outlook import OutlookOf
 from gateway.room import Room
 from gateway.settings import Settings
-from transport.handlers import of_its_kind
+from transport.calls import of_its_kind
 
 IMAGES_AT_ONCE = 16
 """Requests with an image that are received of one caller at a time. One of the usual size is there at once; others may

@@ -8,7 +8,7 @@ from gateway.errors import QueueFullError
 from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.interceptors.wrapping import Handler
 from gateway.tally import Tally
-from transport.handlers import HEALTH
+from transport.calls import HEALTH
 
 WATCHES = 1024
 """Watches of health that a caller may have open. Each client behind a proxy may have one, and it is some 30 KB."""

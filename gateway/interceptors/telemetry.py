@@ -10,8 +10,7 @@ from gateway import caller
 from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.telemetry import call, metrics
 from observability import request_id, tracing
-from transport.handlers import HEALTH
-from transport.status_name import status_name
+from transport.calls import HEALTH, status_name
 
 _access_logger = logging.getLogger("gateway.access")
 

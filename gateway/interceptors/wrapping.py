@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from gateway.errors import MethodUnknownError
-from transport.handlers import UNKNOWN_METHOD, of_its_kind
+from transport.calls import UNKNOWN_METHOD, of_its_kind
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _FACTORIES = {

@@ -18,7 +18,7 @@ from gateway.auth.rights import Right, access_to
 from gateway.backend.trainer_channel import TrainerChannel
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from observability import request_id, tracing
-from transport.caller_key import CALLER_KEY
+from transport.calls import CALLER_KEY
 from transport.status import DETAILS_KEY, status_of
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]

@@ -5,8 +5,7 @@ from typing import Any
 
 from observability import tracing
 from trainer.telemetry import metrics
-from transport.handlers import HEALTH
-from transport.status_name import status_name
+from transport.calls import HEALTH, status_name
 
 
 class ObservedCall:

@@ -19,8 +19,8 @@ from gateway.auth.api_keys import new_key
 from gateway.auth.rights import METHODS, Access, Right, access_to
 from gateway.server import FORWARDED
 from gateway.settings import JwtSettings
+from transport.calls import UNKNOWN_METHOD
 from transport.exposure import refusal
-from transport.handlers import UNKNOWN_METHOD
 from transport.server_tls import ServerTls
 
 

@@ -1,4 +1,4 @@
-"""What a call has come to."""
+"""How calls end."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from transport.status_name import status_name
+from transport.calls import status_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""What gateway and trainer know of calls alike: names of methods, of the caller's metadata key, and how calls end."""
+
+import asyncio
+import inspect
+from typing import Any
+
+import grpc
+
+from transport.status import CODES
+
+CALLER_KEY = "x-caller"
+"""Metadata key under which the gateway tells the trainer who calls; what callers themselves send there goes no further
+than the gateway."""
+
+HEALTH = "grpc.health.v1."
+"""What the names of methods begin with that ask each second whether a process is well: too many for a trace each."""
+
+UNKNOWN_METHOD = "/other"
+"""What methods that are not here are called in metrics, traces and rights: their own names are the callers', and
+without end."""
+
+# Deadlines are rounded up on their way here, so that the caller's own comes first and looks as if it had left.
+_ROUNDING_S = 0.1
+
+
+def of_its_kind(behaviour: Any, yielding: Any, returning: Any) -> Any:
+    """Returns what wraps a handler's function: grpc.aio asks it which of the two it is, so both have to be the same.
+
+    Args:
+      behaviour: of a handler.
+      yielding: in its place, where it is an async generator.
+      returning: in its place where not, also where it writes a stream of answers itself.
+    """
+    return yielding if inspect.isasyncgenfunction(behaviour) else returning
+
+
+def status_name(context: grpc.aio.ServicerContext[Any, Any], error: BaseException | None) -> str:
+    """Returns the name of the gRPC status that a call ends with.
+
+    Args:
+      context: of the call.
+      error: that leaves its handler, None for none.
+    """
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        # gRPC cancels the handler of a caller who is gone, and also at the deadline. A stream's handler that has
+        # just given it an answer is closed instead.
+        remaining_s = context.time_remaining()
+        return "DEADLINE_EXCEEDED" if remaining_s is not None and remaining_s <= _ROUNDING_S else "CANCELLED"
+    code = context.code()
+    number = code.value[0] if isinstance(code, grpc.StatusCode) else code
+    return CODES.get(number or 0, grpc.StatusCode.UNKNOWN).name
