@@ -87,8 +87,8 @@ class Settings(ProcessSettings):
     wait."""
 
     max_streams_of_caller: int = Field(default=64, ge=1)
-    """Streams that a caller may have open to one gateway process, watches of jobs among them; more are refused. Each
-    may hold an image."""
+    """Streams that a caller may have open to one gateway process, watches of jobs and waits for them (WaitOperation)
+    among them; more are refused. Each may hold an image."""
 
     caller_rate: float = Field(default=0.0, ge=0)
     """Calls that a caller may send to one gateway process in a second, and as many images in streams; 0 for any number.

@@ -19,6 +19,9 @@ UNKNOWN_METHOD = "/other"
 """What methods that are not here are called in metrics, traces and rights: their own names are the callers', and
 without end."""
 
+WAIT = "/google.longrunning.Operations/WaitOperation"
+"""The one method that takes as long as a job does and is no stream."""
+
 # Deadlines are rounded up on their way here, so that the caller's own comes first and looks as if it had left.
 _ROUNDING_S = 0.1
 

@@ -1,4 +1,4 @@
-"""Interceptor that holds each caller to a number of open streams."""
+"""Interceptor that holds each caller to a number of calls without an end of their own."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,20 +8,20 @@ from gateway.errors import QueueFullError
 from gateway.interceptors.around import AroundInterceptor, Context
 from gateway.interceptors.wrapping import Handler
 from gateway.tally import Tally
-from transport.calls import HEALTH
+from transport.calls import HEALTH, WAIT
 
 WATCHES = 1024
 """Watches of health that a caller may have open. Each client behind a proxy may have one, and it is some 30 KB."""
 
 
 class StreamsInterceptor(AroundInterceptor):
-    """Refuses streams beyond the number, those of answers too: a watch has no end, and some need no token.
+    """Refuses streams beyond the number, those of answers too, and waits for jobs: some have no end, or need no token.
 
     An idle one costs little, but there may be any number of them, and each may come with a large image at any time.
     Watches of health are counted apart: no image comes with them, and who has many shall not be short of others.
 
     Args:
-      limit: open streams of a caller at most, and those of health no more than WATCHES.
+      limit: open streams and waits of a caller at most; watches of health are no more than WATCHES.
     """
 
     def __init__(self, limit: int) -> None:
@@ -29,8 +29,9 @@ class StreamsInterceptor(AroundInterceptor):
         self._others = _Open(limit)
 
     def wrap(self, method: str, handler: Handler) -> Handler:
-        """Returns a handler that counts; the same one where there is one request and one answer."""
-        return super().wrap(method, handler) if handler.request_streaming or handler.response_streaming else handler
+        """Returns a handler that counts; the same one where one answer comes soon after one request."""
+        lasts = handler.request_streaming or handler.response_streaming or method == WAIT
+        return super().wrap(method, handler) if lasts else handler
 
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
         """Has a stream of the call's caller open."""
@@ -46,6 +47,6 @@ class _Open:
     async def one_more(self) -> AsyncIterator[None]:
         if self._open.own() >= self._limit:
             name = caller.current.get()
-            raise QueueFullError(f"{name} has {self._limit} streams open, which is the limit; use these.")
+            raise QueueFullError(f"{name} has {self._limit} streams or waits open, which is the limit; use these.")
         with self._open.one_more():
             yield

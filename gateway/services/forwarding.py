@@ -18,14 +18,11 @@ from gateway.auth.rights import Right, access_to
 from gateway.backend.trainer_channel import TrainerChannel
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from observability import request_id, tracing
-from transport.calls import CALLER_KEY
+from transport.calls import CALLER_KEY, WAIT
 from transport.status import DETAILS_KEY, status_of
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
-
-_UNBOUNDED = {"google.longrunning.Operations.WaitOperation"}
-"""Methods that by nature take as long as a job does; those that stream are no other."""
 
 _SENDABLE = re.compile(r"[ -~]*")
 """What gRPC sends as metadata. It takes in more, and a call that it then does not send gets no answer at all."""
@@ -85,7 +82,7 @@ class Forwarder:
         path, kind = f"/{method.containing_service.full_name}/{method.name}", GetMessageClass(method.output_type)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path, kind))
-        default_s = None if method.full_name in _UNBOUNDED else self._default_deadline_s
+        default_s = None if path == WAIT else self._default_deadline_s
         forward = self._forwarding(path, kind, default_s)
         may_move = access_to(path) is Right.ADMIN
         return grpc.unary_unary_rpc_method_handler(self._moving(forward) if may_move else forward)

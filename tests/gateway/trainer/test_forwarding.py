@@ -291,3 +291,20 @@ async def test_who_follows_a_job_holds_up_no_drain(
 async def _drained(reports):
     async for _ in reports:
         pass
+
+
+async def test_waits_for_jobs_count_as_the_streams_of_a_caller(behind, stubs, failure_of, until):
+    """They last as long: without a limit one caller could have the trainer look up a job for thousands of them."""
+    async with behind(max_streams_of_caller=2) as (trainer, gateway):
+        trainer.open.clear()
+        operations, request = (
+            stubs(gateway.channel).operations,
+            operations_pb2.WaitOperationRequest(name="operations/1"),
+        )
+        waiting = [asyncio.ensure_future(operations.WaitOperation(request)) for _ in range(2)]
+        await until(lambda: trainer.in_flight == 2)
+        failure = await failure_of(operations.WaitOperation(request, timeout=5))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        trainer.open.set()
+        assert [operation.done for operation in await asyncio.gather(*waiting)] == [True, True]
+        assert (await operations.WaitOperation(request)).done
