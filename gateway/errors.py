@@ -13,6 +13,7 @@
     ├── VersionLabelNotFoundError      NOT_FOUND
     ├── ExplanationUnavailableError    UNIMPLEMENTED
     ├── DeadlineExceededError          DEADLINE_EXCEEDED
+    ├── RequestLateError               DEADLINE_EXCEEDED
     ├── CallerRateExceededError        RESOURCE_EXHAUSTED, retry
     ├── QueueFullError                 RESOURCE_EXHAUSTED, retry
     ├── DeadlineUnreachableError       RESOURCE_EXHAUSTED, retry
@@ -142,6 +143,13 @@ class DeadlineExceededError(GatewayError):
 
     status_code = grpc.StatusCode.DEADLINE_EXCEEDED
     reason = "DEADLINE_EXCEEDED"
+
+
+class RequestLateError(GatewayError):
+    """The caller has not sent its request in time: nothing here was late."""
+
+    status_code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "REQUEST_LATE"
 
 
 class CallerRateExceededError(GatewayError):

@@ -80,7 +80,7 @@ class Settings(ProcessSettings):
 
     receive_timeout_s: float = Field(default=30.0, gt=0)
     """Longest time for the request of a call to come in, in seconds, the wait behind the same caller's others counted.
-    Then the call ends: DEADLINE_EXCEEDED."""
+    Then the call ends: DEADLINE_EXCEEDED, REQUEST_LATE."""
 
     stream_window: int = Field(default=64, ge=1)
     """Images of PredictStream calls in work at a time, of one stream and of all of a gateway process; beyond it streams

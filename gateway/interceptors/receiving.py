@@ -9,7 +9,7 @@ import grpc
 
 from gateway import caller, deadline
 from gateway.admission import Admission
-from gateway.errors import DeadlineExceededError, MalformedRequestError
+from gateway.errors import MalformedRequestError, RequestLateError
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_reading
 from gateway.outlook import OutlookOf
 from gateway.room import Room
@@ -84,7 +84,7 @@ class _Receiving:
         """Returns the first message of a call.
 
         Raises:
-          DeadlineExceededError: it was not there in time.
+          RequestLateError: it was not there in time.
           MalformedRequestError: there is none.
         """
         turns = self._turns_of(caller.current.get())
@@ -95,7 +95,7 @@ class _Receiving:
                     # Not with an iterator: it would end in a task of its own for each call.
                     data = await context.read()
         except TimeoutError as err:
-            raise DeadlineExceededError("The request was not there in time.") from err
+            raise RequestLateError("The request was not there in time.") from err
         if not isinstance(data, bytes):
             raise MalformedRequestError("The call has no request; make it with stubs of this contract.")
         return data

@@ -218,7 +218,7 @@ async def test_a_request_that_does_not_come_is_not_waited_for(start_serving, sta
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await (call if _HELD[method] == "unary" else call.read())
         failure = told(caught.value)
-        assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+        assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_LATE")
 
 
 @pytest.mark.parametrize(
