@@ -94,14 +94,22 @@ class Authority:
         self._name = _named(name)
         self.certificate = self._signed(name, self._key, days=1, is_ca=True)
 
-    def issue(self, name: str, days: int = 1, curve: ec.EllipticCurve = ec.SECP256R1()) -> Identity:  # noqa: B008 a constant
+    def issue(
+        self,
+        name: str,
+        days: int = 1,
+        curve: ec.EllipticCurve = ec.SECP256R1(),  # noqa: B008 a constant
+        begins_in_days: int = -2,
+    ) -> Identity:
         """Writes a certificate that ends in some days, and its key, over what is there under that name."""
         key = ec.generate_private_key(curve)
         file = self._folder / f"{name}.key"
         file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return Identity(self._signed(name, key, days, is_ca=False), file)
+        return Identity(self._signed(name, key, days, is_ca=False, begins_in_days=begins_in_days), file)
 
-    def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, days: int, is_ca: bool) -> Path:
+    def _signed(
+        self, name: str, key: ec.EllipticCurvePrivateKey, days: int, is_ca: bool, begins_in_days: int = -2
+    ) -> Path:
         now = datetime.datetime.now(datetime.UTC)
         hosts = [x509.DNSName("localhost"), x509.DNSName("issuer.example"), x509.IPAddress(ip_address("127.0.0.1"))]
         certificate = (
@@ -110,7 +118,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 2 * _DAY)
+            .not_valid_before(now + begins_in_days * _DAY)
             .not_valid_after(now + days * _DAY)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)

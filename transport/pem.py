@@ -1,17 +1,22 @@
 """Files of TLS, tried before gRPC gets them: it takes anything, and then fails at each handshake."""
 
 import contextlib
+import datetime
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transport.watched import UnusableFileError
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 
 def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
     """Returns a private key and its certificate, both in PEM, in gRPC's order.
 
     Raises:
-      UnusableFileError: they are no PEM, or do not belong together.
+      UnusableFileError: they are no PEM, do not belong together, or are not valid yet.
       OSError: one cannot be read.
     """
     pair = (key.read_bytes(), certificate.read_bytes())
@@ -20,24 +25,40 @@ def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
         # Without a password: OpenSSL would ask for one on the terminal.
         trial.load_cert_chain(certificate, key, password=b"")
     except ssl.SSLError as err:
-        raise UnusableFileError(f"{key} is no key of the certificate in {certificate}") from err
-    if not _is_used_by_grpc(pair[1]):
+        if err.reason == "KEY_VALUES_MISMATCH":
+            raise UnusableFileError(f"{key} is no key of the certificate in {certificate}") from err
+        problem = err.reason or "one of them is no PEM, or the key has a password"
+        raise UnusableFileError(f"{certificate} and {key} cannot be used: {problem}") from err
+    chain = _chain(pair[1])
+    if not (chain and _is_used_by_grpc(chain[0])):
         raise UnusableFileError(
             f"{certificate} is no certificate that gRPC uses; take a plain one of RSA, P-256 or P-384"
         )
+    begin = max(each.not_valid_before_utc for each in chain)
+    if begin > datetime.datetime.now(datetime.UTC):
+        raise UnusableFileError(f"{certificate} is not valid before {begin:%Y-%m-%d %H:%M:%S} UTC")
     return pair
 
 
-def _is_used_by_grpc(certificate: bytes) -> bool:
-    # OpenSSL takes more kinds than BoringSSL, which is gRPC's. Not imported above: who has no TLS does without.
+def _chain(certificates: bytes) -> "list[Certificate]":
+    # Not imported above: who has no TLS does without.
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        return load_pem_x509_certificates(certificates)
+    except ValueError:  # such as `openssl x509 -trustout` writes
+        return []
+
+
+def _is_used_by_grpc(certificate: "Certificate") -> bool:
+    # OpenSSL takes more kinds than BoringSSL, which is gRPC's.
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.x509 import load_pem_x509_certificate
 
     try:
-        key = load_pem_x509_certificate(certificate).public_key()
-    except (ValueError, UnsupportedAlgorithm):  # such as `openssl x509 -trustout` writes
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
         return False
     return isinstance(key, RSAPublicKey) or (
         isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1 | SECP384R1)
@@ -45,10 +66,12 @@ def _is_used_by_grpc(certificate: bytes) -> bool:
 
 
 def expiry_of(certificate: bytes) -> float:
-    """Returns when a certificate ends, in seconds since the epoch; `certificate` is in PEM, as of read_pair."""
-    from cryptography.x509 import load_pem_x509_certificate  # see _is_used_by_grpc
+    """Returns when a certificate, or the first of those that come with it, ends, in seconds since the epoch.
 
-    return load_pem_x509_certificate(certificate).not_valid_after_utc.timestamp()
+    Args:
+      certificate: in PEM, as of read_pair.
+    """
+    return min(each.not_valid_after_utc for each in _chain(certificate)).timestamp()
 
 
 def read_authorities(path: Path) -> bytes:

@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
-from transport.pem import read_authorities, read_pair
+from transport.pem import expiry_of, read_authorities, read_pair
 from transport.watched import UnusableFileError
 
 
@@ -23,6 +29,28 @@ def test_the_key_is_another_certificates(authority: Any, tmp_path: Path) -> None
     own, other = ours.issue("own"), ours.issue("other")
     with pytest.raises(UnusableFileError, match=re.escape(str(other.key))):
         read_pair(own.certificate, other.key)
+
+
+def test_a_key_with_a_password_is_told_from_another_certificates(authority: Any, tmp_path: Path) -> None:
+    own = authority(tmp_path, "ours").issue("own")
+    key = load_pem_private_key(own.key.read_bytes(), None)
+    own.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    with pytest.raises(UnusableFileError, match="the key has a password"):
+        read_pair(own.certificate, own.key)
+
+
+def test_the_certificate_is_not_valid_yet(authority: Any, tmp_path: Path) -> None:
+    """Nobody would be let in by it; followed files keep the one before until its time comes."""
+    own = authority(tmp_path, "ours").issue("own", days=9, begins_in_days=1)
+    with pytest.raises(UnusableFileError, match=re.escape(f"{own.certificate} is not valid before ")):
+        read_pair(own.certificate, own.key)
+
+
+def test_a_certificate_ends_with_the_first_of_those_that_come_with_it(authority: Any, tmp_path: Path) -> None:
+    ours = authority(tmp_path, "ours")
+    own, between = ours.issue("own", days=9), ours.issue("between", days=3)
+    chain = own.certificate.read_bytes() + between.certificate.read_bytes()
+    assert expiry_of(chain) == expiry_of(between.certificate.read_bytes()) < expiry_of(own.certificate.read_bytes())
 
 
 def test_the_key_is_of_a_kind_that_grpc_does_not_use(authority: Any, tmp_path: Path) -> None:
