@@ -24,7 +24,7 @@ async def download(url: str, timeout_s: float) -> bytes:
     """
     # In a thread, since it reads hundreds of certificates; each time, since they may be others by now.
     context = await asyncio.to_thread(ssl.create_default_context)
-    is_near = is_loopback(urlsplit(url).netloc)
+    is_near = is_loopback(urlsplit(url).hostname or "")
     try:
         async with (
             ClientSession(timeout=ClientTimeout(timeout_s), trust_env=not is_near) as session,

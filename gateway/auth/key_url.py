@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ _LONG_S = 2 * _AGE_S
 _PAUSE_S = 10.0
 """Least time between two fetches, whatever tokens come."""
 _TIMEOUT_S = 5.0
+_PASSWORD = re.compile(r"(?<=//)[^/?#]*@")
 _UNAVAILABLE = "The keys by which tokens are checked cannot be had at the moment."
 
 _logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ _logger = logging.getLogger(__name__)
 class KeyUrl:
     """Keys of a JWKS URL, fetched by a task of their own, whichever calls wait for it.
 
-    Keys that are known stay as long as no others can be had.
+    Keys that are known stay as long as no others can be had. Logs and metrics have the URL without user and password.
 
     Args:
       url: https; plain http on loopback only.
@@ -42,8 +44,12 @@ class KeyUrl:
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         if not _is_protected(url):
-            raise UnusableFileError(f"{url} is no https URL, and keys that anybody can change on the way prove nothing")
+            # Without the URL, since what is none may hold a password anywhere.
+            raise UnusableFileError(
+                "GATEWAY_JWT__KEYS is no https URL, and keys that anybody can change on the way prove nothing"
+            )
         self._url = url
+        self._name = _PASSWORD.sub("", url)
         self._clock = clock
         self._keys: tuple[SigningKey, ...] = ()
         self._failed = False
@@ -89,13 +95,13 @@ class KeyUrl:
     async def _try(self) -> None:
         self._failed = True
         try:
-            self._keys = parse_keys(await download(self._url, _TIMEOUT_S), self._url)
+            self._keys = parse_keys(await download(self._url, _TIMEOUT_S), self._name)
             self._failed = False
         except (ClientError, OSError, ValueError) as err:
-            _logger.error("keys cannot be fetched", extra={"url": self._url, "problem": str(err)})
+            _logger.error("keys cannot be fetched", extra={"url": self._name, "problem": str(err)})
         finally:
             self._looked_s = self._clock()
-            note_files(self._url, self._failed)
+            note_files(self._name, self._failed)
             self._fetching = None
 
 
@@ -106,4 +112,4 @@ def _is_protected(url: str) -> bool:
         whole = bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without an end, a port that is no number
         return False
-    return whole and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.netloc)))
+    return whole and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))

@@ -1,6 +1,7 @@
 """Keys of an issuer, from a URL: fetched when they are needed, and not for each token."""
 
 import asyncio
+import base64
 import json
 import threading
 import time
@@ -30,6 +31,7 @@ class _Issuer(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.fetches = 0
+        self.password: str | None = None
         self.drips = ""
         self.status = 200
         self.was_left = False
@@ -50,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.fetches += 1
+        self.server.password = self.headers.get("Authorization")
         found = [
             {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"}
             for kid, key in self.server.keys.items()
@@ -229,6 +232,23 @@ def test_an_entry_of_a_set_that_cannot_be_understood_costs_no_other_one(entry):
     assert [key.kid for key in keys] == ["good"]
     with pytest.raises(UnusableFileError, match="holds no public key that is fit"):
         parse_keys(json.dumps({"keys": [entry]}).encode(), "keys.json")
+
+
+async def test_a_password_in_the_url_is_the_issuers_alone(issuer, caplog):
+    url = issuer.url.replace("//", "//us:secret@")
+    token = issuer.token("first")
+    issuer.status = 500
+    with pytest.raises(KeysUnavailableError):
+        await SignedTokens(KeyUrl(url), "us", "slices").identify(token)
+    issuer.status = 200
+    assert (await SignedTokens(KeyUrl(url), "us", "slices").identify(token)).name == "first"
+    assert issuer.password == "Basic " + base64.b64encode(b"us:secret").decode()
+    (record,) = caplog.records
+    assert record.url == issuer.url
+    assert REGISTRY.get_sample_value("braintumor_gateway_files_unusable", {"files": issuer.url}) == 0
+    with pytest.raises(UnusableFileError) as caught:
+        KeyUrl("https://us:sec/ret@issuer.example/jwks")
+    assert "ret@" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/jwks", "https://a..b/jwks"])
