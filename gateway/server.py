@@ -36,7 +36,7 @@ from gateway.outlook import Outlook, OutlookOf
 from gateway.services.classifier import ClassifierService
 from gateway.services.forwarding import Forwarder
 from gateway.settings import Settings
-from gateway.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY, note_files
+from gateway.telemetry.metrics import REGISTRY, note_expiry, note_files
 from observability.exposition import exposed
 from observability.journal import append
 from observability.tracing import exporting
@@ -110,6 +110,8 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
       CannotListenError: it, or its page of metrics, cannot listen there.
       UnusableFileError: a certificate, what callers are known by, or the audit log cannot be used.
     """
+    serving_tls = FollowedPeerTls(settings.serving_tls, note_files) if settings.serving_tls else None
+    trainer_tls = FollowedPeerTls(settings.trainer_tls, note_files) if settings.trainer_tls else None
     with (
         exporting("braintumor-gateway", settings.otlp_endpoint, settings.trace_ratio),
         exposed(REGISTRY, settings.metrics_address),
@@ -117,8 +119,8 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
     ):
         async with (
             _auditing(settings) as audit,
-            _connected_fleet(settings) as fleet,
-            _connected_trainer(settings) as onward,
+            _connected_fleet(settings, serving_tls) as fleet,
+            _connected_trainer(settings, trainer_tls) as onward,
         ):
             parts = _assembled(settings, decoding, audit, fleet, onward)
             server = _server(settings, share_port, parts)
@@ -128,7 +130,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             async with (
                 answering_probes(parts.health, settings.health_address, on_probes, share_port),
                 in_background(parts.monitor.run()),
-                in_background(watch_expiry(tls, CERTIFICATE_EXPIRY.set)),
+                in_background(watch_expiry((tls, serving_tls, trainer_tls), note_expiry)),
                 # Innermost: calls that are here at the end may still need serving and trainer, and the looks at them.
                 _answering(server, parts, settings.drain_grace_s),
             ):
@@ -175,9 +177,7 @@ async def _answering(server: grpc.aio.Server, parts: _Parts, drain_grace_s: floa
 
 
 @contextlib.asynccontextmanager
-async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
-    tls = FollowedPeerTls(settings.serving_tls, note_files) if settings.serving_tls else None
-
+async def _connected_fleet(settings: Settings, tls: FollowedPeerTls | None) -> AsyncIterator[Fleet]:
     def connect(target: str) -> Replica:
         is_outdated, channel = renewal_of(tls), open_channel(target, tls)
         return Replica(ServingClient(channel, settings.model_name), channel.close, is_outdated)
@@ -191,8 +191,7 @@ async def _connected_fleet(settings: Settings) -> AsyncIterator[Fleet]:
 
 
 @contextlib.asynccontextmanager
-async def _connected_trainer(settings: Settings) -> AsyncIterator[TrainerChannel]:
-    tls = FollowedPeerTls(settings.trainer_tls, note_files) if settings.trainer_tls else None
+async def _connected_trainer(settings: Settings, tls: FollowedPeerTls | None) -> AsyncIterator[TrainerChannel]:
     channel = TrainerChannel(settings.trainer_address, tls)
     try:
         yield channel

@@ -35,7 +35,7 @@ from trainer.services.models import ModelServicer
 from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
 from trainer.settings import TrainerSettings
-from trainer.telemetry.metrics import CERTIFICATE_EXPIRY, REGISTRY, note_files
+from trainer.telemetry.metrics import REGISTRY, note_expiry, note_files
 from trainer.telemetry.present import Present, registered
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
@@ -120,7 +120,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
             _listening(server, settings, tls) as address,
             in_background(jobs.run()),
             in_background(rollout.keep()),
-            in_background(watch_expiry(tls, CERTIFICATE_EXPIRY.set)),
+            in_background(watch_expiry((tls, serving_tls), note_expiry)),
         ):
             yield address
             # Whoever follows a job would hold up the drain.

@@ -1,10 +1,12 @@
 """TLS of the calls that a process makes itself."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
 
 import grpc
 
-from transport.pem import read_authorities, read_pair
+from transport.pem import expiry_of, read_authorities, read_pair
 from transport.tls_settings import PeerTls
 from transport.watched import Note, Watched
 
@@ -22,6 +24,12 @@ _RECONNECTION = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    credentials: grpc.ChannelCredentials
+    expiry_s: float
+
+
 class FollowedPeerTls:
     """What the files hold that another process is called with: a channel gets what that is when it is opened.
 
@@ -31,6 +39,7 @@ class FollowedPeerTls:
 
     Attributes:
       name: as of PeerTls.
+      certificate: the file of the process's own certificate; None where there is none.
 
     Raises:
       UnusableFileError: a file is missing or no PEM, or the key is another certificate's.
@@ -38,19 +47,25 @@ class FollowedPeerTls:
 
     def __init__(self, tls: PeerTls, note: Note) -> None:
         self.name = tls.name
+        self.certificate = tls.certificate
         self._tls = tls
         paths = [path for path in (tls.ca, tls.certificate, tls.key) if path is not None]
         self._files = Watched(paths, self._read, note, pause_s=0.0)
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Returns the same object until the files have changed."""
-        return self._files.get()
+        return self._files.get().credentials
 
-    def _read(self) -> grpc.ChannelCredentials:
+    def expiry_s(self) -> float:
+        """Returns when the process's own certificate ends, in seconds since the epoch; infinite without one."""
+        return self._files.get().expiry_s
+
+    def _read(self) -> _Contents:
         authorities = read_authorities(self._tls.ca)
         if self._tls.certificate is None or self._tls.key is None:
-            return grpc.ssl_channel_credentials(authorities)
-        return grpc.ssl_channel_credentials(authorities, *read_pair(self._tls.certificate, self._tls.key))
+            return _Contents(grpc.ssl_channel_credentials(authorities), inf)
+        key, certificate = read_pair(self._tls.certificate, self._tls.key)
+        return _Contents(grpc.ssl_channel_credentials(authorities, key, certificate), expiry_of(certificate))
 
 
 def renewal_of(tls: FollowedPeerTls | None) -> Callable[[], bool]:

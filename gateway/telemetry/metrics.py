@@ -108,7 +108,8 @@ LAST_LOOK = Gauge(
 )
 CERTIFICATE_EXPIRY = Gauge(
     "braintumor_gateway_certificate_expiry_timestamp_seconds",
-    "When the certificate ends that connections get; 0 without TLS.",
+    "When a certificate ends that connections get, by its file: of callers, or to other processes.",
+    ["certificate"],
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
@@ -153,3 +154,8 @@ def inferences(version: int, outcome: str) -> Counter:
 def note_files(files: str, are_unusable: bool) -> None:
     """Notes of some files whether what they hold cannot be used, which happens where they change."""
     FILES_UNUSABLE.labels(files).set(are_unusable)
+
+
+def note_expiry(certificate: str, expiry_s: float) -> None:
+    """Notes when a certificate ends, in seconds since the epoch."""
+    CERTIFICATE_EXPIRY.labels(certificate).set(expiry_s)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from transport.certificate_expiry import watch_expiry
+from transport.peer_tls import FollowedPeerTls
 from transport.server_tls import FollowedTls
-from transport.tls_settings import ServerTls
+from transport.tls_settings import PeerTls, ServerTls
 
 _DAY_S = 24 * 3600
 
@@ -29,8 +30,13 @@ async def test_the_end_of_a_certificate_is_told(
     ours = authority(tmp_path, "ours")
     own = ours.issue("own", days)
     noted_s: list[float] = []
+
+    def note(file: str, expiry_s: float) -> None:
+        assert file == str(own.certificate)
+        noted_s.append(expiry_s)
+
     tls = FollowedTls(ServerTls(certificate=own.certificate, key=own.key), lambda *_: None)
-    watch = asyncio.create_task(watch_expiry(tls, noted_s.append))
+    watch = asyncio.create_task(watch_expiry([None, tls], note))
     await until(lambda: len(noted_s) > 5)
     assert noted_s[0] == pytest.approx(time.time() + days * _DAY_S, abs=60)
     assert [record.message for record in caplog.records] == ["certificate ends soon"] * is_told
@@ -47,5 +53,17 @@ async def test_the_end_of_a_certificate_is_told(
     watch.cancel()
 
 
-async def test_without_tls_there_is_none() -> None:
-    await watch_expiry(None, lambda _: pytest.fail("there is no certificate"))
+async def test_the_end_of_a_certificate_for_other_processes_is_told(authority: Any, tmp_path: Path) -> None:
+    """A connection that breaks after it is not made again."""
+    ours = authority(tmp_path, "ours")
+    own = ours.issue("own", 3)
+    tls = FollowedPeerTls(PeerTls(ca=ours.certificate, certificate=own.certificate, key=own.key), lambda *_: None)
+    noted: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
+    watch = asyncio.create_task(watch_expiry([tls], lambda *told: noted.put_nowait(told)))
+    assert await noted.get() == (str(own.certificate), pytest.approx(time.time() + 3 * _DAY_S, abs=60))
+    watch.cancel()
+
+
+async def test_without_a_certificate_there_is_none(authority: Any, tmp_path: Path) -> None:
+    anonymous = FollowedPeerTls(PeerTls(ca=authority(tmp_path, "ours").certificate), lambda *_: None)
+    await watch_expiry([None, anonymous], lambda *_: pytest.fail("there is no certificate"))

@@ -56,7 +56,8 @@ ROLLOUTS = Counter(
 )
 CERTIFICATE_EXPIRY = Gauge(
     "braintumor_trainer_certificate_expiry_timestamp_seconds",
-    "When the certificate ends that connections get; 0 without TLS.",
+    "When a certificate ends that connections get, by its file: of callers, or to other processes.",
+    ["certificate"],
     registry=REGISTRY,
 )
 FILES_UNUSABLE = Gauge(
@@ -78,3 +79,8 @@ for _step in Step:
 def note_files(files: str, are_unusable: bool) -> None:
     """Notes of some files whether what they hold cannot be used, which happens where they change."""
     FILES_UNUSABLE.labels(files).set(are_unusable)
+
+
+def note_expiry(certificate: str, expiry_s: float) -> None:
+    """Notes when a certificate ends, in seconds since the epoch."""
+    CERTIFICATE_EXPIRY.labels(certificate).set(expiry_s)
