@@ -8,7 +8,7 @@ import numpy as np
 from serving.modelserver.predict import DEFAULT_SIGNATURE, predict
 from serving.modelserver.saved_model import is_init_op
 from serving.modelserver.servable import Servable
-from tfserving_api.tensors import from_proto
+from tfserving_api.tensors import to_array
 
 
 def without_golden(signatures: Mapping[str, Any], records: Iterable[Any]) -> list[str]:
@@ -42,7 +42,7 @@ def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -
         for alias, stored in log.response.outputs.items():
             if alias not in response.outputs:
                 return f"{name} has no output {alias}"
-            expected, actual = from_proto(stored).array, from_proto(response.outputs[alias]).array
+            expected, actual = to_array(stored), to_array(response.outputs[alias])
             if (difference := _difference(expected, actual, tolerance)) is not None:
                 return f"{alias} of {name} differs from the stored answer{difference}"
     return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfserving_api.tensors import DT_STRING, from_proto
+from tfserving_api.tensors import DT_STRING, to_array
 
 _FLOAT, _DOUBLE, _UINT8, _INT8, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT64 = 1, 2, 4, 6, 9, 10, 14, 19, 23
 _INT32 = np.iinfo(np.int32)
@@ -63,7 +63,7 @@ def _may_be_wide(node: Any, types: Mapping[str, int]) -> bool:
     if node.op == "Cast":
         return types.get("DstT") == _INT64 and types.get("SrcT") != _BOOL
     if node.op == "Const" and types.get("dtype") == _INT64:
-        values = from_proto(node.attr["value"].tensor).array
+        values = to_array(node.attr["value"].tensor)
         return bool(np.any((values < _INT32.min) | (values > _INT32.max)))
     return types.get("dtype") == _INT64 or (types.get("T") == _INT64 and node.op in _PRODUCTS)
 
