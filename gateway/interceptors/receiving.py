@@ -72,10 +72,13 @@ class _Receiving:
     """Receives a few requests of each caller at a time; its others wait, and those of others do not.
 
     gRPC keeps what it has of each, and tells nobody how much that is.
+
+    Args:
+      at_once: of one caller.
+      timeout_s: for one request with its wait, in seconds.
     """
 
     def __init__(self, at_once: int, timeout_s: float) -> None:
-        """Args: at_once: of one caller; timeout_s: for one request with its wait, in seconds."""
         self._at_once = at_once
         self._timeout_s = timeout_s
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()

@@ -54,6 +54,14 @@ class AspiredVersionsManager:
 
     State changes happen in `step`, or in a load or unload that it started, always under one lock: who finds
     a version AVAILABLE under that lock and holds it has it until he lets go.
+
+    Args:
+      load: loads a version of a model from a directory, or raises ServingError.
+      monitor: is told of every state.
+      retries: of loads that failed.
+      loading: where loads run.
+      unloading: where unloads run.
+      on_change: called when a load or unload has ended, so that the next `step` need not wait for its time.
     """
 
     def __init__(
@@ -65,7 +73,6 @@ class AspiredVersionsManager:
         unloading: Executor,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Args: what loads a version; where states are told; where loads and unloads run; who steps sooner."""
         self._load = load
         self._monitor = monitor
         self._retries = retries
@@ -84,12 +91,11 @@ class AspiredVersionsManager:
           NotFoundError: it is not available.
         """
         with self._lock:
-            available = [h for h in self._harnesses.get(name, {}).values() if h.state is ManagerState.AVAILABLE]
-            chosen = [h for h in available if version in {None, h.version}]
-            if not chosen:
+            available = self._available(name, version)
+            if not available:
                 request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                 raise NotFoundError(f"Servable not found for request: {request}")
-            servable = max(chosen, key=_version).servable
+            servable = max(available, key=_version).servable
             assert servable is not None  # noqa: S101 AVAILABLE and having a servable are one assignment
             servable.acquire()
         try:
@@ -100,10 +106,12 @@ class AspiredVersionsManager:
     def is_available(self, name: str, version: int | None = None) -> bool:
         """Whether requests to that version, or to any, are served now."""
         with self._lock:
-            return any(
-                harness.state is ManagerState.AVAILABLE and version in {None, harness.version}
-                for harness in self._harnesses.get(name, {}).values()
-            )
+            return bool(self._available(name, version))
+
+    def _available(self, name: str, version: int | None = None) -> list[_Harness]:
+        """Those that are, of all versions of a model or of one. To be called under the lock."""
+        harnesses = self._harnesses.get(name, {}).values()
+        return [h for h in harnesses if h.state is ManagerState.AVAILABLE and version in {None, h.version}]
 
     def set_aspired(self, aspired: Mapping[str, Mapping[int, Path]]) -> None:
         """Says which versions of these models should be served from now on. `step` acts on it."""
@@ -167,7 +175,7 @@ class AspiredVersionsManager:
 
     def _unload_unneeded(self, name: str) -> None:
         """The policy: an unwanted version goes once a wanted one is available, or if none is wanted."""
-        available = [h for h in self._harnesses[name].values() if h.state is ManagerState.AVAILABLE]
+        available = self._available(name)
         unwanted = sorted((h for h in available if not h.aspired), key=_version)
         if self._aspired[name] and not any(h.aspired for h in available):
             unwanted = unwanted[:-1]  # the highest one bridges the gap

@@ -12,10 +12,14 @@ _Labels = tuple[str, ...]
 
 
 class Counter:
-    """A count for each combination of label values."""
+    """A count for each combination of label values.
+
+    Args:
+      name: as in `/tensorflow/serving/request_count`.
+      labels: their names.
+    """
 
     def __init__(self, name: str, labels: _Labels) -> None:
-        """Args: name: as in `/tensorflow/serving/request_count`; labels: their names."""
         self.name = name
         self._labels = labels
         self._lock = threading.Lock()
@@ -42,10 +46,14 @@ class Counter:
 
 
 class Histogram:
-    """Times in microseconds, for each combination of label values."""
+    """Times in microseconds, for each combination of label values.
+
+    Args:
+      name: as in `/tensorflow/serving/request_latency`.
+      labels: their names.
+    """
 
     def __init__(self, name: str, labels: _Labels) -> None:
-        """Args: name: as in `/tensorflow/serving/request_latency`; labels: their names."""
         self.name = name
         self._labels = labels
         self._lock = threading.Lock()

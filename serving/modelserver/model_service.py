@@ -12,10 +12,15 @@ from tfserving_api.messages import GetModelStatusResponse, ReloadConfigResponse
 
 
 class ModelService:
-    """State of versions, and change of the configuration."""
+    """State of versions, and change of the configuration.
+
+    Args:
+      core: knows both.
+      metrics: a reload answers by how much they have grown.
+      stopping: ends reloads that wait.
+    """
 
     def __init__(self, core: ServerCore, metrics: Metrics, stopping: threading.Event) -> None:
-        """Args: stopping: ends reloads that wait."""
         self._core = core
         self._metrics = metrics
         self._stopping = stopping

@@ -45,10 +45,15 @@ _HTTP_STATUS = {
 
 
 class RestApi:
-    """What answers which path. Knows nothing of sockets."""
+    """What answers which path. Knows nothing of sockets.
+
+    Args:
+      core: knows the models.
+      metrics: for Prometheus.
+      metrics_path: where they are; None turns them off.
+    """
 
     def __init__(self, core: ServerCore, metrics: Metrics, metrics_path: str | None) -> None:
-        """Args: metrics_path: None turns the metrics off."""
         self._core = core
         self._metrics = metrics
         self._metrics_path = metrics_path

@@ -27,7 +27,15 @@ _WAIT_SLICE_S = 0.2
 
 
 class ServerCore:
-    """Joins configuration, version source, manager and labels. `step` drives it."""
+    """Joins configuration, version source, manager and labels. `step` drives it.
+
+    Args:
+      manager: loads and unloads.
+      monitor: is told of what it does.
+      poll_wait_s: seconds between looks at the base paths; 0 is once per config, negative never.
+      allow_labels_for_unavailable: whether a new label may lead to a version that is not loaded.
+      on_change: called when a config was applied, so that the next `step` need not wait for its time.
+    """
 
     def __init__(
         self,
@@ -38,7 +46,6 @@ class ServerCore:
         allow_labels_for_unavailable: bool = False,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Args: poll_wait_s: seconds between looks at the base paths; 0 is once per config, negative never."""
         self._manager = manager
         self._monitor = monitor
         self._poll_wait_s = poll_wait_s
