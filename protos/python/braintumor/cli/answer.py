@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from braintumor.cli.record import value_name
 from braintumor.errors import ServiceError
 from braintumor.stream import Outcome
 from braintumor.v1.classifier_service_pb2 import RELIABLE, PredictResponse, Reliability
@@ -49,7 +50,7 @@ def json_line(answer: Answer) -> str:
         record["prediction"] = {
             "class": prediction.label,
             "probability": prediction.probability,
-            "reliability": _name(prediction.reliability),
+            "reliability": value_name(Reliability.DESCRIPTOR, prediction.reliability),
             "ood_score": prediction.ood_score,
         }
         record["model_name"] = answer.outcome.model_name
@@ -63,7 +64,8 @@ def json_line(answer: Answer) -> str:
 
 def _verdict_text(response: PredictResponse, seconds: float) -> str:
     prediction = response.prediction
-    doubt = "" if prediction.reliability == RELIABLE else f"  {_name(prediction.reliability)}"
+    reliability = value_name(Reliability.DESCRIPTOR, prediction.reliability)
+    doubt = "" if prediction.reliability == RELIABLE else f"  {reliability}"
     model = f"model {response.model_name}, version {response.model_version}, {seconds * 1e3:.0f} ms"
     return f"{prediction.label} {prediction.probability:.3f}{doubt}  ({model})"
 
@@ -74,9 +76,3 @@ def _error_record(error: ServiceError | OSError) -> dict[str, str]:
         return {"code": error.code.name, "reason": error.reason, "message": " ".join(error.message.split())}
     message = f"cannot be read: {error.strerror or error}"
     return {"code": "INVALID_ARGUMENT", "reason": "UNREADABLE_FILE", "message": message}
-
-
-def _name(reliability: Reliability.ValueType) -> str:
-    """Returns the name of a value, or the number of one that this client is too old to know."""
-    value = Reliability.DESCRIPTOR.values_by_number.get(reliability)
-    return value.name if value else str(reliability)

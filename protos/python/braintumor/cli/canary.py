@@ -5,8 +5,7 @@ from functools import partial
 import click
 
 from braintumor.cli.connection import connected, service_options
-from braintumor.cli.number_range import NumberRange
-from braintumor.cli.version_text import VERSION_NUMBER
+from braintumor.cli.number_range import VERSION_NUMBER, NumberRange
 from braintumor.version_calls import ROLLOUT_TIMEOUT_S
 
 

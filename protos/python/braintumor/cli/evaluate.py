@@ -6,8 +6,8 @@ import click
 
 from braintumor.cli.connection import connected, service_options
 from braintumor.cli.job_text import figures_text
+from braintumor.cli.number_range import VERSION_NUMBER
 from braintumor.cli.record import message_line
-from braintumor.cli.version_text import VERSION_NUMBER
 from braintumor.version_calls import EVALUATION_TIMEOUT_S
 
 

@@ -15,9 +15,6 @@ from braintumor.jobs import Job
 REFUSED_STATUS = 4
 """Exit status where a job ended well, and the gate refused its version."""
 
-FOLLOW_TIMEOUT_S = 60.0
-"""For how long the service may be away."""
-
 
 def follow(client: Client, operation: str, *, as_json: bool, timeout_s: float) -> None:
     """Shows how a job goes on and what it comes to.

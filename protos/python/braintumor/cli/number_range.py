@@ -1,9 +1,12 @@
-"""Options that are numbers."""
+"""Arguments and options that are numbers."""
 
 import math
 from typing import Any
 
 import click
+
+VERSION_NUMBER = click.IntRange(1, 2**63 - 1)
+"""What commands take for a version."""
 
 
 class NumberRange(click.FloatRange):

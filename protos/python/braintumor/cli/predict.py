@@ -14,9 +14,9 @@ from braintumor.cli.bulk import Bulk
 from braintumor.cli.connection import connected, service_options
 from braintumor.cli.explanation import ExplanationFolder
 from braintumor.cli.images import SUFFIXES, count_images
+from braintumor.cli.number_range import VERSION_NUMBER
 from braintumor.cli.printer import Printer
 from braintumor.cli.progress import ProgressBar
-from braintumor.cli.version_text import VERSION_NUMBER
 from braintumor.client import Client
 from braintumor.errors import ServiceError
 from braintumor.requests import Question

@@ -41,8 +41,14 @@ def as_record(message: Message) -> dict[str, Any]:
 def word(message: Message, field_name: str) -> str:
     """Returns the value of an enum for people: without the enum's own name, in lower case."""
     enum = message.DESCRIPTOR.fields_by_name[field_name].enum_type
-    name = _name(enum, getattr(message, field_name))
-    return name.removeprefix(_name(enum, 0).removesuffix("UNSPECIFIED")).lower().replace("_", " ")
+    name = value_name(enum, getattr(message, field_name))
+    return name.removeprefix(value_name(enum, 0).removesuffix("UNSPECIFIED")).lower().replace("_", " ")
+
+
+def value_name(enum: Any, number: int) -> str:
+    """Returns the name of a value of an enum, or the number of one that this client is too old to know."""
+    value = enum.values_by_number.get(number)
+    return value.name if value else str(number)
 
 
 def _value(enum: Any, value: Any) -> Any:
@@ -54,10 +60,4 @@ def _value(enum: Any, value: Any) -> Any:
         return dict(value)
     if isinstance(value, MutableSequence):
         return [_value(enum, item) for item in value]
-    return value if enum is None else _name(enum, value)
-
-
-def _name(enum: Any, number: int) -> str:
-    """Returns the name of a value, or the number of one that this client is too old to know."""
-    value = enum.values_by_number.get(number)
-    return value.name if value else str(number)
+    return value if enum is None else value_name(enum, value)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from braintumor.cli.connection import connected, service_options
-from braintumor.cli.version_text import VERSION_NUMBER
+from braintumor.cli.number_range import VERSION_NUMBER
 
 
 @click.command()

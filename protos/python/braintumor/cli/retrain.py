@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from braintumor.cli.connection import connected, service_options
-from braintumor.cli.follow import FOLLOW_TIMEOUT_S, follow, way_back
+from braintumor.cli.follow import follow, way_back
 from braintumor.cli.parting import parting
 from braintumor.cli.record import job_line
+from braintumor.watching import WATCH_TIMEOUT_S
 
 
 @click.command()
@@ -28,7 +29,7 @@ from braintumor.cli.record import job_line
 @click.option("--request-id", metavar="ID", help="The same id with the same options is the same job.")
 @click.option("--watch", "watched", is_flag=True, help="Stay until the job has ended, and show how it goes on.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON; with --watch, a line per change.")
-@partial(service_options, timeout_s=FOLLOW_TIMEOUT_S)
+@partial(service_options, timeout_s=WATCH_TIMEOUT_S)
 def retrain(watched: bool, as_json: bool, request_id: str | None, address: str, timeout_s: float, **order: Any) -> None:
     """Retrains the model on labelled slices.
 

@@ -5,12 +5,13 @@ import json
 import click
 
 from braintumor.cli.connection import connected, service_options
+from braintumor.cli.number_range import VERSION_NUMBER
 from braintumor.cli.record import as_record
-from braintumor.cli.version_text import VERSION_NUMBER, card_text
+from braintumor.cli.version_text import card_text
 
 
 @click.command()
-@click.argument("number", type=VERSION_NUMBER, default=None, required=False, metavar="[VERSION]")
+@click.argument("number", type=VERSION_NUMBER, required=False, metavar="[VERSION]")
 @click.option("--json", "as_json", is_flag=True, help="Print the version and its model card as JSON.")
 @service_options
 def version(number: int | None, as_json: bool, address: str, timeout_s: float) -> None:

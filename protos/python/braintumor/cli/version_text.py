@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import click
-
 from braintumor.cli.job_text import figures_text
 from braintumor.cli.record import word
 from braintumor.cli.table import moment
@@ -13,9 +11,6 @@ from braintumor.v1.model_service_pb2 import (
     MODEL_VERSION_STATE_UNSPECIFIED,
     ModelVersion,
 )
-
-VERSION_NUMBER = click.IntRange(1, 2**63 - 1)
-"""What commands take for a version."""
 
 HEADER = ("VERSION", "LABELS", "IN SERVING", "ARCHITECTURE", "ACCURACY", "AUC", "CREATED")
 """Of a table of version_row."""
