@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ import grpc
 import numpy as np
 import psutil
 from braintumor.v1 import trainer_service_pb2 as pb2
-from chaos_cast import MODEL, Caller, Jobs, Service, made_data_root, started
+from chaos_cast import MODEL, Caller, Jobs, Service, concluded, made_data_root, say, started
 
 from trainer.rollout.replay import replay
 from trainer.rollout.serving_client import ServingClient, open_channel
@@ -58,14 +57,9 @@ def main() -> int:
         for service in services.values():
             service.stop()
     problems += [f"process {pid} is left" for pid in _processes_of(data_root)]
-    for problem in problems:
-        _say(f"PROBLEM: {problem}")
-    if problems:
-        _say(f"logs are in {directory}")
-        return 1
-    shutil.rmtree(directory)
-    _say("every job came to one true end, and nothing was left")
-    return 0
+    if not problems:
+        say("every job came to one true end, and nothing was left")
+    return concluded(problems, directory)
 
 
 def _rage(jobs: Jobs, services: dict[str, Service], chance: random.Random, pause_s: float) -> None:
@@ -75,7 +69,7 @@ def _rage(jobs: Jobs, services: dict[str, Service], chance: random.Random, pause
             name = chance.choice(list(services))
             services[name].kill()
             services[name].start()
-            _say(f"killed {name}; {len(jobs.ended)} jobs have ended")
+            say(f"killed {name}; {len(jobs.ended)} jobs have ended")
             next_kill = time.monotonic() + chance.expovariate(1 / pause_s)
         for name, service in services.items():
             if service.died_by_itself():
@@ -140,7 +134,7 @@ async def _stable_problems(address: str, data_root: Path) -> list[str]:
                 if await client.version_labelled("stable") == stable:
                     return await replay(client, data_root / f"models/{MODEL}/{stable}", stable)
             except Exception as err:  # noqa: BLE001  it was killed a moment ago
-                _say(f"waiting for serving: {err}")
+                say(f"waiting for serving: {err}")
             await asyncio.sleep(0.5)
     return [f"serving does not serve version {stable} as stable"]
 
@@ -164,12 +158,7 @@ def _report(jobs: Jobs, services: dict[str, Service], caller: Caller) -> None:
         ends[pb2.RetrainState.Name(metadata.state).removeprefix("RETRAIN_STATE_").lower()] += 1
     kills = ", ".join(f"{name} {service.kills}" for name, service in services.items())
     answers = ", ".join(f"version {version} {len(found)}" for version, found in sorted(caller.answers.items()))
-    _say(f"jobs: {dict(ends)}; kills: {kills}; answers: {answers}; calls that failed: {dict(caller.errors)}")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    say(f"jobs: {dict(ends)}; kills: {kills}; answers: {answers}; calls that failed: {dict(caller.errors)}")
 
 
 if __name__ == "__main__":

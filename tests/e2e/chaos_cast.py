@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,23 @@ def started(directory: Path, data_root: Path) -> dict[str, Service]:
         "trainer": Service(["trainer", "serve"], environment, trainer, directory / "trainer.log"),
         "gateway": Service(["gateway"], environment, gateway, directory / "gateway.log"),
     }
+
+
+def concluded(problems: Sequence[str], directory: Path) -> int:
+    """Tells what went wrong, and leaves the logs; removes them where nothing did. Returns the exit status."""
+    for problem in problems:
+        say(f"PROBLEM: {problem}")
+    if problems:
+        say(f"logs are in {directory}")
+        return 1
+    shutil.rmtree(directory)
+    return 0
+
+
+def say(text: str) -> None:
+    """Writes a line, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _free_port() -> int:

@@ -8,7 +8,6 @@ grown between the second quarter of the time and the last.
 
 import argparse
 import asyncio
-import shutil
 import statistics
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from chaos_cast import Service, made_data_root, started
+from chaos_cast import Service, concluded, made_data_root, say, started
 from soak_load import Load
 
 _INTERVAL_S = 5.0
@@ -49,13 +48,7 @@ def main() -> int:
     finally:
         for service in services.values():
             service.stop()
-    for problem in problems:
-        _say(f"PROBLEM: {problem}")
-    if problems:
-        _say(f"logs are in {directory}")
-        return 1
-    shutil.rmtree(directory)
-    return 0
+    return concluded(problems, directory)
 
 
 async def _soak(services: Mapping[str, Service], seconds: float, job_every_s: float) -> list[str]:
@@ -69,7 +62,7 @@ async def _soak(services: Mapping[str, Service], seconds: float, job_every_s: fl
                     return [f"{name} ended by itself"]
                 samples[name].append(_sample(service.process.pid))
             _tell(samples, load)
-    _say(f"calls: {dict(load.calls)}; versions that answered: {sorted(load.versions)}; jobs: {dict(load.jobs)}")
+    say(f"calls: {dict(load.calls)}; versions that answered: {sorted(load.versions)}; jobs: {dict(load.jobs)}")
     return [*load.failures, *(problem for name in samples for problem in _growth(name, samples[name]))]
 
 
@@ -84,7 +77,7 @@ def _growth(name: str, samples: list[Sample]) -> list[str]:
     before, after = samples[quarter : 2 * quarter], samples[-quarter:]
     memory = [statistics.median(sample.resident_mb for sample in part) for part in (before, after)]
     files = [statistics.median(sample.files for sample in part) for part in (before, after)]
-    _say(f"{name}: {memory[0]:.0f} to {memory[1]:.0f} MB, {files[0]:.0f} to {files[1]:.0f} file descriptors")
+    say(f"{name}: {memory[0]:.0f} to {memory[1]:.0f} MB, {files[0]:.0f} to {files[1]:.0f} file descriptors")
     problems = []
     if memory[1] - memory[0] > _MAX_GROWTH_MB:
         problems.append(f"{name} has grown by {memory[1] - memory[0]:.0f} MB")
@@ -96,12 +89,7 @@ def _growth(name: str, samples: list[Sample]) -> list[str]:
 def _tell(samples: Mapping[str, list[Sample]], load: Load) -> None:
     if len(samples["gateway"]) % 12 == 0:
         now = ", ".join(f"{name} {found[-1].resident_mb:.0f} MB {found[-1].files}" for name, found in samples.items())
-        _say(f"{len(samples['gateway']) * _INTERVAL_S / 60:.0f} min: {sum(load.calls.values())} calls, {now}")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+        say(f"{len(samples['gateway']) * _INTERVAL_S / 60:.0f} min: {sum(load.calls.values())} calls, {now}")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,17 @@ class _Stream:
         self.written.append(response)
 
 
+class _Held:
+    """Answers each request with itself, once it is told that all are ready."""
+
+    def __init__(self):
+        self.ready = asyncio.Event()
+
+    async def answer(self, request):
+        await self.ready.wait()
+        return request
+
+
 async def _turns(count=200):
     for _ in range(count):
         await asyncio.sleep(0)
@@ -89,16 +100,12 @@ async def test_answers_come_as_they_are_ready():
 
 async def test_no_more_than_a_window_is_read_while_answers_are_not_ready():
     stream = _Stream(100)
-    ready = asyncio.Event()
+    held = _Held()
 
-    async def answer(request):
-        await ready.wait()
-        return request
-
-    task = asyncio.ensure_future(Streams(_room(5)).answer_all(stream, answer, stream.write))
+    task = asyncio.ensure_future(Streams(_room(5)).answer_all(stream, held.answer, stream.write))
     await _turns()
     assert stream.read == 5
-    ready.set()
+    held.ready.set()
     await task
     assert len(stream.written) == 100
 
@@ -159,19 +166,15 @@ async def test_a_call_that_has_ended_ends_the_work():
 async def test_streams_that_share_room_hold_one_request_each_beyond_it():
     """Each has read one more, and waits with it until another leaves."""
     streams = [_Stream(100) for _ in range(4)]
-    ready = asyncio.Event()
-
-    async def answer(request):
-        await ready.wait()
-        return request
+    held = _Held()
 
     room = _room(6)
     sharing = Streams(room)
-    tasks = [asyncio.ensure_future(sharing.answer_all(stream, answer, stream.write)) for stream in streams]
+    tasks = [asyncio.ensure_future(sharing.answer_all(stream, held.answer, stream.write)) for stream in streams]
     await _turns()
     assert room.images == 6
     assert sum(stream.read for stream in streams) <= 6 + len(streams)
-    ready.set()
+    held.ready.set()
     await asyncio.gather(*tasks)
     assert [len(stream.written) for stream in streams] == [100] * 4
     assert room.images == 0
@@ -179,16 +182,12 @@ async def test_streams_that_share_room_hold_one_request_each_beyond_it():
 
 async def test_large_requests_fill_the_room_by_their_bytes():
     stream = _Stream(100)
-    ready = asyncio.Event()
+    held = _Held()
 
-    async def answer(request):
-        await ready.wait()
-        return request
-
-    task = asyncio.ensure_future(Streams(_room(64)).answer_all(stream, answer, stream.write))
+    task = asyncio.ensure_future(Streams(_room(64)).answer_all(stream, held.answer, stream.write))
     await _turns()
     assert stream.read == _BYTES // 100 + 1
-    ready.set()
+    held.ready.set()
     await task
 
 
@@ -224,11 +223,7 @@ async def test_cancelling_gives_back_all_room():
 async def test_a_close_ends_a_stream_once_what_was_read_is_answered(count):
     """Be it that it waits for its next request, or for room."""
     stream = _Stream(count)
-    ready = asyncio.Event()
-
-    async def answer(request):
-        await ready.wait()
-        return request
+    held = _Held()
 
     async def requests():
         async for request in stream:
@@ -236,12 +231,12 @@ async def test_a_close_ends_a_stream_once_what_was_read_is_answered(count):
         await asyncio.Event().wait()
 
     streams = Streams(_room(5))
-    task = asyncio.ensure_future(streams.answer_all(requests(), answer, stream.write))
+    task = asyncio.ensure_future(streams.answer_all(requests(), held.answer, stream.write))
     await _turns()
     streams.close()
     await _turns()
     assert not task.done()
-    ready.set()
+    held.ready.set()
     with pytest.raises(StoppingError):
         await task
     assert sorted(stream.written) == [*range(1, stream.read + 1)]
@@ -250,16 +245,12 @@ async def test_a_close_ends_a_stream_once_what_was_read_is_answered(count):
 
 async def test_a_close_after_the_last_request_costs_nothing():
     stream = _Stream(3)
-    ready = asyncio.Event()
-
-    async def answer(request):
-        await ready.wait()
-        return request
+    held = _Held()
 
     streams = Streams(_room(5))
-    task = asyncio.ensure_future(streams.answer_all(stream, answer, stream.write))
+    task = asyncio.ensure_future(streams.answer_all(stream, held.answer, stream.write))
     await _turns()
     streams.close()
-    ready.set()
+    held.ready.set()
     await task
     assert sorted(stream.written) == [1, 2, 3]
