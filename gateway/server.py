@@ -41,6 +41,7 @@ from observability.exposition import exposed
 from observability.journal import append
 from observability.tracing import exporting
 from tfserving_api.addresses import resolve
+from transport import keepalive
 from transport.background import in_background
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
@@ -68,9 +69,6 @@ _REFLECTED = (
 )
 
 _RESOLUTION_S = 1.0
-_LEAST_PING_INTERVAL_MS = 5000
-_SILENCE_MS = 60_000
-_PING_TIMEOUT_MS = 30_000
 
 _MAX_PENDING_CALLS = 8192
 """That have arrived and are not handled yet; each takes some 10 KB, and a second brings thousands to their answer."""
@@ -236,12 +234,7 @@ def _server(settings: Settings, share_port: bool, parts: _Parts) -> grpc.aio.Ser
         ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.so_reuseport", int(share_port)),
-        # Callers behind load balancers look every few seconds whether they are still there, also between calls.
-        ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
-        ("grpc.keepalive_permit_without_calls", 1),
-        # Whoever vanishes without a word, as with a machine or a network, would hold his streams for two hours.
-        ("grpc.keepalive_time_ms", _SILENCE_MS),
-        ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
+        *keepalive.OF_SERVERS,
     ]
     server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, settings, parts.outlook)], options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(parts.classifier, server)

@@ -141,7 +141,7 @@ def authority() -> type[Authority]:
 
 @pytest.fixture(scope="session")
 def raw() -> Any:
-    """Callers that speak HTTP/2 by hand: the module beside this one, loaded by its path, since tests are no package."""
+    """What speaks HTTP/2 by hand: the module beside this one, loaded by its path, since tests are no package."""
     spec = importlib.util.spec_from_file_location("raw_caller", Path(__file__).with_name("raw_caller.py"))
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""A caller that speaks HTTP/2 by hand, so that it can stop anywhere; `conftest.py` loads it.
+"""A caller and a server that speak HTTP/2 by hand, so that they can stop anywhere; `conftest.py` loads them.
 
 Source: RFC 9113, RFC 7541 (literal fields without indexing), gRPC over HTTP/2.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _SETTINGS = 0, 1, 4
 _END_HEADERS = 4
+_ACK = 1
 
 
 class RawCaller:
@@ -43,9 +44,46 @@ class RawCaller:
         if data:
             self._socket.sendall(_frame(_DATA, 0, stream, data))
 
+    def wait_closed(self) -> None:
+        """Waits until the gateway has closed the connection, and answers nothing that it sends before."""
+        while self._socket.recv(4096):
+            pass
+
     def close(self) -> None:
         """Leaves."""
         self._socket.close()
+
+
+class SilentServer:
+    """A server that takes one connection and falls silent: it hangs, or its machine has vanished.
+
+    Attributes:
+      address: where it listens.
+    """
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(30)
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._connection: socket.socket | None = None
+
+    def take(self) -> None:
+        """Waits for the connection, and takes it."""
+        self._connection, _ = self._listener.accept()
+        self._connection.settimeout(30)
+        self._connection.sendall(_frame(_SETTINGS, 0, 0, b"") + _frame(_SETTINGS, _ACK, 0, b""))
+
+    def wait_closed(self) -> None:
+        """Waits until its caller has given the connection up."""
+        assert self._connection is not None
+        while self._connection.recv(4096):
+            pass
+
+    def close(self) -> None:
+        """Ends it."""
+        if self._connection is not None:
+            self._connection.close()
+        self._listener.close()
 
 
 def half_a_message(length: int) -> bytes:

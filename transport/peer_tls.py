@@ -6,6 +6,7 @@ from math import inf
 
 import grpc
 
+from transport import keepalive
 from transport.pem import expiry_of, read_authorities, read_pair
 from transport.tls_settings import PeerTls
 from transport.watched import Note, Watched
@@ -77,14 +78,14 @@ def renewal_of(tls: FollowedPeerTls | None) -> Callable[[], bool]:
 
 
 def connect(target: str, sizes: Sequence[tuple[str, int]], tls: FollowedPeerTls | None) -> grpc.aio.Channel:
-    """Returns a channel to a gRPC target that notices soon that the other side is back.
+    """Returns a channel to a gRPC target that notices soon that the other side is lost, or back.
 
     Args:
       target: such as "127.0.0.1:8500" or "dns:///serving:8500".
       sizes: options of gRPC, which tell how long messages may be.
       tls: of the other side; None is plain text.
     """
-    options = (*sizes, *_RECONNECTION, NO_PROXY)
+    options = (*sizes, *_RECONNECTION, *keepalive.OF_CHANNELS, NO_PROXY)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     named = (("grpc.ssl_target_name_override", tls.name),) if tls.name else ()

@@ -3,11 +3,14 @@
 import io
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import braintumor
 import grpc
 import pytest
+from braintumor import channel
 from braintumor.channel import channel_options
 
 
@@ -134,6 +137,21 @@ def test_says_that_nothing_listens():
             client.info()
     assert absent.value.code == grpc.StatusCode.UNAVAILABLE
     assert absent.value.unreached
+
+
+def test_of_several_gateways_one_that_hangs_is_given_up(service, raw, monkeypatch):
+    soon = {"grpc.keepalive_time_ms": 500, "grpc.http2.ping_timeout_ms": 200}
+    assert {"grpc.keepalive_permit_without_calls", *soon} == dict(channel._KEEPALIVE).keys()
+    monkeypatch.setattr(channel, "_KEEPALIVE", tuple({**dict(channel._KEEPALIVE), **soon}.items()))
+    with closing(raw.SilentServer()) as hanging:
+        several = f"ipv4:{hanging.address},{service.address}"
+        with braintumor.Client(several, timeout_s=5) as client, ThreadPoolExecutor(1) as thread:
+            taken = thread.submit(hanging.take)
+            client.info()
+            taken.result()
+            for _ in range(8):
+                assert client.predict(b"tumor").prediction.label == "Tumor"
+            hanging.wait_closed()
 
 
 def test_a_file_that_cannot_be_read_is_the_callers_error(service, tmp_path):

@@ -13,8 +13,8 @@ from braintumor.v1 import classifier_service_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from gateway import server
 from gateway.telemetry.metrics import REGISTRY
+from transport import keepalive
 from transport.errors import CannotListenError
 
 
@@ -90,8 +90,8 @@ async def test_a_stream_without_end_is_told_to_go_on_elsewhere(start_serving, st
 
 
 async def test_whoever_vanishes_without_a_word_holds_no_stream(start_serving, start_gateway, raw, until, monkeypatch):
-    monkeypatch.setattr(server, "_SILENCE_MS", 100)
-    monkeypatch.setattr(server, "_PING_TIMEOUT_MS", 100)
+    soon = (("grpc.keepalive_time_ms", 100), ("grpc.http2.ping_timeout_ms", 100))
+    monkeypatch.setattr(keepalive, "OF_SERVERS", soon)
     watch = {"method": "grpc.health.v1.Health/Watch"}
 
     def watches():

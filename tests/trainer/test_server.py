@@ -1,8 +1,9 @@
 """The daemon in this process: what its port tells of health."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from trainer.server import running_daemon
 from trainer.settings import TrainerSettings
+from transport import keepalive
 
 _Request, _Status = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
 
@@ -29,6 +31,17 @@ async def test_a_watcher_is_told_of_a_drain_and_does_not_hold_it_up(settings: Tr
         draining = asyncio.ensure_future(daemon.aclose())
         assert [answer.status async for answer in statuses] == [_Status.NOT_SERVING]
         await asyncio.wait_for(draining, 2)
+
+
+async def test_a_gateway_that_vanishes_without_a_word_holds_no_stream(
+    settings: TrainerSettings, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = (("grpc.keepalive_time_ms", 100), ("grpc.http2.ping_timeout_ms", 100))
+    monkeypatch.setattr(keepalive, "OF_SERVERS", soon)
+    async with running_daemon(settings) as address:
+        with closing(raw.RawCaller(address)) as caller:
+            caller.begin("/grpc.health.v1.Health/Watch", raw.whole(b""))
+            await asyncio.to_thread(caller.wait_closed)
 
 
 async def test_asking_for_an_unknown_service_says_so(settings: TrainerSettings) -> None:

@@ -5,12 +5,14 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from transport import keepalive
 from transport.peer_tls import FollowedPeerTls, connect
 from transport.tls_settings import PeerTls
 from transport.watched import UnusableFileError
@@ -72,6 +74,20 @@ async def test_a_name_that_leads_elsewhere_is_followed_within_seconds(names: Nam
     finally:
         await new.stop(None)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED  # so somebody answers
+
+
+async def test_a_connection_that_falls_silent_is_lost(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that to a machine which has vanished: the next one leads to another, or to it when it is back."""
+    soon = (("grpc.keepalive_time_ms", 100), ("grpc.http2.ping_timeout_ms", 100))
+    monkeypatch.setattr(keepalive, "OF_CHANNELS", soon)
+    with closing(raw.SilentServer()) as silent:
+        async with connect(silent.address, (), None) as channel:
+            call = channel.unary_unary("/no/such", lambda _: b"", lambda _: None)
+            answer = asyncio.ensure_future(call(None, timeout=_PATIENCE_S))
+            await asyncio.to_thread(silent.take)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await answer
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_credentials_stay_until_the_files_change_and_can_be_used(authority: Any, tmp_path: Path) -> None:

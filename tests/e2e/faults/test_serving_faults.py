@@ -55,7 +55,7 @@ def test_serving_is_killed(callers: Any, serving: Any, failure_of: Any, later: A
 def test_serving_hangs(callers: Any, serving: Any, failure_of: Any, later: Any, eventually: Any) -> None:
     """Serving hangs.
 
-    Calls end at their deadline: `DEADLINE_EXCEEDED`. Health: `NOT_SERVING`
+    Calls end at their deadline: `DEADLINE_EXCEEDED`; after half a minute it counts as killed. Health: `NOT_SERVING`
 
     When it goes on; calls that wait then are answered
     """

@@ -101,7 +101,8 @@ def test_trainer_is_killed(callers: Any, trainer: Any, job: str, failure_of: Any
 def test_trainer_hangs(callers: Any, trainer: Any, job: str, failure_of: Any, later: Any, eventually: Any) -> None:
     """Trainer hangs.
 
-    Its calls end at their deadline: `DEADLINE_EXCEEDED`. Health of its services: `NOT_SERVING`. Predictions go on
+    Its calls end at their deadline: `DEADLINE_EXCEEDED`; after half a minute it counts as killed. Health of its
+    services: `NOT_SERVING`. Predictions go on
 
     When it goes on; calls that wait then are answered
     """
