@@ -54,7 +54,7 @@ class Room:
     def _admit(self) -> None:
         while self._waiting:
             turn, image_bytes = next(iter(self._waiting.items()))
-            if not (turn.cancelled() or self.has_room_for(image_bytes)):
+            if not self.has_room_for(image_bytes):
                 return
             del self._waiting[turn]
             if not turn.cancelled():

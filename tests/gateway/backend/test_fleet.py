@@ -266,6 +266,7 @@ async def test_one_that_is_lost_is_connected_to_anew_with_renewed_credentials(le
     lost.failure = ServingUnavailableError("its certificate is of another authority")
     for _ in range(4):
         await fleet.step()  # It may be back: as long as they are the same, a new channel is none the better.
+    assert (lost.is_closed, fleet._leaving) == (False, set())
     fleet.credentials = object()
     await fleet.step()
     for _ in range(4):

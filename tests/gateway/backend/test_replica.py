@@ -14,6 +14,9 @@ class _Serving:
             raise ServingUnavailableError("away")
         return {}
 
+    async def look_up(self, *_):
+        raise ServingUnavailableError("no answer in time")
+
     async def close(self):
         pass
 
@@ -40,3 +43,13 @@ async def test_calls_that_fail_make_it_silent_and_only_looks_make_it_lost(replic
             await replica.predict(1, "serving_default", [], 5.0)
     assert not replica.answers
     assert not replica.is_lost
+
+
+async def test_one_that_is_lost_stays_so_whatever_calls_fail(replica, serving):
+    """Else none that callers still ask would be connected to anew."""
+    for _ in range(2):
+        await replica.probe(1.0)
+    serving.is_away = True
+    with pytest.raises(ServingUnavailableError):
+        await replica.predict(1, "serving_default", [], 5.0)
+    assert replica.is_lost
