@@ -162,6 +162,21 @@ async def test_a_batch_that_one_falls_silent_over_goes_to_another():
     assert await call == {"answer": 1}
 
 
+async def test_a_call_stays_with_one_that_answers_looks_however_long_it_takes():
+    slow, well = _Serving({1}), _Serving({1})
+    fleet = await _stepped(slow, well)
+    slow.hangs = True
+    call = asyncio.ensure_future(fleet.predict_one())
+    await asyncio.sleep(0)
+    slow.hangs = False  # The call that is under way hangs on.
+    for _ in range(3):
+        await fleet.step()
+    assert (len(slow.predicted), len(well.predicted)) == (1, 0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
 async def test_nobody_is_given_up_for_silence_where_no_other_answers():
     hanging = _Serving({1})
     fleet = await _stepped(hanging)
