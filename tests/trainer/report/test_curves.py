@@ -34,6 +34,13 @@ def test_precision_and_recall_by_score() -> None:
     assert average_precision((recall, precision)) == pytest.approx(0.5 * 1 + 0.5 * 0.5)
 
 
+def test_precision_begins_with_that_of_the_highest_score() -> None:
+    recall, precision = precision_recall_curve(np.array([0.9, 0.5, 0.1]), np.array([False, True, False]))
+
+    assert recall == pytest.approx([0, 0, 1, 1])
+    assert precision == pytest.approx([0, 0, 1 / 2, 1 / 3])
+
+
 def test_scores_that_separate_are_perfect() -> None:
     curve = precision_recall_curve(np.array([0.1, 0.9, 0.2]), np.array([False, True, False]))
     assert average_precision(curve) == 1

@@ -61,3 +61,9 @@ def test_what_has_no_meaning_with_one_label_is_no_number(make_answers) -> None:
     assert math.isnan(figures[AUC].value)
     assert math.isnan(figures[SPECIFICITY].low)
     assert figures[ACCURACY].value == pytest.approx(21 / 24)
+
+
+def test_95_of_100_resamples_lie_between_the_bounds() -> None:
+    figure = Figure.of(np.array([500.0, *range(1001)]))
+
+    assert (figure.value, figure.low, figure.high) == pytest.approx((500, 25, 975))

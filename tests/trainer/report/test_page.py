@@ -1,5 +1,6 @@
 """The page as a browser would read it."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -10,8 +11,11 @@ from trainer.evaluate import evaluate
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import Approval, DataSource, model_card
 from trainer.model_card_text import NO_GATE
+from trainer.reliability import Reliability
+from trainer.report.cases import MAX_ERRORS, Case
 from trainer.report.intervals import measure
 from trainer.report.page import report_page
+from trainer.report.sections import errors
 from trainer.train import Training
 
 _SECTIONS = [
@@ -103,6 +107,9 @@ def test_its_numbers_are_the_right_ones(make_answers, make_page, summary) -> Non
     assert " tumor 10 (83.3 %) 2 (16.7 %) no tumor 1 (8.3 %) 11 (91.7 %)" in text["verdicts"]
     # precision 10 / 11, recall 10 / 12, F1 20 / 23, specificity 11 / 12
     assert "Tumor 0.9091 0.8333 0.8696 0.9167 12" in text["verdicts"]
+    assert "No Tumor 0.8462 0.9167 0.8800 0.8333 12" in text["verdicts"]
+    assert "RELIABLE 23 95.8 % 0.8696" in text["doubt"]  # all but the last, a right one
+    assert "OUT_OF_DOMAIN 1 4.2 % 1.0000" in text["doubt"]
     assert "difference from version 6 +0.0000" in text["comparison"]
     assert "2 slices" in text["missed-tumors"]
     assert "P(tumor) 0.1010" in text["missed-tumors"]
@@ -121,6 +128,15 @@ def test_slices_that_may_not_be_shown_are_told_of_in_words(make_answers, make_pa
     assert page.references == []
     assert "TRAINER_REPORT_PICTURES" in page.text["ten-predictions"]
     assert "test slice 4, group 2" in page.text["false-alarms"]
+
+
+def test_a_verdict_that_is_not_relied_upon_is_told_below_its_slice(make_answers, make_page) -> None:
+    answers = make_answers()
+    doubtful = answers.outputs | {"reliability": np.where(answers.truth, 2, 1)}
+    text = _Page(make_page(dataclasses.replace(answers, outputs=doubtful))).text
+
+    assert text["ten-predictions"].count("UNCERTAIN") == 5
+    assert "RELIABLE" not in text["ten-predictions"]
 
 
 def test_a_version_that_the_gate_refused_says_so_at_the_top(make_answers, make_page) -> None:
@@ -153,8 +169,15 @@ def test_a_split_of_one_label_has_a_page_without_curves(make_answers, make_page,
     page = _Page(html)
 
     assert [name for name in page.text if name] == _SECTIONS
-    assert "Not drawn" in page.text["thresholds"]
+    assert all("Not drawn" in page.text[name] for name in ("thresholds", "calibration", "doubt"))
     assert "AUC - " in page.text[""]
+
+
+def test_of_many_mistakes_it_says_that_some_are_shown() -> None:
+    case = Case(0, 0, True, False, 0.1, Reliability.RELIABLE, ())
+
+    assert "30 slices; the 24 most certain mistakes" in errors([case] * MAX_ERRORS, 30)
+    assert "24 slices; all" in errors([case] * MAX_ERRORS, 24)
 
 
 def test_it_stays_small_whatever_the_data(make_answers, make_page) -> None:
