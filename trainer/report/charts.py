@@ -25,9 +25,10 @@ def training_charts(history: Sequence[EpochMetrics], kept_epoch: int) -> str:
     drawn = []
     for name in ("loss", "accuracy"):
         train, val = ([getattr(epoch, key) for epoch in history] for key in (name, f"val_{name}"))
-        finite = [value for value in (*train, *val) if np.isfinite(value)] or [1.0]
-        low = 0.0 if name == "loss" else min(1 - _LEAST_FALL, *finite)
-        y_axis = Axis(name, low, (max(*finite, _LEAST_LOSS) * _HEADROOM) if name == "loss" else 1.0)
+        if name == "loss":
+            y_axis = Axis(name, 0.0, max(_LEAST_LOSS, *train, *val) * _HEADROOM)
+        else:
+            y_axis = Axis(name, min(1 - _LEAST_FALL, *train, *val))
         drawn.append(
             chart(
                 f"{name.capitalize()} by epoch",
