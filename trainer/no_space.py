@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterator
 
 from trainer.errors import DiskFullError
 
@@ -22,14 +23,17 @@ def is_no_space(error: BaseException) -> bool:
     By its number where it has one. Else by its words, since shutil.copytree, HDF5 and TensorFlow pass on no more than
     these.
     """
+    return any(map(_says_so, causes(error)))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and those that it comes from, each once: they may go in a circle."""
     cause: BaseException | None = error
     seen: set[int] = set()
     while cause is not None and id(cause) not in seen:
-        if _says_so(cause):
-            return True
+        yield cause
         seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
-    return False
 
 
 def _says_so(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from trainer.errors import ChildError, OutOfMemoryError, TrainerError
 from trainer.jobs.messages import REPORT, TASK, Report, Task
 from trainer.jobs.operation import Failure, Progress
 from trainer.jobs.run_directory import hold
-from trainer.no_space import told_if_full
+from trainer.no_space import causes, told_if_full
 from trainer.settings import TrainerSettings
 
 _REPORT_INTERVAL_S = 0.2
@@ -106,14 +106,12 @@ def _give_way(settings: TrainerSettings) -> None:
 
 def _told(error: Exception) -> TrainerError:
     """Finds what callers may know about an error: never a path, and nothing of the inside."""
-    causes = [told_if_full(error)]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
-        causes.append(cause)
-    for cause in causes:
+    told = told_if_full(error)
+    for cause in causes(told):
         if isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError":  # TensorFlow's
             return OutOfMemoryError("memory ran out; free some, or train with less data")
-    if isinstance(causes[0], TrainerError):
-        return causes[0]
+    if isinstance(told, TrainerError):
+        return told
     if isinstance(error, OSError) and error.strerror:  # what libraries raise may have words alone
         return TrainerError(f"the data root cannot be read or written: {error.strerror}")
     return ChildError("the job failed inside; its log in the data root tells more", reason="INTERNAL")

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+import tensorflow as tf
 
 from trainer.errors import (
     ChildError,
@@ -105,15 +106,24 @@ def _raised(error: Exception, cause: Exception | None = None) -> Exception:
     return error
 
 
+def _in_a_circle() -> Exception:
+    error = _raised(RuntimeError("/secret"), RuntimeError())
+    _raised(error.__cause__, error)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (_raised(OSError(errno.ENOSPC, "No space left on device", "/secret")), "DISK_FULL"),
         (_raised(PublicationError("no"), OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))), "DISK_FULL"),
         (_raised(MemoryError()), "OUT_OF_MEMORY"),
+        (_raised(ValueError("/secret"), tf.errors.ResourceExhaustedError(None, None, "OOM")), "OUT_OF_MEMORY"),
         (_raised(SourceError("images are gone")), "IMAGE_SOURCE_INVALID"),
         (_raised(OSError(errno.EACCES, "Permission denied", "/secret")), "TRAINER_ERROR"),
+        (_raised(OSError("/secret")), "INTERNAL"),
         (_raised(RuntimeError("/secret")), "INTERNAL"),
+        (_in_a_circle(), "INTERNAL"),
     ],
 )
 def test_callers_learn_the_reason_and_nothing_of_the_inside(error: Exception, reason: str) -> None:
