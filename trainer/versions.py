@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import logging
 import re
 import shutil
 from collections.abc import Collection, Iterable
@@ -15,6 +16,7 @@ from pydantic import Field, TypeAdapter
 from trainer.durable import UNFINISHED
 from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError, PublicationError
 from trainer.figures import Evaluation
+from trainer.jobs.run_directory import remove
 
 MODEL_CARD = Path("assets.extra", "model_card.json")
 """Where the card lies in a version."""
@@ -29,6 +31,8 @@ _REMOVED = ".removed-"
 _VERSION = re.compile("[1-9][0-9]*")
 _MAX_VERSION = 2**63 - 1
 """Serving counts in 64 bits, and passes over what is beyond."""
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +191,27 @@ def surplus(on_disk: Collection[int], needed: Collection[int], retained: int) ->
 
 
 def remove_version(model_dir: Path, version: int) -> None:
-    """Removes a version. It goes in one step: nobody who looks for versions finds half of one."""
+    """Removes a version. It goes in one step: nobody who looks for versions finds half of one.
+
+    Files of it that cannot be removed, as of another user, stay hidden, and the log tells of them.
+
+    Raises:
+      OSError: it stays a version.
+    """
     doomed = model_dir / f"{_REMOVED}{version}"
-    shutil.rmtree(doomed, ignore_errors=True)
+    _clear(doomed)
     (model_dir / str(version)).rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    _clear(doomed)
 
 
 def finish_removals(model_dir: Path) -> None:
-    """Removes what a killed remove_version left."""
+    """Removes what remove_version left where it was killed, or could not remove all."""
     for doomed in model_dir.glob(f"{_REMOVED}*"):
-        shutil.rmtree(doomed, ignore_errors=True)
+        _clear(doomed)
+
+
+def _clear(doomed: Path) -> None:
+    remove(doomed)
+    if doomed.exists():
+        told = {"directory": doomed.name, "problem": "they belong to another user, or lie in read-only directories"}
+        _logger.warning("files of a removed version stay on disk", extra=told)

@@ -1,6 +1,7 @@
 """What versions on disk tell of themselves."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from trainer.versions import (
     MODEL_CARD,
     REPORT,
     VersionRecord,
+    finish_removals,
     lineage,
     next_version,
     published_by,
@@ -132,3 +134,25 @@ def test_a_version_can_be_removed_whose_number_was_before(tmp_path: Path) -> Non
     remove_version(tmp_path, 1)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_that_is_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "1").symlink_to(tmp_path / "elsewhere")
+
+    remove_version(tmp_path, 1)
+
+    assert list(tmp_path.iterdir()) == [tmp_path / "elsewhere"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
+def test_files_of_a_removed_version_that_stay_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "1/variables").mkdir(parents=True)
+    (tmp_path / "1").chmod(0o555)
+
+    remove_version(tmp_path, 1)
+    finish_removals(tmp_path)
+
+    assert versions_on_disk(tmp_path) == []
+    assert [record.directory for record in caplog.records] == [".removed-1", ".removed-1"]  # type: ignore[attr-defined]
+    (tmp_path / ".removed-1").chmod(0o755)
