@@ -169,10 +169,9 @@ def _only_on(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         file = (directory / "trainer.lock").open("w")
     except OSError as err:
-        raise TrainerError(
-            f"{directory} cannot be written ({err.strerror}); it has to belong to user {os.getuid()}, "
-            "as whom the trainer runs"
-        ) from err
+        remedy = f"; it has to belong to user {os.getuid()}, as whom the trainer runs"
+        told = remedy if isinstance(err, PermissionError) else ""
+        raise TrainerError(f"{directory} cannot be written ({err.strerror}){told}") from err
     with file as lock:  # closing it, or dying, releases it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

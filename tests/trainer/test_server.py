@@ -9,7 +9,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from trainer.server import running_daemon
+from trainer.errors import TrainerError
+from trainer.server import running_daemon, serve
 from trainer.settings import TrainerSettings
 from transport import keepalive
 
@@ -49,3 +50,10 @@ async def test_asking_for_an_unknown_service_says_so(settings: TrainerSettings) 
         with pytest.raises(grpc.aio.AioRpcError, match="no service of that name") as caught:
             await health_pb2_grpc.HealthStub(channel).Check(_Request(service="no.Such"))
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_data_root_that_cannot_be_written_is_told_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "root").write_text("")
+
+    with pytest.raises(TrainerError, match=r"root cannot be written \(File exists\)$"):
+        await serve(TrainerSettings(data_root=tmp_path / "root"))
