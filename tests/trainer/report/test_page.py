@@ -122,6 +122,16 @@ def test_its_numbers_are_the_right_ones(make_answers, make_page, summary) -> Non
     assert "6, 4" in text["model"]
 
 
+def test_the_data_is_counted(make_answers, make_page, summary) -> None:
+    labels = (np.arange(24) % 3 == 0).astype(np.int64)
+    resized = dataclasses.replace(summary, resized=7)
+    text = _Page(make_page(make_answers(labels=labels, dataset=resized))).text["data"]
+
+    assert "24 slices, 8 with tumor, in 12 groups" in text
+    assert "resized 7, measured on" in text
+    assert "resized" not in _Page(make_page(make_answers(dataset=summary))).text["data"]
+
+
 def test_slices_that_may_not_be_shown_are_told_of_in_words(make_answers, make_page) -> None:
     page = _Page(make_page(make_answers(with_pictures=False)))
 
