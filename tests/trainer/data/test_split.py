@@ -85,6 +85,16 @@ def test_where_too_little_or_too_much_would_be_held_out_all_are_drawn_anew(
     assert "drawn anew" in caplog.text
 
 
+@pytest.mark.parametrize(("healthy", "tumors"), [(4, 2), (14, 8)])
+def test_half_and_twice_of_what_is_asked_for_are_kept(healthy: int, tumors: int) -> None:
+    """Of 7 groups without tumor and 4 with."""
+    is_tumor = np.array([_LABELS[group == _GROUPS].mean() > 0.5 for group in range(60)])
+    held_out = np.concatenate([np.flatnonzero(~is_tumor)[:healthy], np.flatnonzero(is_tumor)[:tumors]])
+    known = Sides(np.setdiff1d(np.arange(60), held_out), held_out)
+
+    assert (held_out_rows(_GROUPS, _LABELS, 0.16, 1, known) == np.isin(_GROUPS, held_out)).all()
+
+
 def test_too_few_groups_are_an_error() -> None:
     told = r"2 slices of class 0 and 1 of class 1 cannot be split .*: near-duplicates .* makes 2 groups of them; add"
     with pytest.raises(TooFewSlicesError, match=told):
