@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import importlib.util
 import inspect
+import io
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -148,3 +149,24 @@ def raw() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def distinct_slice() -> Callable[[int], bytes]:
+    """Draws the slice of a number, as JPEG: no two are near-duplicates, and odd ones have a tumor."""
+    import numpy as np
+    from PIL import Image
+
+    from trainer.data.synthetic import synthetic_slice
+
+    def distinct_slice(number: int) -> bytes:
+        cells = np.random.default_rng(number).integers(0, 256, (5, 5), np.uint8)
+        pattern = Image.fromarray(cells).resize((240, 240), Image.Resampling.BICUBIC)
+        anatomy = synthetic_slice(number, lesion=number % 2 == 1)[..., 0]
+        file = io.BytesIO()
+        Image.fromarray((anatomy * 0.3 + np.asarray(pattern) * 0.7).astype(np.uint8)).convert("RGB").save(
+            file, "JPEG", quality=90
+        )
+        return file.getvalue()
+
+    return distinct_slice

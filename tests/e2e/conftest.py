@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 from braintumor.v1 import classifier_service_pb2 as pb
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
@@ -124,24 +123,16 @@ def slices() -> list[bytes]:
     return files
 
 
-def _distinct_slice(seed: int, tumor: bool) -> bytes:
-    """A slice that looks like no other: synthetic anatomy under a random large-scale pattern."""
-    rng = np.random.default_rng(seed)
-    pattern = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((240, 240), Image.Resampling.BICUBIC)
-    pixels = (synthetic_slice(seed, tumor)[..., 0] * 0.3 + np.asarray(pattern) * 0.7).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=90)
-    return file.getvalue()
-
-
 @pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory, shipped_version: Path) -> Path:
+def data_root(
+    tmp_path_factory: pytest.TempPathFactory, shipped_version: Path, distinct_slice: Callable[[int], bytes]
+) -> Path:
     """The shipped model as version 1, and a tiny data set of labelled slices."""
     root: Path = tmp_path_factory.mktemp("data")
     shutil.copytree(shipped_version, root / "models/brain_tumor/1")
     (root / "raw/images").mkdir(parents=True)
     for number in range(_LABELLED_SLICES):
-        (root / f"raw/images/Image{number}.jpg").write_bytes(_distinct_slice(number, number % 2 == 1))
+        (root / f"raw/images/Image{number}.jpg").write_bytes(distinct_slice(number))
     rows = [f"Image{number},{number % 2}" for number in range(_LABELLED_SLICES)]
     (root / "raw/BrainTumor.csv").write_text("\n".join(["Image,Class", *rows]) + "\n")
     return root

@@ -1,20 +1,16 @@
 """Labelled synthetic slices as directories and archives; a network in no time; the operations of a data root."""
 
-import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from gateway.imaging import InputSpec
 from trainer.architectures import Architecture
 from trainer.architectures.architecture import EMBEDDING, FEATURES
 from trainer.architectures.residual_cnn import ARCHITECTURE
-from trainer.data.synthetic import synthetic_slice
 from trainer.jobs.operation import Order
 from trainer.jobs.orders import DEFAULT_ORDER, completed
 from trainer.operations import Operations
@@ -26,20 +22,10 @@ def order() -> Order:
     return completed(DEFAULT_ORDER)
 
 
-def _distinct_slice(seed: int, tumor: bool) -> bytes:
-    """A slice that looks like no other: synthetic anatomy under a random large-scale pattern."""
-    rng = np.random.default_rng(seed)
-    pattern = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((240, 240), Image.Resampling.BICUBIC)
-    pixels = (synthetic_slice(seed, tumor)[..., 0] * 0.3 + np.asarray(pattern) * 0.7).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=90)
-    return file.getvalue()
-
-
 @pytest.fixture(scope="session")
-def slice_files() -> dict[str, bytes]:
+def slice_files(distinct_slice: Callable[[int], bytes]) -> dict[str, bytes]:
     """48 distinct slices by name; odd numbers have a tumor."""
-    return {f"Image{number}": _distinct_slice(number, number % 2 == 1) for number in range(48)}
+    return {f"Image{number}": distinct_slice(number) for number in range(48)}
 
 
 @pytest.fixture(scope="session")
