@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from trainer.commands.options import DEFAULT_SEED, SEEDS, show
+from trainer.commands import options
 from trainer.jobs.orders import DEFAULT_ORDER, check_npz_filename, check_targets
 from trainer.progress_bar import bar_of
 from trainer.settings import TrainerSettings
@@ -26,9 +26,9 @@ from trainer.settings import TrainerSettings
     show_default=True,
     help="Label file: CSV with columns Image and Class.",
 )
-@click.option("--data-dir", default=DEFAULT_ORDER.data_dir, show_default=True, help="Directory of the data set.")
-@click.option("--npz-filename", default=DEFAULT_ORDER.npz_filename, show_default=True, help="File of the data set.")
-@click.option("--seed", type=SEEDS, default=DEFAULT_SEED, show_default=True, help="Of the split.")
+@options.data_dir
+@options.npz_filename
+@options.seed("Of the split.")
 @click.option(
     "--after",
     type=click.IntRange(min=0),
@@ -66,4 +66,4 @@ def build_dataset(
     with opened as source, bar_of("slices") as bar:
         summary = dataset.build_dataset(source, paths, seed, bar, known)
     write_record(settings.dataset_summary, summary)
-    show(summary)
+    options.show(summary)

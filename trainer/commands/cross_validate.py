@@ -5,18 +5,17 @@ import sys
 import click
 from tqdm import tqdm
 
-from trainer.commands.options import ARCHITECTURE_HELP, DEFAULT_SEED, EPOCHS, SEEDS
-from trainer.jobs.orders import DEFAULT_ORDER
+from trainer.commands import options
 from trainer.settings import TrainerSettings
 
 
 @click.command()
-@click.option("--architecture", default="", help=ARCHITECTURE_HELP)
-@click.option("--epochs", type=EPOCHS, default=0, help="By default the architecture's own number.")
-@click.option("--seed", type=SEEDS, default=DEFAULT_SEED, show_default=True, help="Of folds, weights and augmentation.")
+@options.architecture
+@options.epochs
+@options.seed("Of folds, weights and augmentation.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="How many models to train.")
-@click.option("--data-dir", default=DEFAULT_ORDER.data_dir, show_default=True, help="Directory of the data set.")
-@click.option("--npz-filename", default=DEFAULT_ORDER.npz_filename, show_default=True, help="File of the data set.")
+@options.data_dir
+@options.npz_filename
 @click.pass_obj
 def cross_validate(
     settings: TrainerSettings, architecture: str, epochs: int, seed: int, folds: int, data_dir: str, npz_filename: str

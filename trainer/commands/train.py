@@ -6,20 +6,14 @@ import sys
 import click
 from tqdm import tqdm
 
-from trainer.commands.options import ARCHITECTURE_HELP, DEFAULT_SEED, EPOCHS, SEEDS
+from trainer.commands import options
 from trainer.settings import TrainerSettings
 
 
 @click.command()
-@click.option("--architecture", default="", help=ARCHITECTURE_HELP)
-@click.option("--epochs", type=EPOCHS, default=0, help="By default the architecture's own number.")
-@click.option(
-    "--seed",
-    type=SEEDS,
-    default=DEFAULT_SEED,
-    show_default=True,
-    help="Of validation split, weights and augmentation.",
-)
+@options.architecture
+@options.epochs
+@options.seed("Of validation split, weights and augmentation.")
 @click.pass_obj
 def train(settings: TrainerSettings, architecture: str, epochs: int, seed: int) -> None:
     """Fits an architecture on the training split."""
