@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gateway.imaging import InputSpec, preprocess
 from trainer.architectures import Architecture
+from trainer.architectures.architecture import EMBEDDING
 from trainer.data.known_slices import TRAIN_HASHES, write_hashes
 from trainer.data.npz import allocate_pixels
 from trainer.data.split import validation_rows
@@ -168,8 +169,6 @@ def _preprocessed(images: NDArray[np.uint8], spec: InputSpec, path: Path) -> NDA
 
 def _outputs(network: Any, critic: Any, material: Material, rows: NDArray[np.intp]) -> NetworkOutputs:
     import keras
-
-    from trainer.architectures.architecture import EMBEDDING
 
     both = keras.Model(network.inputs[0], [network.get_layer(EMBEDDING).output, network.outputs[0]])
     parts = []

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.architectures.architecture import standardized
+from trainer.pretrained.trunk import pretrained_trunk
 from trainer.progress_bar import OnProgress
 from trainer.training.augmentation import augmented
 from trainer.training.outliers import outlier
@@ -76,9 +78,6 @@ def build_critic(shape: tuple[int, ...]) -> Any:
     """Returns a critic that knows no slices yet, for pictures of a shape (H, W, C)."""
     import keras
     from keras import layers
-
-    from trainer.architectures.architecture import standardized
-    from trainer.pretrained.trunk import pretrained_trunk
 
     pictures = keras.Input(shape)
     small = standardized(layers.AveragePooling2D(max(1, shape[0] // _SIDE))(pictures))

@@ -13,6 +13,7 @@ from trainer.architectures.architecture import Recipe
 from trainer.errors import TrainingDivergedError
 from trainer.figures import EpochMetrics
 from trainer.jobs.run_directory import CHECKPOINT
+from trainer.training.augmentation import augmented
 from trainer.training.checkpoint import Checkpoint, best_epoch
 
 OnEpoch = Callable[[int, EpochMetrics], None]
@@ -125,8 +126,6 @@ def _has_enough(history: list[EpochMetrics], recipe: Recipe) -> bool:
 
 def _batches(material: Material, rows: NDArray[np.intp], recipe: Recipe, shuffled: bool) -> Any:
     import tensorflow as tf
-
-    from trainer.training.augmentation import augmented
 
     images, labels = material.images, material.labels
 
