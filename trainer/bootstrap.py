@@ -1,14 +1,14 @@
 """Figures of networks on one split, and on resamples of its near-duplicate groups."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.calibration_error import brier_scores, expected_calibration_errors
 from trainer.dataset import Split
+from trainer.evaluate import Outputs
 from trainer.roc import areas_under_roc
 
 RESAMPLES = 1000
@@ -43,9 +43,7 @@ class Sampled:
         return float(low), float(high)
 
 
-def bootstrap(
-    networks: Sequence[Mapping[str, NDArray[Any]]], split: Split, seed: int
-) -> list[dict[str, NDArray[np.float64]]]:
+def bootstrap(networks: Sequence[Outputs], split: Split, seed: int) -> list[dict[str, NDArray[np.float64]]]:
     """Measures networks on the same resamples, so that their figures can be subtracted.
 
     Args:
@@ -78,9 +76,7 @@ def _weights(groups: NDArray[np.int64], seed: int) -> Iterator[NDArray[np.float6
         yield draws[:, members].astype(np.float64)
 
 
-def _figures(
-    outputs: Mapping[str, NDArray[Any]], truth: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _figures(outputs: Outputs, truth: NDArray[np.bool_], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns FIGURES, (len(FIGURES), rows), for slices of these weights (rows, N)."""
     called, probabilities = outputs["label"] == 1, outputs["probabilities"][:, 1].astype(np.float64)
     with np.errstate(invalid="ignore"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from trainer.errors import BrokenModelError, TrainingDivergedError
 from trainer.figures import Evaluation
 from trainer.progress_bar import OnProgress
 from trainer.roc import area_under_roc
+
+Outputs: TypeAlias = Mapping[str, NDArray[Any]]
+"""What a signature has answered to N images, by name of the output, each with first axis N."""
 
 _BATCH = 32
 
@@ -80,7 +83,7 @@ def predict_images(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def evaluate(outputs: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> Evaluation:
+def evaluate(outputs: Outputs, labels: NDArray[np.int64]) -> Evaluation:
     """Counts what predict_images returned against the truth.
 
     Args:

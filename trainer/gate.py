@@ -5,16 +5,14 @@ second is asked slice by slice, since two networks err on much the same slices: 
 certain than either figure. Near-duplicate slices are no independent evidence, so whole groups are resampled.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer.bootstrap import ACCURACY, AUC, SENSITIVITY, Sampled, bootstrap
 from trainer.data.split import TEST_SHARE
 from trainer.dataset import Split
+from trainer.evaluate import Outputs
 from trainer.settings import TrainerSettings
 
 _INTERVAL = 0.9
@@ -31,8 +29,8 @@ class Decision:
 
 
 def gate(
-    candidate_outputs: Mapping[str, NDArray[Any]],
-    stable_outputs: Mapping[str, NDArray[Any]] | None,
+    candidate_outputs: Outputs,
+    stable_outputs: Outputs | None,
     split: Split,
     settings: TrainerSettings,
     seed: int,

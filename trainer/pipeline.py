@@ -1,17 +1,15 @@
 """The steps of a retraining job. Each leaves a record, and is not done again where there is one."""
 
 from collections.abc import Callable
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from numpy.typing import NDArray
+from contextlib import nullcontext
+from functools import cached_property, partial
 
 from trainer.architectures import architecture_named
 from trainer.data.known_slices import KnownSlices, seen_among
 from trainer.data.sources import DirectorySource, ZipSource
 from trainer.dataset import DatasetPaths, DatasetSummary, Split, build_dataset, load_split
 from trainer.durable import UNFINISHED, share, sync_tree
-from trainer.evaluate import Candidate, evaluate, predict_images
+from trainer.evaluate import Candidate, Outputs, evaluate, predict_images
 from trainer.figures import EpochMetrics, Evaluation, VersionEvaluation
 from trainer.gate import Decision, gate
 from trainer.jobs.operation import Order, Outcome, Progress, Step
@@ -20,7 +18,7 @@ from trainer.jobs.run_directory import CANDIDATE, CHECKPOINT, remove
 from trainer.model_card import Approval, DataSource
 from trainer.paths import inside
 from trainer.publish import publish
-from trainer.record import read_record, write_record
+from trainer.record import Record, read_record, write_record
 from trainer.report.answers import Answers
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.golden import write_golden_requests
@@ -29,11 +27,6 @@ from trainer.rollout.replay import GOLDEN_REQUESTS
 from trainer.settings import TrainerSettings
 from trainer.train import Training, train
 from trainer.versions import published_by, versions_on_disk
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-_Record = TypeVar("_Record", bound="DataclassInstance")
 
 _SPAN = {
     Step.BUILD_DATASET: (0.0, 0.1),
@@ -91,7 +84,7 @@ class Pipeline:
             excluded=dataset.excluded,
         )
 
-    def _once(self, name: str, kind: type[_Record], make: Callable[[], _Record]) -> _Record:
+    def _once(self, name: str, kind: type[Record], make: Callable[[], Record]) -> Record:
         path = self._run_dir / f"{name}.json"
         if path.exists():
             return read_record(path, kind)
@@ -110,17 +103,15 @@ class Pipeline:
         # Resolved once more: a link may have been moved while the job waited.
         all_npz = inside(root, order.data_dir, "data_dir") / order.npz_filename
         paths = DatasetPaths(all_npz, self._run_dir / "train.npz", self._run_dir / "test.npz")
-
-        def progress(done: int, total: int) -> None:
-            self._tell(Step.BUILD_DATASET, done, total)
-
         images = inside(root, order.image_dir, "image_dir")
         known = KnownSlices.of_version(self._settings.model_dir, RolloutFiles(self._settings).read().stable or 0)
-        if is_archive(order):
-            with ZipSource(images) as archive:
-                summary = build_dataset(archive, paths, order.seed, progress, known, self._run_dir)
-        else:
-            source = DirectorySource(images, inside(root, order.target_dir, "target_dir") / order.target_file)
+        progress = partial(self._tell, Step.BUILD_DATASET)
+        opened = (
+            ZipSource(images)
+            if is_archive(order)
+            else nullcontext(DirectorySource(images, inside(root, order.target_dir, "target_dir") / order.target_file))
+        )
+        with opened as source:
             summary = build_dataset(source, paths, order.seed, progress, known, self._run_dir)
         # The job's own stay what they are, whatever is built meanwhile by hand.
         share(paths.train_npz, self._settings.train_npz)
@@ -135,10 +126,7 @@ class Pipeline:
             self._epoch, self._metrics = epoch, metrics
             self._tell(Step.TRAIN, epoch, order.epochs)
 
-        def on_critic(done: int, total: int) -> None:
-            self._tell(Step.CALIBRATE, done, total)
-
-        split = load_split(self._run_dir / "train.npz")
+        split, on_critic = load_split(self._run_dir / "train.npz"), partial(self._tell, Step.CALIBRATE)
         return train(split, architecture, order.epochs, order.seed, self._run_dir, on_epoch, on_critic)
 
     @cached_property
@@ -150,10 +138,8 @@ class Pipeline:
         return Candidate(self._candidate_dir)
 
     @cached_property
-    def _outputs(self) -> dict[str, NDArray[Any]]:
-        def progress(done: int, total: int) -> None:
-            self._tell(Step.EVALUATE, done, total)
-
+    def _outputs(self) -> Outputs:
+        progress = partial(self._tell, Step.EVALUATE)
         return predict_images(self._candidate, self._test_split.images, on_progress=progress)
 
     def _evaluate(self) -> Evaluation:
@@ -181,7 +167,7 @@ class Pipeline:
         return RolloutFiles(self._settings).read().stable or 0
 
     @cached_property
-    def _stable_outputs(self) -> dict[str, NDArray[Any]] | None:
+    def _stable_outputs(self) -> Outputs | None:
         model_dir = self._settings.model_dir
         if self._stable not in versions_on_disk(model_dir):
             return None

@@ -13,10 +13,10 @@ from trainer.errors import TrainerError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Record = TypeVar("Record")
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
-def write_record(path: Path, record: "DataclassInstance") -> None:
+def write_record(path: Path, record: Record) -> None:
     """Writes a record whole or not at all; once it is there, a crash of the machine leaves it."""
     replace_files({path: json.dumps(dataclasses.asdict(record), indent=1) + "\n"})
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.dataset import DatasetSummary, Split
-
-Outputs: TypeAlias = Mapping[str, NDArray[Any]]
-"""As predict_images returns them."""
+from trainer.evaluate import Outputs
 
 
 @dataclass(frozen=True, slots=True)
