@@ -138,5 +138,5 @@ class TrainerSettings(ProcessSettings):
         files = (self.audit_trail, self.models_config, self.train_npz, self.test_npz)
         # SQLite looks for all of them beside its database, and does not open it where one is a directory.
         of_sqlite = (self.database.with_name(f"{self.database.name}{end}") for end in ("", "-journal", "-shm", "-wal"))
-        runs = (self.runs_dir, *run_directory.places(self.run_dir), self.cross_validation_dir)
+        runs = (self.runs_dir, self.run_dir, *run_directory.beside(self.run_dir), self.cross_validation_dir)
         return (*(file.parent for file in files), *runs, *of_sqlite)

@@ -52,9 +52,9 @@ def hold(run_dir: Path, *, wait: bool = False) -> IO[str]:
     return lock
 
 
-def places(run_dir: Path) -> tuple[Path, Path, Path]:
-    """Returns a directory that is `renewed`, and the two that come and go beside it: unfinished, and replaced."""
-    return run_dir, run_dir.with_name(f"{run_dir.name}.unfinished"), run_dir.with_name(f"{run_dir.name}.replaced")
+def beside(run_dir: Path) -> tuple[Path, Path]:
+    """Returns the directories that come and go beside one that is `renewed`: unfinished, and replaced."""
+    return run_dir.with_name(f"{run_dir.name}.unfinished"), run_dir.with_name(f"{run_dir.name}.replaced")
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def renewed(run_dir: Path) -> Iterator[Path]:
     Raises:
       TrainerError: another process fills that already.
     """
-    _, unfinished, replaced = places(run_dir)
+    unfinished, replaced = beside(run_dir)
     unfinished.mkdir(parents=True, exist_ok=True)
     with hold(unfinished):
         if replaced.exists() and not run_dir.exists():

@@ -107,12 +107,10 @@ def metadata_source(
     address: str, secure: bool, metadata: Sequence[tuple[str, str]], token: Token | None
 ) -> Callable[[], tuple[tuple[str, str], ...]]:
     """Returns what tells the metadata of the next call; raises ValueError, as that does, where it cannot be sent."""
-
-    def current() -> tuple[tuple[str, str], ...]:
-        return call_metadata(address, secure, metadata, token() if callable(token) else token)
-
-    current()
-    return current
+    sent = call_metadata(address, secure, metadata, token() if callable(token) else token)
+    if callable(token):
+        return lambda: call_metadata(address, secure, metadata, token())
+    return lambda: sent
 
 
 def deadline_s(timeout_s: float | None, default_s: float) -> float:
