@@ -53,7 +53,7 @@ class BackendMonitor:
         await asyncio.gather(*(every(_INTERVAL_S, look) for look in looks))
 
     async def now(self) -> None:
-        """Looks once, for a caller who has just changed what answers: his next call is to find it so."""
+        """Looks once, for a caller who has just changed what answers: their next call is to find it so."""
         await self.look_at_serving()
         await self.look_at_trainer()
 

@@ -28,7 +28,7 @@ async def answering_probes(
 ) -> AsyncIterator[None]:
     """Serves grpc.health.v1, and nothing else, until the block ends. Logs where, as `health is served`.
 
-    It is plain text and asks nobody who he is, since probes of Docker and Kubernetes have neither TLS nor tokens.
+    It is plain text and asks nobody who they are, since probes of Docker and Kubernetes have neither TLS nor tokens.
 
     Args:
       health: of the process; it may serve other ports too.

@@ -12,7 +12,7 @@ OF_SERVERS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.ping_timeout_ms", 30_000),
 )
-"""Options of a server: none of those who are gone holds a stream of his for long."""
+"""Options of a server: none of those who are gone holds a stream for long."""
 
 OF_CHANNELS = (
     ("grpc.keepalive_time_ms", 20_000),

@@ -1,4 +1,4 @@
-"""Interceptor that lets in whoever is known and may do what he asks for."""
+"""Interceptor that lets in whoever is known and may do what they ask for."""
 
 import logging
 from collections.abc import AsyncIterator

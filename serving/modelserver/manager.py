@@ -53,7 +53,7 @@ class AspiredVersionsManager:
     """Brings the versions in memory to those that are aspired.
 
     State changes happen in `step`, or in a load or unload that it started, always under one lock: who finds
-    a version AVAILABLE under that lock and holds it has it until he lets go.
+    a version AVAILABLE under that lock and holds it has it until they let go.
 
     Args:
       load: loads a version of a model from a directory, or raises ServingError.

@@ -67,7 +67,7 @@ async def test_its_log_is_json_whatever_is_sent(start_serving, spawn_gateway):
 
 
 async def test_its_log_holds_no_metadata_that_is_no_text(start_serving, spawn_gateway, raw, until):
-    """GRPC would write it out, a token or somebody's name, for whoever connects and as often as he likes."""
+    """GRPC would write it out, a token or somebody's name, for whoever connects and as often as they like."""
     async with start_serving() as serving, spawn_gateway(serving, GATEWAY_ACCESS_LOG_LEVEL="INFO") as gateway:
         with closing(raw.RawCaller(gateway.address)) as caller:
             caller.begin("/unknown", metadata=[(b"x-patient", b"Zo\xeb Quist")])
