@@ -43,6 +43,7 @@ from observability.tracing import exporting
 from tfserving_api.addresses import resolve
 from transport import keepalive
 from transport.background import in_background
+from transport.calls import METADATA_SIZE
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
 from transport.health_service import HealthService
@@ -234,6 +235,7 @@ def _server(settings: Settings, share_port: bool, parts: _Parts) -> grpc.aio.Ser
         ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.so_reuseport", int(share_port)),
+        *METADATA_SIZE,
         *keepalive.OF_SERVERS,
     ]
     server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, settings, parts.outlook)], options=options)

@@ -39,6 +39,7 @@ from trainer.telemetry.metrics import REGISTRY, note_expiry, note_files
 from trainer.telemetry.present import Present, registered
 from transport import keepalive
 from transport.background import in_background
+from transport.calls import METADATA_SIZE
 from transport.certificate_expiry import watch_expiry
 from transport.health import answering_probes
 from transport.health_service import HealthService
@@ -111,7 +112,8 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         jobs = Jobs(operations, retraining, settings.max_queued_jobs, settings.max_job_attempts)
         interceptors = [CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
         # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
-        server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0), *keepalive.OF_SERVERS])
+        options = [("grpc.so_reuseport", 0), *METADATA_SIZE, *keepalive.OF_SERVERS]
+        server = grpc.aio.server(interceptors=interceptors, options=options)
         training = TrainingServicer(operations, jobs, Evaluator(settings, rollout), settings)
         trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(training, server)
         operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(operations, jobs), server)

@@ -22,6 +22,15 @@ without end."""
 WAIT = "/google.longrunning.Operations/WaitOperation"
 """The one method that takes as long as a job does and is no stream."""
 
+_MAX_METADATA_BYTES = 16 * 2**10
+
+METADATA_SIZE = (
+    ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
+)
+"""Options of a server: how much metadata a call may have. Else gRPC, from half of it on, refuses some calls at random:
+a token with many groups in it was good for one call, and not for the next."""
+
 # Deadlines are rounded up on their way here, so that the caller's own comes first and looks as if it had left.
 _ROUNDING_S = 0.1
 

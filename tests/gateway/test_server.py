@@ -100,6 +100,14 @@ async def test_whoever_vanishes_without_a_word_holds_no_stream(start_serving, st
             await until(lambda: REGISTRY.get_sample_value("braintumor_gateway_requests_in_progress", watch) == 0)
 
 
+async def test_metadata_may_be_as_long_as_a_token_with_many_groups(start_serving, start_gateway):
+    """Left to itself, gRPC refuses most calls with so much, and not all."""
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        for _ in range(20):
+            request = pb2.GetServiceInfoRequest()
+            await gateway.classifier.GetServiceInfo(request, metadata=[("x-groups", "g" * 15_000)])
+
+
 @asynccontextmanager
 async def _draining(starting):
     """Runs a gateway that drains when its `drain` is set, with a caller whose channel outlives it."""

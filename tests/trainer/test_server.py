@@ -52,6 +52,13 @@ async def test_asking_for_an_unknown_service_says_so(settings: TrainerSettings) 
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+async def test_metadata_may_be_as_long_as_the_gateway_takes_it(settings: TrainerSettings) -> None:
+    """It hands some of it on; left to itself, gRPC refuses most calls with so much, and not all."""
+    async with running_daemon(settings) as address, grpc.aio.insecure_channel(address) as channel:
+        for _ in range(20):
+            await health_pb2_grpc.HealthStub(channel).Check(_Request(), metadata=[("x-groups", "g" * 15_000)])
+
+
 async def test_a_data_root_that_cannot_be_written_is_told_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "root").write_text("")
 
