@@ -21,7 +21,7 @@ _AGE_S = 300.0
 _LONG_S = 2 * _AGE_S
 """After so long without a look, as in a night without calls, they are waited for: some may have been struck out."""
 _PAUSE_S = 10.0
-"""Least time between two fetches, whatever tokens come."""
+"""Least time between the beginnings of two fetches, whatever tokens come."""
 _TIMEOUT_S = 5.0
 _PASSWORD = re.compile(r"(?<=//)[^/?#]*@")
 _UNAVAILABLE = "The keys by which tokens are checked cannot be had at the moment."
@@ -54,7 +54,7 @@ class KeyUrl:
         self._keys: tuple[SigningKey, ...] = ()
         self._failed = False
         self._looked_s = float("-inf")
-        """When the last fetch ended, whether or not it brought keys."""
+        """When the last fetch that has ended began, whether or not it brought keys: newer ones may have come since."""
         self._fetching: asyncio.Task[None] | None = None
 
     async def current(self) -> tuple[SigningKey, ...]:
@@ -93,14 +93,14 @@ class KeyUrl:
         return self._fetching
 
     async def _try(self) -> None:
-        self._failed = True
+        self._failed, begun_s = True, self._clock()
         try:
             self._keys = parse_keys(await download(self._url, _TIMEOUT_S), self._name)
             self._failed = False
         except (ClientError, OSError, ValueError) as err:
             _logger.error("keys cannot be fetched", extra={"url": self._name, "problem": str(err)})
         finally:
-            self._looked_s = self._clock()
+            self._looked_s = begun_s
             note_files(self._name, self._failed)
             self._fetching = None
 

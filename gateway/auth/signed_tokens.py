@@ -16,6 +16,9 @@ _LEEWAY_S = 30.0
 """By how much the issuer's clock may differ."""
 _MAX_REMEMBERED = 4096
 
+# What a token fails by where none of the keys has signed it; another one may have.
+_NOT_SIGNED_BY_IT = (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError)
+
 
 class SignedTokens:
     """Checks signature, `iss`, `aud`, `exp` and, where there is one, `nbf`. `sub` is the name, `scope` has the rights.
@@ -51,9 +54,7 @@ class SignedTokens:
 
     async def _check(self, token: str, keys: tuple[SigningKey, ...]) -> tuple[Identity, float]:
         try:
-            header = jwt.get_unverified_header(token)
-            candidates = _named(header, keys) or _named(header, await self._keys.renewed())
-            claims = self._verified(token, candidates)
+            claims = await self._claims(token, keys)
             expires_s = float(claims["exp"])
         except jwt.ExpiredSignatureError as err:
             raise TokenExpiredError("The token has expired; get a new one.") from err
@@ -62,6 +63,17 @@ class SignedTokens:
         scope = claims.get("scope")
         granted = scope.split() if isinstance(scope, str) else []
         return Identity(claims["sub"], frozenset(right for right in Right if right in granted)), expires_s
+
+    async def _claims(self, token: str, keys: tuple[SigningKey, ...]) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        try:
+            return self._verified(token, _named(header, keys))
+        except _NOT_SIGNED_BY_IT:
+            # Not only where no key has the token's id: tokens may name none, and a new key may have an old one's.
+            renewed = await self._keys.renewed()
+            if renewed is keys:
+                raise
+            return self._verified(token, _named(header, renewed))
 
     def _verified(self, token: str, candidates: list[SigningKey]) -> dict[str, Any]:
         failure: jwt.PyJWTError = jwt.InvalidKeyError("no such key")
@@ -76,8 +88,8 @@ class SignedTokens:
                     leeway=_LEEWAY_S,
                     options={"require": ["exp", "iss", "aud", "sub"]},
                 )
-            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError) as err:
-                failure = err  # another one may have signed it
+            except _NOT_SIGNED_BY_IT as err:
+                failure = err
                 continue
             if not is_name(claims["sub"]):
                 raise jwt.InvalidTokenError("no name")

@@ -5,7 +5,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import jwt
@@ -35,16 +35,17 @@ class _Issuer(HTTPServer):
         self.drips = ""
         self.status = 200
         self.was_left = False
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens between its look at its keys and its answer."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/jwks"
 
-    def token(self, kid: str) -> str:
+    def token(self, kid: str, tells_kid: bool = True) -> str:
         claims = {"iss": "us", "aud": "slices", "sub": kid, "scope": "predict other", "exp": time.time() + 600}
-        return jwt.encode(
-            claims, self.keys.setdefault(kid, ec.generate_private_key(ec.SECP256R1())), "ES256", {"kid": kid}
-        )
+        key = self.keys.setdefault(kid, ec.generate_private_key(ec.SECP256R1()))
+        return jwt.encode(claims, key, "ES256", {"kid": kid} if tells_kid else None)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -58,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
             for kid, key in self.server.keys.items()
         ]
         content = json.dumps({"keys": found}).encode()
+        self.server.meanwhile()
         self.send_response(self.server.status)
         try:
             if self.server.drips == "headers":
@@ -116,6 +118,27 @@ async def test_a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked
         with pytest.raises(TokenInvalidError):
             await tokens.identify(unknown)
     assert issuer.fetches == 2
+
+
+async def test_a_new_key_is_fetched_also_where_tokens_do_not_name_it_or_name_it_as_the_old_one(issuer):
+    clock = _Clock()
+    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+    await tokens.identify(issuer.token("first", tells_kid=False))
+    clock.now_s += 11
+    assert (await tokens.identify(issuer.token("second", tells_kid=False))).name == "second"
+    clock.now_s += 11
+    del issuer.keys["first"]
+    assert (await tokens.identify(issuer.token("first"))).name == "first"
+    assert issuer.fetches == 3
+
+
+async def test_a_slow_issuers_new_key_is_good_ten_seconds_after_it_is_shown(issuer):
+    clock = _Clock()
+    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+    issuer.meanwhile = lambda: setattr(clock, "now_s", clock.now_s + 4)
+    await tokens.identify(issuer.token("first"))
+    clock.now_s += 7
+    assert (await tokens.identify(issuer.token("second"))).name == "second"
 
 
 async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
