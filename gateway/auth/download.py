@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from urllib.parse import urlsplit
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientSession, ClientTimeout, InvalidURL
 from braintumor.loopback import is_loopback
 
 _MAX_BYTES = 2**20
@@ -38,5 +38,8 @@ async def download(url: str, timeout_s: float) -> bytes:
                 if len(content) > _MAX_BYTES:
                     raise ValueError(f"it has over {_MAX_BYTES} bytes")
             return content
+    except InvalidURL:
+        # Without the error, which quotes it with its password.
+        raise ValueError("it, or the proxy in the environment, is no URL, such as http://proxy.example:3128") from None
     except TimeoutError as err:
         raise TimeoutError(f"it takes more than {timeout_s:g} s") from err

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import traceback
 
 import pytest
 from aiohttp import ClientConnectorCertificateError, ClientError, ClientHttpProxyError
@@ -100,6 +101,13 @@ async def test_a_proxy_that_refuses_is_told(monkeypatch):
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy}")
         with pytest.raises(ClientHttpProxyError, match="407"):
             await download("https://issuer.example/jwks", _TIMEOUT_S)
+
+
+async def test_a_proxy_that_is_no_url_is_told_without_its_password(monkeypatch):
+    monkeypatch.setenv("https_proxy", "me:secret@proxy.example:3128")
+    with pytest.raises(ValueError, match="the proxy in the environment, is no URL") as caught:
+        await download("https://issuer.example/jwks", _TIMEOUT_S)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
