@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 import braintumor
+import grpc
 import pytest
 from braintumor.channel import call_metadata
 
@@ -53,6 +54,39 @@ def test_a_token_may_be_renewed_between_calls(service):
 
     asyncio.run(info())
     assert service.metadata["authorization"] == "Bearer then"
+
+
+class _Away(grpc.RpcError):
+    """What a client of the service that gives the tokens raises."""
+
+
+def _renewed_once():
+    yield "made"
+    raise _Away
+
+
+def test_why_a_token_cannot_be_renewed_is_told_as_it_is(service):
+    """It is no error of the service that was called."""
+
+    def client(kind):
+        return kind(service.address, token=partial(next, _renewed_once()))
+
+    with client(braintumor.Client) as one, pytest.raises(_Away):
+        one.info()
+    with client(braintumor.Client) as one, pytest.raises(_Away):
+        next(one.watch("operations/1"))
+
+    async def info() -> None:
+        async with client(braintumor.AsyncClient) as one:
+            await one.info()
+
+    async def watch() -> None:
+        async with client(braintumor.AsyncClient) as one:
+            await anext(one.watch("operations/1"))
+
+    for call in (info, watch):
+        with pytest.raises(_Away):
+            asyncio.run(call())
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,9 @@ class AsyncConnection:
         request: _Request,
         timeout_s: float | None,
     ) -> _Response:
+        metadata = self._metadata()  # apart: what a function for the token raises is no error of this service
         with self._errors():
-            return await method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata())
+            return await method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=metadata)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

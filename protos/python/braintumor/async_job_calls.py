@@ -29,10 +29,10 @@ class AsyncJobCalls(AsyncConnection):
         state = WatchState(timeout_s)
         while True:
             error = None
-            request = WatchRetrainRequest(operation=operation)
+            request, metadata = WatchRetrainRequest(operation=operation), self._metadata()
             try:
                 with self._errors(), ExitStack() as end:
-                    stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=self._metadata())
+                    stream = self._trainer.WatchRetrain(request, timeout=state.stream_s, metadata=metadata)
                     end.callback(stream.cancel)
                     async for report in stream:
                         if (job := state.received(report.operation)) is not None:

@@ -33,7 +33,8 @@ class Client(JobCalls, VersionCalls):
       metadata: sent with each call.
       timeout_s: deadline of a call that sets none of its own.
       token: API key or JWT that tells who calls, or a function that returns it: it is asked before each call, and when
-        the client is made, so that a token may be renewed. An open stream keeps the one that it began with.
+        the client is made, so that a token may be renewed. An open stream keeps the one that it began with. What the
+        function raises, the call raises.
 
     Raises:
       ValueError: a token would go over the network in plain text.

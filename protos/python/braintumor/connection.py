@@ -60,8 +60,9 @@ class Connection:
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: _Request, timeout_s: float | None
     ) -> _Response:
+        metadata = self._metadata()  # apart: what a function for the token raises is no error of this service
         with self._errors():
-            return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=self._metadata())
+            return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=metadata)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
