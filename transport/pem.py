@@ -42,11 +42,11 @@ def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
 
 def _chain(certificates: bytes) -> "list[Certificate]":
     # Not imported above: who has no TLS does without.
-    from cryptography.x509 import load_pem_x509_certificates
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
 
     try:
         return load_pem_x509_certificates(certificates)
-    except ValueError:  # such as `openssl x509 -trustout` writes
+    except (ValueError, InvalidVersion):  # such as `openssl x509 -trustout` writes, or one of version 2
         return []
 
 

@@ -1,6 +1,7 @@
 """Files of TLS that gRPC would take, and then fail at each handshake with, are told apart."""
 
 import re
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import load_pem_x509_certificates
 
 from transport.pem import expiry_of, read_authorities, read_pair
 from transport.watched import UnusableFileError
@@ -63,6 +65,16 @@ def test_the_certificate_has_words_of_openssl_around_it(authority: Any, tmp_path
     """As `openssl x509 -trustout` writes it: OpenSSL takes it, and others do not."""
     own = authority(tmp_path, "ours").issue("own")
     own.certificate.write_bytes(own.certificate.read_bytes().replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE"))
+    with pytest.raises(UnusableFileError, match=re.escape(str(own.certificate))):
+        read_pair(own.certificate, own.key)
+
+
+def test_the_certificate_is_of_a_version_that_nobody_uses(authority: Any, tmp_path: Path) -> None:
+    """OpenSSL takes that too."""
+    own = authority(tmp_path, "ours").issue("own")
+    (certificate,) = load_pem_x509_certificates(own.certificate.read_bytes())
+    second = certificate.public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1)
+    own.certificate.write_text(ssl.DER_cert_to_PEM_cert(second))
     with pytest.raises(UnusableFileError, match=re.escape(str(own.certificate))):
         read_pair(own.certificate, own.key)
 
