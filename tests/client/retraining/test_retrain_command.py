@@ -170,6 +170,16 @@ def test_a_deadline_that_the_service_itself_reports_exits_with_3_and_the_way_bac
     assert done.returncode == 3
 
 
+def test_a_token_that_ends_before_the_job_leaves_the_way_back(braintumor, trainer):
+    trainer.streams.append([trainer.job(), (16, "TOKEN_EXPIRED", "The token has expired; get a new one.")])
+    done = braintumor("retrain", "--request-id", "1", "--watch")
+    assert done.stderr.splitlines()[-2:] == [
+        "the job may go on; come back with: braintumor watch operations/1",
+        "Error: The token has expired; get a new one. (UNAUTHENTICATED, TOKEN_EXPIRED)",
+    ]
+    assert done.returncode == 1
+
+
 def test_ctrl_c_leaves_the_job_running(executable, environment, trainer):
     trainer.streams.append([trainer.job(epoch=1, progress=0.3), None])
     arguments = [executable, "retrain", "--request-id", "1", "--watch"]

@@ -9,6 +9,9 @@ from braintumor.cli.connection import may_pass
 from braintumor.cli.ending import INTERRUPTED_STATUS
 from braintumor.errors import ServiceError
 
+_TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 a reason
+"""Of a token that ends before the job does."""
+
 
 @contextmanager
 def parting(*, left: str, away: str) -> Iterator[None]:
@@ -16,7 +19,7 @@ def parting(*, left: str, away: str) -> Iterator[None]:
 
     Args:
       left: told where the user leaves with Ctrl-C.
-      away: told where the service is away, or asks to be called again.
+      away: told where the service is away, or asks to be called again, be it with a new token.
 
     Raises:
       click.exceptions.Exit: the user left.
@@ -27,6 +30,6 @@ def parting(*, left: str, away: str) -> Iterator[None]:
         click.echo(left, err=True)
         raise click.exceptions.Exit(INTERRUPTED_STATUS) from None
     except ServiceError as err:
-        if may_pass(err):
+        if may_pass(err) or err.reason == _TOKEN_EXPIRED:
             click.echo(away, err=True)
         raise
