@@ -16,10 +16,10 @@ def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
     """Returns a private key and its certificate, both in PEM, in gRPC's order.
 
     Raises:
-      UnusableFileError: they are no PEM, do not belong together, or are not valid yet.
+      UnusableFileError: they are no PEM, do not belong together, are not valid yet, or are being written.
       OSError: one cannot be read.
     """
-    pair = (key.read_bytes(), certificate.read_bytes())
+    pair = _pair(certificate, key)
     trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without a password: OpenSSL would ask for one on the terminal.
@@ -29,6 +29,9 @@ def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
             raise UnusableFileError(f"{key} is no key of the certificate in {certificate}") from err
         problem = err.reason or "one of them is no PEM, or the key has a password"
         raise UnusableFileError(f"{certificate} and {key} cannot be used: {problem}") from err
+    if pair != _pair(certificate, key):
+        # What was tried may be another pair than what is returned, of which one half is old and one new.
+        raise UnusableFileError(f"{certificate} and {key} are being written")
     chain = _chain(pair[1])
     if not (chain and _is_used_by_grpc(chain[0])):
         raise UnusableFileError(
@@ -38,6 +41,10 @@ def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
     if begin > datetime.datetime.now(datetime.UTC):
         raise UnusableFileError(f"{certificate} is not valid before {begin:%Y-%m-%d %H:%M:%S} UTC")
     return pair
+
+
+def _pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
+    return key.read_bytes(), certificate.read_bytes()
 
 
 def _chain(certificates: bytes) -> "list[Certificate]":

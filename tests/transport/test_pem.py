@@ -33,6 +33,26 @@ def test_the_key_is_another_certificates(authority: Any, tmp_path: Path) -> None
         read_pair(own.certificate, other.key)
 
 
+class _RenewedMeanwhile(type(Path())):  # type: ignore[misc]  # which of its kinds a path is depends on the machine
+    """The file of a certificate that is renewed, with its key, just before it is read."""
+
+    renew: Any
+
+    def read_bytes(self) -> bytes:
+        self.renew()
+        return Path(self).read_bytes()
+
+
+def test_a_pair_that_is_renewed_while_it_is_read_is_not_taken_for_one(authority: Any, tmp_path: Path) -> None:
+    """Its halves would be no pair, although the files hold one; followed files are read again."""
+    ours = authority(tmp_path, "ours")
+    own = ours.issue("own")
+    certificate = _RenewedMeanwhile(own.certificate)
+    certificate.renew = lambda: ours.issue("own")
+    with pytest.raises(UnusableFileError, match="are being written"):
+        read_pair(certificate, own.key)
+
+
 def test_a_key_with_a_password_is_told_from_another_certificates(authority: Any, tmp_path: Path) -> None:
     own = authority(tmp_path, "ours").issue("own")
     key = load_pem_private_key(own.key.read_bytes(), None)
