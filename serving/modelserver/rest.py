@@ -82,7 +82,7 @@ class RestApi:
         if found["version"]:
             spec.version.value = _int64(found["version"])
         elif found["label"]:
-            spec.version_label = found["label"]
+            spec.version_label = unquote(found["label"])
         if found["metadata"]:
             return self._metadata(spec)
         return json.dumps(_jsonable(model_status(self._core, spec)), indent=1)

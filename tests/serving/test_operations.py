@@ -144,6 +144,12 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
             400,
             f"Failed to convert version: {'9' * 5000} to numeric.",
         ),
+        (
+            "GET",
+            "/v1/models/default/labels/be%20ta%2F1/metadata",
+            400,
+            "Unrecognized servable version label: be ta/1",
+        ),
         ("GET", "/v1/models", 400, "Missing model name in request."),
         ("GET", "/v1/models/default/what", 400, "Malformed request: GET /v1/models/default/what"),
         ("POST", "/v1/models/default", 400, "Malformed request: POST /v1/models/default"),
