@@ -1,17 +1,13 @@
 """Checks of a ModelServerConfig before it is put to use."""
 
-import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
-
-from serving.modelserver.errors import InvalidArgumentError, NotFoundError, UnimplementedError
-from tfserving_api.messages import ModelServerConfig, pool
-
-_log = logging.getLogger(__name__)
+from serving.modelserver.errors import InvalidArgumentError, UnimplementedError
+from serving.modelserver.text_files import parse_text_file
+from tfserving_api.messages import ModelServerConfig
 
 TENSORFLOW = "tensorflow"
 
@@ -28,19 +24,8 @@ def single_model_config(name: str, base_path: str) -> Any:
 
 
 def parse_config_file(path: Path) -> Any:
-    """Reads a ModelServerConfig in text format.
-
-    Raises:
-      NotFoundError: no such file.
-      InvalidArgumentError: not that message. The log tells line and column.
-    """
-    try:
-        return text_format.Parse(path.read_bytes(), ModelServerConfig(), descriptor_pool=pool)
-    except FileNotFoundError as err:
-        raise NotFoundError(f"{path}; No such file or directory") from err
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as err:
-        _log.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", err)
-        raise InvalidArgumentError(f"Invalid protobuf file: '{path}'") from err
+    """Reads a ModelServerConfig, as `parse_text_file`."""
+    return parse_text_file(path, ModelServerConfig())
 
 
 def local_base_path(config: Any) -> Path:

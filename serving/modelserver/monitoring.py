@@ -6,9 +6,9 @@ Source: tensorflow_serving/config/monitoring_config.proto.
 
 from pathlib import Path
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from serving.modelserver.errors import InvalidArgumentError
+from serving.modelserver.text_files import parse_text_file
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 
@@ -19,12 +19,9 @@ def prometheus_path(config_file: Path) -> str | None:
     """The path of the metrics page, or None where the file turns it off.
 
     Raises:
-      InvalidArgumentError: no such file, or no MonitoringConfig in text format.
+      NotFoundError, InvalidArgumentError: no such file, or no MonitoringConfig.
     """
-    try:
-        config = text_format.Parse(config_file.read_bytes(), _monitoring_config_class()())
-    except (OSError, text_format.ParseError) as err:
-        raise InvalidArgumentError(f"Invalid protobuf file: '{config_file}'") from err
+    config = parse_text_file(config_file, _monitoring_config_class()())
     if not config.prometheus_config.enable:
         return None
     return str(config.prometheus_config.path) or DEFAULT_PATH

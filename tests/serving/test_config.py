@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.modelserver.config import parse_config_file, platform
+from serving.modelserver.config import platform
 from serving.modelserver.errors import InvalidArgumentError, NotFoundError
 from serving.modelserver.source import aspired_versions
 from tfserving_api.messages import ModelServerConfig, ReloadConfigRequest
@@ -266,8 +266,3 @@ def test_a_config_file_that_does_not_parse_ends_the_start(launch: Any, tmp_path:
     )
     assert server.process.wait(30) == 255
     assert "Error parsing text-format tensorflow.serving.ModelServerConfig: 1:" in server.log.read_text()
-
-
-def test_a_config_file_that_is_missing_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"^/.*/nope\.config; No such file or directory$"):
-        parse_config_file(tmp_path / "nope.config")
