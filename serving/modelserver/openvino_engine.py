@@ -176,7 +176,7 @@ class _Graph:
     def _renew(self) -> None:
         try:
             self._request = self._compile_anew().create_infer_request()
-        except (ConversionError, ServingError, OSError) as err:  # as where the directory is gone
+        except (ConversionError, ServingError) as err:  # as where the directory is gone
             _log.error("A graph that failed cannot be compiled anew: %s", err)
 
 
@@ -193,13 +193,15 @@ def _compile(path: Path, name: str, tags: frozenset[str], precision: str) -> Any
         # OpenVINO's own choice is bf16 where the processor has it.
         "INFERENCE_PRECISION_HINT": precision,
     }
-    with tempfile.TemporaryDirectory(prefix="signature-") as directory:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="signature-") as directory:
             # OpenVINO converts the signature serving_default and no other.
             write_single_signature(path, tags, name, DEFAULT_SIGNATURE, Path(directory))
             return core.compile_model(core.read_model(directory), "CPU", options)
-        except (RuntimeError, openvino.frontend.OpConversionFailure) as err:
-            raise ConversionError(f"signature {name} does not convert: {_last_line(err)}") from err
+    except OSError as err:
+        raise ConversionError(f"signature {name} cannot be written for OpenVINO to read: {err.strerror}") from err
+    except (RuntimeError, openvino.frontend.OpConversionFailure) as err:
+        raise ConversionError(f"signature {name} does not convert: {_last_line(err)}") from err
 
 
 _starting = threading.Lock()

@@ -142,6 +142,24 @@ def test_what_openvino_cannot_convert_runs_on_tensorflow(
     assert re.search(r"runs on TensorFlow: signature (lengths|no_inputs) (has strings|loses)", server.log.read_text())
 
 
+@pytest.mark.parametrize("writable_bytes", [0, 1000])
+def test_where_nothing_can_be_written_for_openvino_a_version_runs_on_tensorflow(
+    publish: Any, golden: Any, write_warmup: Any, writable_bytes: int
+) -> None:
+    version = publish("images", "1")
+    write_warmup(version, list(golden.values()))
+    script = f"""
+import resource
+from pathlib import Path
+from serving.modelserver.loader import Loader
+from serving.modelserver.metrics import Metrics
+resource.setrlimit(resource.RLIMIT_FSIZE, ({writable_bytes}, {writable_bytes}))
+print(type(Loader(Metrics()).load("images", 1, Path({str(version)!r})).engine).__name__)
+"""
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert result.stdout == "TensorFlowEngine\n"
+
+
 def test_openvino_can_be_forced_and_then_a_version_that_it_cannot_serve_fails(
     launch: Any, publish: Any, base_path: Path
 ) -> None:
