@@ -8,8 +8,10 @@ import numpy as np
 
 from tfserving_api.tensors import DT_STRING, to_array
 
-_FLOAT, _DOUBLE, _UINT8, _INT8, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT64 = 1, 2, 4, 6, 9, 10, 14, 19, 23
-_INT32 = np.iinfo(np.int32)
+_FLOAT, _DOUBLE, _INT32, _UINT8, _INT8, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = (
+    1, 2, 3, 4, 6, 9, 10, 14, 19, 22, 23,
+)  # fmt: skip
+_INT32_RANGE = np.iinfo(np.int32)
 
 _CHECKS = frozenset({"Assert", "CheckNumerics", "CheckNumericsV2", "EnsureShape"})
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceStridedSliceAssign")
@@ -17,6 +19,7 @@ _LOOKUPS = ("Gather", "ResourceGather", "TensorScatter")
 _DIVISIONS = frozenset({"Div", "FloorDiv", "FloorMod", "Mod", "TruncateDiv", "TruncateMod"})
 _PRODUCTS = frozenset({"Mul", "Square", "Pow", "Prod", "Cumprod", "LeftShift", "MatMul", "BatchMatMulV2", "Bitcast"})
 _SUMS = frozenset({"Add", "AddV2", "AddN", "BiasAdd", "Sub", "Neg", "Abs", "Sum", "Mean", "Cumsum"})
+_TOTALS = frozenset({"Sum", "Mean", "Cumsum"})
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 _FEEDS = frozenset({"Placeholder", "PlaceholderWithDefault"})
 
@@ -47,6 +50,8 @@ def _objection(node: Any, neighbours: Mapping[str, Any]) -> str | None:
         return "has a check that OpenVINO leaves out"
     if not {_DOUBLE, _UINT64}.isdisjoint(types.values()) or _may_be_wide(node, types):
         return "needs 64 bits, of which OpenVINO computes 32"
+    if _UINT32 in types.values() or _may_be_over_24_bits(node, types, neighbours):
+        return "needs 32 bits, of which OpenVINO may keep 24"
     if types.get("T") in {_UINT8, _INT8} and node.op in _SUMS | _PRODUCTS:
         return "wraps around where OpenVINO saturates"
     return None
@@ -64,8 +69,16 @@ def _may_be_wide(node: Any, types: Mapping[str, int]) -> bool:
         return types.get("DstT") == _INT64 and types.get("SrcT") != _BOOL
     if node.op == "Const" and types.get("dtype") == _INT64:
         values = to_array(node.attr["value"].tensor)
-        return bool(np.any((values < _INT32.min) | (values > _INT32.max)))
+        return bool(np.any((values < _INT32_RANGE.min) | (values > _INT32_RANGE.max)))
     return types.get("dtype") == _INT64 or (types.get("T") == _INT64 and node.op in _PRODUCTS)
+
+
+def _may_be_over_24_bits(node: Any, types: Mapping[str, int], neighbours: Mapping[str, Any]) -> bool:
+    """Whether an int32 may need its upper bits: OpenVINO computes some operations on it in floats. Shapes do not."""
+    if node.op in _FEEDS:
+        return types.get("dtype") == _INT32
+    grows = types.get("T") == _INT32 and node.op in _PRODUCTS | _TOTALS
+    return grows and any(_is_fed(tensor, neighbours) for tensor in node.input)
 
 
 def _is_fed(tensor: str, neighbours: Mapping[str, Any]) -> bool:

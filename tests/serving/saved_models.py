@@ -157,10 +157,19 @@ class Unlike(tf.Module):
             return tf.identity(x)
 
     def looked_up(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.gather([1.0, 2.0], x + 0)
+        return tf.gather([1.0, 2.0], tf.cast(x, tf.int32))
 
     def divided(self, x: tf.Tensor) -> tf.Tensor:
-        return 6 // x
+        return 6 // tf.cast(x, tf.int32)
+
+    def backwards(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reverse(x, [0])
+
+    def totalled(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.cast(x, tf.int32))
+
+    def unsigned(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.maximum(x, x)
 
     def counted(self, x: tf.Tensor) -> tf.Tensor:
         return x + self.calls.assign_add(1.0)
@@ -168,8 +177,9 @@ class Unlike(tf.Module):
 
 def save_unlike(path: Path) -> None:
     model, signatures = Unlike(), {}
-    dtypes = {"wide": tf.int64, "wrapping": tf.uint8, "looked_up": tf.int32, "divided": tf.int32}
-    for name in ("alike", "wide", "widened", "precise", "wrapping", "asserted", "looked_up", "divided", "counted"):
+    dtypes = {"wide": tf.int64, "backwards": tf.int32, "unsigned": tf.uint32}
+    dtypes |= dict.fromkeys(["wrapping", "looked_up", "divided", "totalled"], tf.uint8)
+    for name in (name for name, value in vars(Unlike).items() if callable(value) and not name.startswith("_")):
         function = tf.function(lambda x, name=name: {"y": getattr(model, name)(x)}, autograph=False)
         signatures[name] = function.get_concrete_function(tf.TensorSpec([None], dtypes.get(name, tf.float32), "x"))
     tf.saved_model.save(model, str(path), signatures=signatures)
