@@ -16,7 +16,7 @@ batches), so `--enable_batching` only warns; TensorFlow Lite, TLS and custom pla
 
 On purpose otherwise: an unknown flag is an error; a relative `--model_base_path` begins at the working
 directory; predictions beyond `--grpc_max_threads` wait and are not refused; there is reflection, and no profiler;
-on OpenVINO inputs have to have the signature's shape.
+on OpenVINO inputs have to have the signature's shape, and NaN or infinity in them may come out as a number.
 
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
 a broken or retrying version holds up no other; a version number that failed is tried again when its
