@@ -28,6 +28,7 @@ from trainer.errors import TrainerError, UnknownServiceError
 from trainer.jobs.evaluator import Evaluator
 from trainer.jobs.jobs import Jobs
 from trainer.jobs.retraining import Retraining
+from trainer.jobs.run_directory import of_jobs
 from trainer.operations import Operations
 from trainer.rollout.rollout import Rollout
 from trainer.rollout.serving_fleet import ServingFleet
@@ -151,7 +152,7 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings, tls: Fo
 def _require_database(settings: TrainerSettings) -> None:
     """Refuses to take what jobs have left for rubbish where their database is lost."""
     lost = not settings.database.exists() or not settings.database.stat().st_size
-    if lost and (left := [entry.name for entry in settings.runs_dir.glob("*")]):
+    if lost and (left := of_jobs(settings.runs_dir)):
         raise TrainerError(
             f"{settings.database.name} is gone, and {settings.runs_dir.name}/ holds what {len(left)} jobs left; put it "
             f"back, or remove {settings.runs_dir.name}/ to forget them"

@@ -77,7 +77,7 @@ class Retraining:
 
     def _sweep(self, operations: dict[str, Operation]) -> None:
         settings = self._settings
-        for run_dir in settings.runs_dir.glob("*"):
+        for run_dir in run_directory.of_jobs(settings.runs_dir):
             run_directory.evict(run_dir)
             operation = operations.get(run_dir.name)
             if operation is None:

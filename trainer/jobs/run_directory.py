@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import time
@@ -24,10 +25,19 @@ CHECKPOINT = "checkpoint"
 TRAINING = "training.json"
 """How it was fitted."""
 
+_OF_JOB = re.compile("[0-9a-f]{32}")
 _LOCK = "lock"
 _KEPT = {LOG, "tensorboard"}
 _EVICTION_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+
+
+def of_jobs(runs_dir: Path) -> list[Path]:
+    """Returns the directories that jobs have left, whether or not anybody knows these jobs.
+
+    They go by their names. Others, such as the `lost+found` of a disk of its own, are nobody's.
+    """
+    return [entry for entry in runs_dir.glob("*") if _OF_JOB.fullmatch(entry.name)]
 
 
 def hold(run_dir: Path, *, wait: bool = False) -> IO[str]:

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,13 @@ def test_a_second_daemon_is_refused(daemon: Any, second: Any) -> None:
 
 
 def test_what_jobs_left_is_not_taken_for_rubbish_where_their_database_is_lost(second: Any, tmp_path: Path) -> None:
-    (tmp_path / "runs/job").mkdir(parents=True)
+    left = tmp_path / "runs" / uuid.uuid4().hex
+    left.mkdir(parents=True)
+    (tmp_path / "runs/lost+found").mkdir()  # of a disk of its own
     (tmp_path / "trainer.db").touch()
 
     assert "trainer.db is gone, and runs/ holds what 1 jobs left; put it back" in second(tmp_path, "127.0.0.1:0")
-    assert (tmp_path / "runs/job").is_dir()
+    assert left.is_dir()
 
 
 def test_a_version_is_evaluated_on_the_stored_test_split(daemon: Any) -> None:

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -229,13 +230,13 @@ async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
 async def test_a_start_clears_up_after_a_kill(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
-    ended, running = settings.runs_dir / "ended", settings.runs_dir / "job"
+    ended, running = settings.runs_dir / uuid.uuid4().hex, settings.runs_dir / "job"
     copy = settings.data_root / "processed/.unfinished-x"
     for path in (
         ended / "candidate",
         ended / "tensorboard",
-        settings.runs_dir / "unknown/candidate",
-        settings.model_dir / ".unfinished-ended",
+        settings.runs_dir / uuid.uuid4().hex / "candidate",
+        settings.model_dir / f".unfinished-{ended.name}",
         settings.model_dir / ".unfinished-unknown",
         settings.model_dir / ".removed-1",
         copy.parent,
@@ -243,15 +244,26 @@ async def test_a_start_clears_up_after_a_kill(
         path.mkdir(parents=True)
     copy.touch()
     os.utime(copy, (0, 0))
-    of_ended = Operation(operation_id="ended", order=operation.order, state=State.FAILED, created_s=0.0)
+    of_ended = Operation(operation_id=ended.name, order=operation.order, state=State.FAILED, created_s=0.0)
     records = sorted(running.iterdir())
     async with retraining() as work:
         await work.recover([operation, of_ended])
 
-    assert sorted(path.name for path in settings.runs_dir.iterdir()) == ["ended", "job"]
+    assert set(settings.runs_dir.iterdir()) == {ended, running}
     assert [path.name for path in ended.iterdir()] == ["tensorboard"]
     assert sorted(running.iterdir()) == records
     assert not [*settings.data_root.rglob(".unfinished-*"), *settings.data_root.rglob(".removed-*")]
+
+
+async def test_a_start_leaves_what_is_no_jobs(settings: TrainerSettings, retraining: Open) -> None:
+    """Such as the root of a file system, or curves that somebody has set aside."""
+    others = [settings.runs_dir / "lost+found", settings.runs_dir / f"{uuid.uuid4().hex}-kept"]
+    for directory in others:
+        directory.mkdir(parents=True)
+    async with retraining() as work:
+        await work.recover([])
+
+    assert sorted(settings.runs_dir.iterdir()) == sorted(others)
 
 
 async def test_a_start_leaves_commands_at_their_work(
