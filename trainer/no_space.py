@@ -1,20 +1,24 @@
-"""Tells a full disk from other trouble."""
+"""Tells a full disk from other trouble with files, and both from the rest."""
 
 import errno
 import os
 from collections.abc import Iterator
 
-from trainer.errors import DiskFullError
+from trainer.errors import DiskFullError, TrainerError
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = tuple(os.strerror(number) for number in _NUMBERS)
 
 
-def told_if_full(error: BaseException) -> BaseException:
-    """Returns what callers are told: of a full disk that it is full, of any other error the error itself."""
-    if isinstance(error, DiskFullError) or not is_no_space(error):
+def told_of_files(error: BaseException) -> BaseException:
+    """Returns what callers are told: of files why they cannot be read or written, of all else the error itself."""
+    if isinstance(error, DiskFullError):
         return error
-    return DiskFullError("no space is left under the data root; free some, and try again")
+    if is_no_space(error):
+        return DiskFullError("no space is left under the data root; free some, and try again")
+    if isinstance(error, OSError) and error.filename is not None:  # of connections and processes none is named
+        return TrainerError(f"a file or directory cannot be read or written: {error.strerror}; the log names it")
+    return error
 
 
 def is_no_space(error: BaseException) -> bool:

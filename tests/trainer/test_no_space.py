@@ -58,3 +58,14 @@ def test_a_caller_hears_of_it() -> None:
     status = to_status(_FULL)
     assert "no space is left" in status.message
     assert len(status.details) == 2  # ErrorInfo and RetryInfo
+
+
+def test_a_caller_hears_of_other_trouble_with_files_and_the_log_names_them(caplog: pytest.LogCaptureFixture) -> None:
+    status = to_status(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/secret/models"))
+    assert status.message == "a file or directory cannot be read or written: Permission denied; the log names it"
+    assert "/secret/models" in caplog.text
+
+
+def test_what_is_no_trouble_with_files_stays_inside() -> None:
+    for error in (OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)), OSError("/secret")):
+        assert to_status(error).message.startswith("Internal error.")

@@ -11,7 +11,7 @@ from observability import request_id, tracing
 from trainer.errors import DiskFullError, OutOfMemoryError, TrainerError
 from trainer.jobs.latest import Latest
 from trainer.jobs.operation import Failure, Operation, Order, Origin, Outcome, Progress, Result, State
-from trainer.no_space import told_if_full
+from trainer.no_space import told_of_files
 from trainer.operations import Operations
 from trainer.telemetry.job import ObservedJob
 
@@ -194,8 +194,9 @@ class Jobs:
 
 
 def _failure(error: BaseException) -> Failure:
-    told = told_if_full(error)
-    if not isinstance(told, TrainerError):
+    told = told_of_files(error)
+    if not isinstance(error, TrainerError):
         _logger.error("job failed inside", exc_info=error)
+    if not isinstance(told, TrainerError):
         return Failure(status_code="INTERNAL", reason="INTERNAL", message="the job failed inside; the log tells more")
     return Failure.of(told)

@@ -14,7 +14,7 @@ from trainer.errors import ChildError, OutOfMemoryError, TrainerError
 from trainer.jobs.messages import REPORT, TASK, Report, Task
 from trainer.jobs.operation import Failure, Progress
 from trainer.jobs.run_directory import hold
-from trainer.no_space import causes, told_if_full
+from trainer.no_space import causes, told_of_files
 from trainer.settings import TrainerSettings
 
 _REPORT_INTERVAL_S = 0.2
@@ -106,7 +106,7 @@ def _give_way(settings: TrainerSettings) -> None:
 
 def _told(error: Exception) -> TrainerError:
     """Finds what callers may know about an error: never a path, and nothing of the inside."""
-    told = told_if_full(error)
+    told = told_of_files(error)
     for cause in causes(told):
         if isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError":  # TensorFlow's
             return OutOfMemoryError("memory ran out; free some, or train with less data")

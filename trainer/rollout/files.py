@@ -31,9 +31,9 @@ class RolloutFiles:
         """Returns what was decided, as far as the versions still exist; where nothing was, the newest is stable.
 
         Raises:
-          RolloutError: rollout.json is damaged, or cannot be read.
+          RolloutError: rollout.json is damaged, or it or the directory of the versions cannot be read.
         """
-        on_disk = versions_on_disk(self._settings.model_dir)
+        on_disk = self._on_disk()
         try:
             state = RolloutState.from_json(self._settings.rollout_state.read_bytes())
         except FileNotFoundError:
@@ -41,6 +41,12 @@ class RolloutFiles:
         except OSError as err:
             raise RolloutError(f"rollout.json cannot be read: {err.strerror}") from err
         return state.limited_to(on_disk)
+
+    def _on_disk(self) -> list[int]:
+        try:
+            return versions_on_disk(self._settings.model_dir)
+        except OSError as err:
+            raise RolloutError(f"the directory of the versions cannot be read: {err.strerror}") from err
 
     def write(self, state: RolloutState, beside: Collection[int] = ()) -> None:
         """Decides, and tells serving.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -83,6 +84,14 @@ async def test_progress_is_noted_while_a_job_runs(scene_of: Any, tmp_path: Path,
         (
             ChildError("no", grpc.StatusCode.UNAVAILABLE, "AWAY", 2.0),
             Failure(status_code="UNAVAILABLE", reason="AWAY", message="no", retry_after_s=2.0),
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/secret/path"),
+            Failure(
+                status_code="FAILED_PRECONDITION",
+                reason="TRAINER_ERROR",
+                message="a file or directory cannot be read or written: Permission denied; the log names it",
+            ),
         ),
         (
             KeyError("/secret/path"),

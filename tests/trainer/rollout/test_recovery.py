@@ -272,6 +272,18 @@ def test_a_state_that_cannot_be_read_is_told(files, settings) -> None:
             use()
 
 
+def test_versions_that_cannot_be_looked_for_are_told(files, settings) -> None:
+    """The page of metrics and calls go by it: both ended in an error that nobody knew."""
+    settings.model_dir.chmod(0)
+    try:
+        if os.access(settings.model_dir, os.R_OK):
+            pytest.skip("root may read everything")
+        with pytest.raises(RolloutError, match="the directory of the versions cannot be read: Permission denied"):
+            files.read()
+    finally:
+        settings.model_dir.chmod(0o755)
+
+
 @pytest.mark.usefixtures("files")
 def test_a_state_that_cannot_be_written_is_one_line_of_the_log(play, monkeypatch, caplog) -> None:
     def broken(_descriptor: int) -> None:
