@@ -10,7 +10,7 @@ from tfserving_api.messages import ModelServerConfig, pool
 from trainer.durable import locked, replace_files
 from trainer.errors import DiskFullError, RolloutError
 from trainer.no_space import is_no_space
-from trainer.rollout.state import RolloutState
+from trainer.rollout.state import STABLE, RolloutState
 from trainer.settings import TrainerSettings
 from trainer.versions import versions_on_disk
 
@@ -28,7 +28,9 @@ class RolloutFiles:
         self._settings = settings
 
     def read(self) -> RolloutState:
-        """Returns what was decided, as far as the versions still exist; where nothing was, the newest is stable.
+        """Returns what was decided, as far as the versions still exist.
+
+        Where rollout.json is lost, what models.config labels stable stays so; where nothing was decided, the newest is.
 
         Raises:
           RolloutError: rollout.json is damaged, or it or the directory of the versions cannot be read.
@@ -37,7 +39,7 @@ class RolloutFiles:
         try:
             state = RolloutState.from_json(self._settings.rollout_state.read_bytes())
         except FileNotFoundError:
-            return RolloutState(stable=max(on_disk, default=None))
+            state = RolloutState(stable=self._told_last() or max(on_disk, default=None))
         except OSError as err:
             raise RolloutError(f"rollout.json cannot be read: {err.strerror}") from err
         return state.limited_to(on_disk)
@@ -47,6 +49,15 @@ class RolloutFiles:
             return versions_on_disk(self._settings.model_dir)
         except OSError as err:
             raise RolloutError(f"the directory of the versions cannot be read: {err.strerror}") from err
+
+    def _told_last(self) -> int | None:
+        # Serving holds it. To a version that it does not hold it would move no label, nor do anything else after that.
+        try:
+            told = _only_model(self._settings.models_config.read_text())
+        except (OSError, ValueError, text_format.ParseError):
+            return None
+        stable: int | None = told.version_labels.get(STABLE)
+        return stable
 
     def write(self, state: RolloutState, beside: Collection[int] = ()) -> None:
         """Decides, and tells serving.

@@ -84,7 +84,9 @@ class RolloutState:
         try:
             return _STATE.validate_json(text)
         except ValueError as err:
-            raise RolloutError("rollout.json is damaged; without it the newest version becomes stable") from err
+            raise RolloutError(
+                "rollout.json is damaged; remove it, and what is stable by models.config stays so"
+            ) from err
 
 
 _STATE = TypeAdapter(RolloutState)

@@ -263,6 +263,30 @@ def test_a_damaged_state_is_not_guessed_at(files, settings) -> None:
             files.read()
 
 
+@pytest.mark.usefixtures("files")
+def test_where_the_state_is_lost_what_serving_holds_stays_stable_and_others_can_be_promoted(
+    settings, serving, play
+) -> None:
+    """The newest version is not loaded: serving would move no label to it, and after that do nothing else either."""
+    serving.start()
+    settings.rollout_state.unlink()
+
+    async def scene(rollout, _client):
+        await rollout.step()
+        assert rollout.state == RolloutState(stable=2)
+        await rollout.roll_out(1)
+        return rollout.state
+
+    assert play(scene) == RolloutState(stable=1, previous=2)
+
+
+def test_where_the_state_is_lost_with_its_stable_version_no_label_is_guessed_at(files, settings) -> None:
+    settings.rollout_state.unlink()
+    shutil.rmtree(settings.model_dir / "2")
+
+    assert files.read() == RolloutState()
+
+
 def test_a_state_that_cannot_be_read_is_told(files, settings) -> None:
     settings.rollout_state.unlink()
     settings.rollout_state.mkdir()
