@@ -240,6 +240,25 @@ async def _limit_pages(operations: Operations, pages: int) -> None:
     await operations._run(operations._store._database.execute, f"PRAGMA max_page_count = {pages}")
 
 
+async def test_a_database_that_is_removed_takes_nothing_that_would_be_lost(
+    opened: Any, tmp_path: Path, order: Order
+) -> None:
+    database, away = tmp_path / "trainer.db", tmp_path / "away.db"
+    async with opened(tmp_path) as operations:
+        before = await operations.add(order, "", 9)
+        database.rename(away)
+        for _ in ("removed", "replaced"):
+            with pytest.raises(StoreError, match=r"trainer\.db was removed or replaced; put it back"):
+                await operations.add(order, "", 9)
+            database.touch()
+        assert await operations.get(before.operation_id) == before
+        away.replace(database)
+        after = await operations.add(order, "", 9)
+
+    async with opened(tmp_path) as operations:
+        assert [operation for _, operation in await operations.newest(None, 9, 9)] == [after, before]
+
+
 async def test_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "trainer.db").write_text("this is no database, but a text of a kilobyte. " * 30)
     operations = Operations(tmp_path / "trainer.db")

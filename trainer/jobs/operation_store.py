@@ -1,10 +1,12 @@
 """Operations in SQLite. Blocking; `trainer.operations` is the way in."""
 
 import logging
+import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,7 @@ class OperationStore:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute(_SCHEMA)
+        self._path, self._file = path, path.stat()
 
     def close(self) -> None:
         """Closes the database."""
@@ -60,8 +63,7 @@ class OperationStore:
 
     def add(self, order: Order, request_id: str, capacity: int, origin: Origin = UNKNOWN_ORIGIN) -> Operation:
         """See Operations."""
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")  # what is read here stays so until it is written
+        with self._transaction():
             if present := self.of_request(order, request_id):
                 return present
             (unfinished,) = self._database.execute(_COUNT_UNFINISHED).fetchone()
@@ -105,8 +107,7 @@ class OperationStore:
 
     def change(self, operation_id: str, expected: tuple[State, ...], change: Callable[[Operation], Operation]) -> bool:
         """Changes an operation if its state is as expected, and tells whether it was."""
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             operation = self.get(operation_id)
             if operation.state not in expected:
                 return False
@@ -117,11 +118,27 @@ class OperationStore:
 
     def remove(self, operation_id: str) -> None:
         """See Operations."""
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             if not self.get(operation_id).state.is_final:
                 raise OperationUnfinishedError("the operation has not ended; cancel it first")
             self._database.execute("DELETE FROM operations WHERE id = ?", (operation_id,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")  # what is read here stays so until it is written
+            if not self._is_in_place():
+                raise sqlite3.OperationalError(
+                    f"{self._path.name} was removed or replaced; put it back, or restart the trainer"
+                )
+            yield
+
+    def _is_in_place(self) -> bool:
+        # SQLite goes on writing to a file that has no name any more, and to the log beside it.
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except FileNotFoundError:
+            return False
 
     def _row(self, statement: str, *values: Any) -> Any:
         return self._database.execute(statement, values).fetchone()
