@@ -71,9 +71,12 @@ def share(file: Path, target: Path) -> None:
 
 
 def remove_copies(directory: Path) -> None:
-    """Removes what killed calls of `share` left in a directory, but what has been written to within the last day."""
-    for copy in directory.glob(f"{UNFINISHED}*"):
-        with suppress(FileNotFoundError):
+    """Removes what killed calls of `share` left in a directory, but what has been written to within the last day.
+
+    It goes as far as it can be removed: the directory may be read-only by now, or of a disk that is away.
+    """
+    with suppress(OSError):
+        for copy in directory.glob(f"{UNFINISHED}*"):
             if copy.is_file() and time.time() - copy.stat().st_mtime > _COPY_S:
                 copy.unlink()
 

@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,29 @@ async def test_a_start_leaves_what_is_no_jobs(settings: TrainerSettings, retrain
         await work.recover([])
 
     assert sorted(settings.runs_dir.iterdir()) == sorted(others)
+
+
+async def test_a_start_outlasts_what_cannot_be_removed(
+    settings: TrainerSettings, operation: Operation, retraining: Open
+) -> None:
+    ended = replace(operation, operation_id=uuid.uuid4().hex, state=State.FAILED)
+    copy, candidate = (
+        settings.data_root / "processed/.unfinished-x",
+        settings.runs_dir / ended.operation_id / "candidate",
+    )
+    for path in (copy, candidate):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        path.parent.chmod(0o555)
+    os.utime(copy, (0, 0))
+    try:
+        if os.access(candidate.parent, os.W_OK):
+            pytest.skip("root may remove everything")
+        async with retraining() as work:
+            await work.recover([ended])
+    finally:
+        for path in (copy, candidate):
+            path.parent.chmod(0o755)
 
 
 async def test_a_start_leaves_commands_at_their_work(
