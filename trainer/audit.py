@@ -39,12 +39,12 @@ class AuditTrail:
     """Lines of JSON in a file, on disk before `append` returns.
 
     Args:
-      path: of the file; its directory is made where there is none.
+      path: of the file; its directory is made where there is none, at once and whenever somebody has removed it.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._make_directory()
 
     def append(self, facts: dict[str, object]) -> None:
         """Adds a line, or nothing. The file may be rotated by renaming it.
@@ -53,7 +53,11 @@ class AuditTrail:
           OSError: it cannot be written.
         """
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds")} | facts) + "\n"
+        self._make_directory()
         append(self._path, line.encode(), durably=True, patience_s=_PATIENCE_S)
+
+    def _make_directory(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
 
 
 class AuditInterceptor(grpc.aio.ServerInterceptor):

@@ -71,6 +71,14 @@ async def test_what_cannot_be_recorded_is_not_done(serve: Serve, refusal: Any) -
         assert not (await served.operations.ListOperations(operations_pb2.ListOperationsRequest())).operations
 
 
+async def test_a_record_that_somebody_has_removed_with_its_directory_begins_anew(serve: Serve) -> None:
+    async with serve() as served:
+        served.settings.audit_trail.parent.rmdir()
+        await served.trainer.Retrain(trainer_service_pb2.RetrainRequest())
+
+        assert [line["outcome"] for line in _lines(served.settings)] == ["ASKED", "OK"]
+
+
 async def test_a_call_that_is_taken_back_before_it_is_on_record_has_an_end_there(serve: Serve, until: Any) -> None:
     """A line without an end tells of a death of the process."""
     async with serve() as served:
