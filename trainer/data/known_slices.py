@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gateway.imaging import ImageArray
 from trainer.data.grouping import HASH_BITS, perceptual_hash
-from trainer.errors import SeenSlicesError
+from trainer.errors import BrokenModelError, SeenSlicesError
 
 TRAIN_HASHES = Path("assets.extra", "train_hashes.bin")
 """Where those of the training split lie in a version: HASH_BITS / 8 bytes each, without repetitions."""
@@ -36,7 +36,11 @@ class KnownSlices:
 
     @classmethod
     def of_version(cls, model_dir: Path, version: int) -> "KnownSlices":
-        """Reads those of a version; one that came without them, or that there is not, as 0, knows none."""
+        """Reads those of a version; one that came without them, or that there is not, as 0, knows none.
+
+        Raises:
+          BrokenModelError: a file of theirs is damaged, as one that was not copied to its end.
+        """
         directory = model_dir / str(version)
         return cls(_read(directory / TRAIN_HASHES), _read(directory / TEST_HASHES))
 
@@ -87,5 +91,7 @@ def _packed_hash(image: ImageArray) -> bytes:
 
 
 def _read(path: Path) -> NDArray[np.bool_]:
-    hashes = path.read_bytes() if path.exists() else b""
-    return np.unpackbits(np.frombuffer(hashes, np.uint8).reshape(-1, HASH_BITS // 8), axis=1).astype(np.bool_)
+    hashes = np.frombuffer(path.read_bytes() if path.exists() else b"", np.uint8)
+    if hashes.size % (HASH_BITS // 8):
+        raise BrokenModelError(f"{path.name} of the model in {path.parents[1].name} is damaged; copy it there anew")
+    return np.unpackbits(hashes.reshape(-1, HASH_BITS // 8), axis=1).astype(np.bool_)

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from trainer.data.known_slices import KnownSlices
+from trainer.data.known_slices import TEST_HASHES, KnownSlices
 from trainer.dataset import DatasetSummary
+from trainer.errors import BrokenModelError
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -75,3 +76,12 @@ def test_a_version_without_hashes_knows_none(tmp_path: Path) -> None:
     known = KnownSlices.of_version(tmp_path, 1)
 
     assert known.train.shape == known.test.shape == (0, 64)
+
+
+def test_hashes_that_were_not_copied_to_their_end_are_told(tmp_path: Path) -> None:
+    """They are those of the stable version, which each job reads first."""
+    (tmp_path / "7" / TEST_HASHES).parent.mkdir(parents=True)
+    (tmp_path / "7" / TEST_HASHES).write_bytes(bytes(12))
+
+    with pytest.raises(BrokenModelError, match=r"test_hashes\.bin of the model in 7 is damaged"):
+        KnownSlices.of_version(tmp_path, 7)
