@@ -1,8 +1,9 @@
 """Settings of the trainer, from the environment."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from trainer.jobs import run_directory
@@ -11,12 +12,20 @@ from transport.process_settings import ProcessSettings
 from transport.tls_settings import ServerTls
 
 
+def _without_patterns(path: Path) -> Path:
+    if set("[\\").intersection(str(path)):
+        raise ValueError("TensorFlow takes paths with [ or \\ for patterns, and loads no model there; name one without")
+    return path
+
+
 class TrainerSettings(ProcessSettings):
     """Read once in `__main__` and passed down."""
 
     model_config = SettingsConfigDict(env_prefix="TRAINER_")
 
-    data_root: Path = Field(default=Path("data"), validation_alias="DATA_ROOT")
+    data_root: Annotated[Path, AfterValidator(_without_patterns)] = Field(
+        default=Path("data"), validation_alias="DATA_ROOT"
+    )
     """Directory under which everything that the trainer reads and writes lies."""
 
     address: ListenAddress = "127.0.0.1:50052"

@@ -202,6 +202,14 @@ def test_the_help_of_the_daemon_tells_all_settings(tmp_path: Path) -> None:
         assert variable in told
 
 
+@pytest.mark.parametrize("name", ["copy [1]", "back\\slash"])
+def test_a_data_root_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    """It loads no model from there, as each training would find out at its end."""
+    refused = _trainer(tmp_path / name, "write-config")
+    assert (refused.returncode, refused.stderr[:10]) == (2, "DATA_ROOT:")
+    assert "name one without" in refused.stderr
+
+
 def test_an_address_of_serving_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVING_ADDRESS", "127.0.0.1:8500,,127.0.0.1:8501")
     refused = _trainer(tmp_path, "write-config")
