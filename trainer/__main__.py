@@ -16,6 +16,7 @@ from trainer.commands.synthetic_slice import synthetic_slice
 from trainer.commands.train import train
 from trainer.commands.write_config import write_config
 from trainer.errors import TrainerError
+from trainer.no_space import told_of_files
 from trainer.settings import TrainerSettings
 from transport.environment import SettingsError, settings_from_environment
 from transport.errors import CannotListenError
@@ -38,11 +39,10 @@ for _command in (build_dataset, train, refit, evaluate, cross_validate, publish,
     main.add_command(_command)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs a command; of one that fails as may happen there is one line on stderr."""
     try:
         main()
-    except TrainerError as err:
-        sys.exit(f"{type(err).__name__}: {err}")
     except UnusableFileError as err:
         sys.exit(str(err))
     except CannotListenError as err:
@@ -52,3 +52,12 @@ if __name__ == "__main__":
     except SettingsError as err:
         click.echo(err, err=True)
         sys.exit(2)
+    except Exception as err:
+        told = told_of_files(err)
+        if not isinstance(told, TrainerError):
+            raise
+        sys.exit(f"{type(told).__name__}: {told}")
+
+
+if __name__ == "__main__":
+    run()

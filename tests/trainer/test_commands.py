@@ -1,7 +1,9 @@
 """The commands, one after the other, as a user runs them."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from trainer.__main__ import run
 from trainer.architectures import architecture_named
 from trainer.cross_validation import directory_name
 from trainer.data.npz import write_npz
 from trainer.dataset import Split
+from trainer.errors import PublicationError
 from trainer.figures import Evaluation
 from trainer.record import write_record
 
@@ -23,6 +28,11 @@ def _trainer(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, env=os.environ | {"DATA_ROOT": str(root)}, capture_output=True, text=True, timeout=240, check=False
     )
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
 
 
 def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], label_file: Path) -> None:
@@ -194,6 +204,26 @@ def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, variable, v
     monkeypatch.setenv(variable, value)
     run = _trainer(tmp_path, "write-config")
     assert (run.returncode, run.stderr) == (2, f"{text}\n")
+
+
+_FULL = os.strerror(errno.ENOSPC)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _caused(PublicationError("its files cannot be copied"), shutil.Error([("a", "b", f"[Errno 28] {_FULL}")])),
+        tf.errors.ResourceExhaustedError(None, None, f"/data/run.unfinished/candidate; {_FULL}"),
+    ],
+    ids=["publish", "train"],
+)
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def full() -> None:
+        raise error
+
+    monkeypatch.setattr("trainer.__main__.main", full)
+    with pytest.raises(SystemExit, match=r"^DiskFullError: no space is left under the data root; free some"):
+        run()
 
 
 def test_the_help_of_the_daemon_tells_all_settings(tmp_path: Path) -> None:
