@@ -16,7 +16,7 @@ from trainer.commands.synthetic_slice import synthetic_slice
 from trainer.commands.train import train
 from trainer.commands.write_config import write_config
 from trainer.errors import TrainerError
-from trainer.no_space import told_of_files
+from trainer.no_space import told_if_full
 from trainer.settings import TrainerSettings
 from transport.environment import SettingsError, settings_from_environment
 from transport.errors import CannotListenError
@@ -53,7 +53,7 @@ def run() -> None:
         click.echo(err, err=True)
         sys.exit(2)
     except Exception as err:
-        told = told_of_files(err)
+        told = told_if_full(err)
         if not isinstance(told, TrainerError):
             raise
         sys.exit(f"{type(told).__name__}: {told}")

@@ -10,15 +10,19 @@ _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = tuple(os.strerror(number) for number in _NUMBERS)
 
 
-def told_of_files(error: BaseException) -> BaseException:
-    """Returns what callers are told: of files why they cannot be read or written, of all else the error itself."""
-    if isinstance(error, DiskFullError):
+def told_if_full(error: BaseException) -> BaseException:
+    """Returns what callers are told: of a full disk that it is full, of any other error the error itself."""
+    if isinstance(error, DiskFullError) or not is_no_space(error):
         return error
-    if is_no_space(error):
-        return DiskFullError("no space is left under the data root; free some, and try again")
-    if isinstance(error, OSError) and error.filename is not None:  # of connections and processes none is named
-        return TrainerError(f"a file or directory cannot be read or written: {error.strerror}; the log names it")
-    return error
+    return DiskFullError("no space is left under the data root; free some, and try again")
+
+
+def told_of_files(error: BaseException) -> BaseException:
+    """Returns what callers are told who see no paths: as `told_if_full`, and why a file cannot be read or written."""
+    told = told_if_full(error)
+    if isinstance(told, OSError) and told.filename is not None:  # of connections and processes none is named
+        return TrainerError(f"a file or directory cannot be read or written: {told.strerror}; the log names it")
+    return told
 
 
 def is_no_space(error: BaseException) -> bool:
