@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from braintumor.v1 import classifier_service_pb2, model_service_pb2, trainer_service_pb2
 
 CLASSIFIER = "braintumor/v1/classifier_service.proto"
 Tool = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -37,6 +38,12 @@ def _replace(path: Path, old: str, new: str) -> None:
 def test_the_stubs_are_up_to_date_and_the_rules_are_kept(tool):
     for checked in (tool("generate.py", "--check"), tool("lint.py")):
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_go_stubs_need_no_word_of_where_they_lie():
+    """protoc-gen-go refuses a file without an import path, which has a slash; all files are one Go package."""
+    files = (classifier_service_pb2, model_service_pb2, trainer_service_pb2)
+    assert {file.DESCRIPTOR.GetOptions().go_package for file in files} == {"braintumor/v1;braintumorv1"}
 
 
 def test_a_stub_that_is_not_up_to_date_is_named(contract, tool):
