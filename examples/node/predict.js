@@ -34,7 +34,9 @@ try {
   process.exit(2);
 }
 
-const client = new ClassifierService(address, grpc.credentials.createInsecure());
+const client = new ClassifierService(address, grpc.credentials.createInsecure(), {
+  "grpc.max_receive_message_length": -1, // an explanation may be larger than the 4 MiB that gRPC receives by default
+});
 const request = { image }; // also: version or version_label, explain
 client.Predict(request, { deadline: Date.now() + 10_000 }, (error, response) => {
   client.close();

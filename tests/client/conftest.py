@@ -29,6 +29,7 @@ _PREDICTIONS = {
     b"unsure": pb.Prediction(label="No Tumor", probability=0.4118, reliability=pb.UNCERTAIN, ood_score=0.6),
     b"stumble": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.RELIABLE, ood_score=0.5),
     b"queue": pb.Prediction(label="No Tumor", probability=0.1, reliability=pb.RELIABLE, ood_score=0.5),
+    b"large": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.RELIABLE, ood_score=0.5),
     b"strange": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.OUT_OF_DOMAIN, ood_score=9.5),
 }
 _REFUSALS = {
@@ -130,6 +131,8 @@ class ScriptedService(ClassifierServiceServicer):
         )
         if request.explain:
             response.explanation.heatmap_png, response.explanation.overlay_png = b"heatmap", b"overlay"
+        if words == b"large":
+            response.explanation.overlay_png = bytes(5 * 2**20)
         return response
 
 

@@ -58,6 +58,12 @@ def test_prints_the_verdict_as_json(service, example, contract_dir, tmp_path):
     }
 
 
+def test_an_explanation_may_be_larger_than_grpc_receives_by_default(service, example, contract_dir, tmp_path):
+    (tmp_path / "slice.jpg").write_bytes(b"large")
+    done = _predict(example, contract_dir, str(tmp_path / "slice.jpg"), service.address)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_says_why_there_is_none(service, example, contract_dir, tmp_path):
     (tmp_path / "slice.jpg").write_bytes(b"broken")
     done = _predict(example, contract_dir, str(tmp_path / "slice.jpg"), service.address)

@@ -277,7 +277,9 @@ Global___Prediction: typing_extensions.TypeAlias = Prediction
 
 @typing.final
 class Explanation(google.protobuf.message.Message):
-    """Where the model looked."""
+    """Where the model looked. Of a slice of some megapixels it is more than the 4 MiB that clients of gRPC receive unless
+    they are told otherwise: such a client ends the call, or the stream, as RESOURCE_EXHAUSTED by itself.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
