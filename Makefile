@@ -102,8 +102,13 @@ clean:
 $(DESCRIPTORS): tfserving_api/extract.py $(RUN)
 	$(BIN)/python -m tfserving_api.extract
 
+# Those that TensorFlow has wheels for. .venv keeps the Python that made it, so this is asked before; and one without
+# pip is half made, as on Debian before python3-venv is installed.
+PYTHONS := 3.11 3.12 3.13
 $(RUN): requirements/run.txt pyproject.toml protos/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/pip || $(PYTHON) -c 'import sys; has = "%d.%d" % sys.version_info[:2]; has in sys.argv[1:] or sys.exit( \
+	  "$(PYTHON) is Python " + has + ", and this needs one of $(PYTHONS): name it, as in make run PYTHON=python3.13")' $(PYTHONS)
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e .
 	@touch $@
