@@ -21,7 +21,7 @@ def example(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("node") / "example"
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("node_modules"))
     installed = subprocess.run(
-        ["npm", "install", "--ignore-scripts"],  # noqa: S607 the npm of whoever runs the tests
+        ["npm", "install", "--ignore-scripts", "--engine-strict"],  # noqa: S607 the npm of whoever runs the tests
         cwd=folder,
         capture_output=True,
         text=True,
