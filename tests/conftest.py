@@ -22,6 +22,17 @@ from cryptography.x509.oid import NameOID
 
 _DAY = datetime.timedelta(days=1)
 _PATIENCE_S = 120.0
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,7 +94,7 @@ class Identity:
 
 
 class Authority:
-    """Issues certificates for this machine.
+    """Issues certificates for this machine, with all that RFC 5280 asks for: Python looks at it since 3.13.
 
     Attributes:
       certificate: file of its own one.
@@ -123,10 +134,13 @@ class Authority:
             .not_valid_after(now + days * _DAY)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
+        if is_ca:
+            certificate = certificate.add_extension(_SIGNS_CERTIFICATES, critical=True)
         file = self._folder / f"{name}.pem"
-        file.write_bytes(certificate.public_bytes(Encoding.PEM))
+        file.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
         return file
 
 
