@@ -17,14 +17,24 @@ _METRICS = {"GATEWAY_METRICS_ADDRESS": "127.0.0.1:0"}
 _SECRET = "patient-4711"  # noqa: S105 stands for what a caller might send
 
 
-async def test_calls_are_counted_by_method_status_and_version(start_serving, spawn_gateway, page_of, png):
+def _counts(page_of, gateway, calls):
+    """The page once it has as many calls of Predict: who is refused may know it before it is counted."""
+
+    async def page():
+        now = await page_of(gateway)
+        return now if now.total("braintumor_gateway_requests_total", method=_PREDICT) == calls else None
+
+    return page
+
+
+async def test_calls_are_counted_by_method_status_and_version(start_serving, spawn_gateway, page_of, png, until):
     async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
         for brightness in (20, 204, 250):
             await gateway.classifier.Predict(pb2.PredictRequest(image=png(brightness)))
         for request in (pb2.PredictRequest(image=b"no image"), pb2.PredictRequest(image=png(20), version=77)):
             with pytest.raises(grpc.aio.AioRpcError):
                 await gateway.classifier.Predict(request, metadata=[("x-routing-key", _SECRET)])
-        page = await page_of(gateway)
+        page = await until(_counts(page_of, gateway, 5))
 
     ended = "braintumor_gateway_requests_total"
     assert page.total(ended, method=_PREDICT) == 5
@@ -54,12 +64,12 @@ async def test_calls_are_counted_by_method_status_and_version(start_serving, spa
     assert _SECRET not in page.text
 
 
-async def test_calls_that_are_refused_do_not_make_the_others_look_fast(start_serving, spawn_gateway, page_of, png):
+async def test_refused_calls_do_not_make_the_others_look_fast(start_serving, spawn_gateway, page_of, png, until):
     limited = _METRICS | {"GATEWAY_CALLER_RATE": "0.1", "GATEWAY_CALLER_BURST": "4"}
     async with start_serving() as serving, spawn_gateway(serving, **limited) as gateway:
         calls = (gateway.classifier.Predict(pb2.PredictRequest(image=png(204))) for _ in range(20))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        page = await page_of(gateway)
+        page = await until(_counts(page_of, gateway, 20))
 
     refused = sum(isinstance(outcome, grpc.aio.AioRpcError) for outcome in outcomes)
     assert page.total("braintumor_gateway_requests_total", method=_PREDICT, code="RESOURCE_EXHAUSTED") == refused > 0
