@@ -2,7 +2,7 @@
 
 The way of one image, from `Predict` to the answer:
 
-    interceptors/         a request id, the caller, their rights and rate; then, where there is room, the request is read
+    interceptors/         a request id, the caller, their rights and rate; then, where there is room, the request comes
     services/classifier   from the message to a query, and from the answer to a message
     classify              which version is asked, and what is done where it is gone
     decoding, imaging/    in a thread, the file becomes pixels of the size and channels that this version wants
