@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from braintumor.v1 import classifier_service_pb2
+from google.protobuf.json_format import MessageToDict
 from PIL import Image
 
 from gateway.imaging import decode, preprocess
@@ -158,3 +160,14 @@ def test_the_slice_that_a_newcomer_draws_is_told_right(
     subprocess.run([sys.executable, "-m", "trainer", "synthetic-slice", *options, str(path)], check=True)
     prediction = client.predict(path).prediction
     assert (prediction.label, prediction.reliability) == (label, classifier_service_pb2.RELIABLE)
+
+
+def test_the_readme_shows_what_the_slice_that_it_draws_is_answered(client: Any, tmp_path: Path) -> None:
+    path, readme = tmp_path / "slice.png", (Path(__file__).parents[2] / "README.md").read_text()
+    subprocess.run([sys.executable, "-m", "trainer", "synthetic-slice", "--lesion", str(path)], check=True)
+    answer = MessageToDict(client.predict(path))
+    for name, digits in (("probability", 3), ("oodScore", 2)):
+        answer["prediction"][name] = round(answer["prediction"][name], digits)
+    shown = re.search(r"```json\n(.*?)```", readme, re.DOTALL)
+    assert shown is not None
+    assert json.loads(shown.group(1)) == answer
