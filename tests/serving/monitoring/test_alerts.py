@@ -1,6 +1,7 @@
 """Alert rules, scrape configuration and dashboard, as Prometheus' own tool reads them."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,9 +46,20 @@ def test_the_expressions_of_the_dashboard_are_valid(promtool: str, tmp_path: Pat
     _run(promtool, ["check", "rules", str(tmp_path / "rules.yml")])
 
 
-def test_each_alert_is_seen_to_fire() -> None:
+@pytest.fixture
+def alerts() -> set[str]:
+    """Names of all."""
     groups = yaml.safe_load((_MONITORING / "alerts.yml").read_text())["groups"]
-    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def test_the_page_of_what_there_is_to_watch_names_each_alert(alerts: set[str]) -> None:
+    page = (_MONITORING / "README.md").read_text()
+    section = page.split("\n## Alerts\n")[1].split("\n## ")[0]
+    assert set(re.findall(r"`([A-Z]\w*[a-z])`", section)) == alerts
+
+
+def test_each_alert_is_seen_to_fire(alerts: set[str]) -> None:
     fired = (_MONITORING / "alerts_test.yml").read_text().partition("everything goes wrong")[2]
     fired += (_MONITORING / "alerts_of_days_test.yml").read_text()
     assert alerts == {name for name in alerts if name in fired}
