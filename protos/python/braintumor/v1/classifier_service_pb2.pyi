@@ -261,7 +261,9 @@ class Prediction(google.protobuf.message.Message):
     reliability: Global___Reliability.ValueType
     """How far the verdict can be relied upon."""
     ood_score: builtins.float
-    """Distance of the image from the training data: the larger, the less alike. The unit is the version's own."""
+    """Distance of the image from the training data: the larger, the less alike. The unit is the version's own; of those
+    that the trainer makes, above 1 is OUT_OF_DOMAIN.
+    """
     def __init__(
         self,
         *,
@@ -277,8 +279,9 @@ Global___Prediction: typing_extensions.TypeAlias = Prediction
 
 @typing.final
 class Explanation(google.protobuf.message.Message):
-    """Where the model looked. Of a slice of some megapixels it is more than the 4 MiB that clients of gRPC receive unless
-    they are told otherwise: such a client ends the call, or the stream, as RESOURCE_EXHAUSTED by itself.
+    """What spoke for a tumor; it does not locate a lesion. Of a slice of some megapixels it is more than the 4 MiB that
+    clients of gRPC receive unless they are told otherwise: such a client ends the call, or the stream, as
+    RESOURCE_EXHAUSTED by itself.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor

@@ -81,10 +81,11 @@ class ClassifierServiceServicer(object):
         INVALID_ARGUMENT  the image cannot be read or breaks a limit; ErrorInfo.reason says which.
         NOT_FOUND  the asked-for version or label is not served.
         RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
-        UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
+        UNAVAILABLE  no model can be reached, or the verdict cannot be recorded (AUDIT_LOG_UNAVAILABLE); RetryInfo says
+        when to try again.
         UNIMPLEMENTED  the version has no explanation.
         FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-        DEADLINE_EXCEEDED  the caller's deadline passed first.
+        DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
         INTERNAL  the model, or the service itself, failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

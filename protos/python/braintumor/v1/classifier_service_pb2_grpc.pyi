@@ -44,10 +44,11 @@ class ClassifierServiceStub:
       INVALID_ARGUMENT  the image cannot be read or breaks a limit; ErrorInfo.reason says which.
       NOT_FOUND  the asked-for version or label is not served.
       RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
-      UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
+      UNAVAILABLE  no model can be reached, or the verdict cannot be recorded (AUDIT_LOG_UNAVAILABLE); RetryInfo says
+        when to try again.
       UNIMPLEMENTED  the version has no explanation.
       FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-      DEADLINE_EXCEEDED  the caller's deadline passed first.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
       INTERNAL  the model, or the service itself, failed.
     """
     PredictStream: grpc.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]
@@ -86,10 +87,11 @@ class ClassifierServiceAsyncStub(ClassifierServiceStub):
       INVALID_ARGUMENT  the image cannot be read or breaks a limit; ErrorInfo.reason says which.
       NOT_FOUND  the asked-for version or label is not served.
       RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
-      UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
+      UNAVAILABLE  no model can be reached, or the verdict cannot be recorded (AUDIT_LOG_UNAVAILABLE); RetryInfo says
+        when to try again.
       UNIMPLEMENTED  the version has no explanation.
       FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-      DEADLINE_EXCEEDED  the caller's deadline passed first.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
       INTERNAL  the model, or the service itself, failed.
     """
     PredictStream: grpc.aio.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]  # type: ignore[assignment]
@@ -137,10 +139,11 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
           INVALID_ARGUMENT  the image cannot be read or breaks a limit; ErrorInfo.reason says which.
           NOT_FOUND  the asked-for version or label is not served.
           RESOURCE_EXHAUSTED  the service is busy; RetryInfo says when to try again.
-          UNAVAILABLE  no model can be reached; RetryInfo says when to try again.
+          UNAVAILABLE  no model can be reached, or the verdict cannot be recorded (AUDIT_LOG_UNAVAILABLE); RetryInfo says
+            when to try again.
           UNIMPLEMENTED  the version has no explanation.
           FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-          DEADLINE_EXCEEDED  the caller's deadline passed first.
+          DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
           INTERNAL  the model, or the service itself, failed.
         """
 
