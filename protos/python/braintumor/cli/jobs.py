@@ -10,7 +10,9 @@ from braintumor.jobs import Job
 
 
 @click.command()
-@click.option("--all/--running", "all_of_them", default=True, help="Also those that have ended; by default they are.")
+@click.option(
+    "--all/--running", "all_of_them", default=True, help="All jobs, or those that have not ended; by default all."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON per job.")
 @service_options
 def jobs(all_of_them: bool, as_json: bool, address: str, timeout_s: float) -> None:
