@@ -97,7 +97,8 @@ audit: $(DEV)
 	$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt -r requirements/dev.txt
 
 clean:
-	rm -rf .venv $(DESCRIPTORS) build dist protos/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv $(DESCRIPTORS) build dist protos/build *.egg-info protos/python/*.egg-info
+	rm -rf .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(DESCRIPTORS): tfserving_api/extract.py $(RUN)
 	$(BIN)/python -m tfserving_api.extract
