@@ -12,7 +12,7 @@ The way of one image, from `Predict` to the answer:
     verdict, explanation  what the model's outputs say
     audit                 where there is a log of verdicts, it is in there before it is answered
 
-What belongs to the call as a whole goes along in context variables: `caller.current`, `deadline` (set by
+What belongs to the call as a whole goes along in context variables: `caller.current`, `deadline.current` (set by
 interceptors/receiving), what `telemetry.call` has to tell at its end, and request id and trace in `observability`.
 """
 

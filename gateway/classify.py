@@ -14,12 +14,7 @@ from gateway.backend.retry import retrying
 from gateway.backend.served_version import EXPLAIN_SIGNATURE, PREDICT_SIGNATURE, Selector, ServedVersion
 from gateway.backend.versions import Versions
 from gateway.decoding import Decoding
-from gateway.errors import (
-    DeadlineExceededError,
-    ExplanationUnavailableError,
-    ModelFailedError,
-    VersionGoneError,
-)
+from gateway.errors import DeadlineExceededError, ExplanationUnavailableError, ModelFailedError, VersionGoneError
 from gateway.explanation import Explanation, explain
 from gateway.imaging import ImageArray, InputSpec, is_in_colour, preprocess
 from gateway.telemetry.metrics import predictions
@@ -39,8 +34,8 @@ class Query:
     """Version number, label, or None for the default."""
     explain: bool
     """Whether an explanation is wanted too."""
-    timeout_s: float
-    """Time from the start of the work to the answer, in seconds."""
+    deadline: float
+    """When the caller gives up, in seconds of the loop's clock."""
     routing_key: str
     """What sticks to one version while there is a canary; empty for none."""
 
@@ -58,20 +53,12 @@ class Answer:
 class Classifier:
     """Classifies images. Knows nothing of gRPC's servicers."""
 
-    def __init__(
-        self,
-        versions: Versions,
-        canary: Canary,
-        batcher: Batcher,
-        audit: Audit,
-        decoding: Decoding,
-    ) -> None:
+    def __init__(self, versions: Versions, canary: Canary, batcher: Batcher, audit: Audit, decoding: Decoding) -> None:
         self._versions = versions
         self._canary = canary
         self._batcher = batcher
         self._audit = audit
         self._decoding = decoding
-        self._loop = asyncio.get_running_loop()
 
     async def classify(self, query: Query) -> Answer:
         """Classifies one image.
@@ -79,52 +66,48 @@ class Classifier:
         Raises:
           GatewayError, InvalidImageError: as they say.
         """
-        deadline = self._loop.time() + query.timeout_s
         self._decoding.check_size(query.image)  # before serving is asked, which may be away
         try:
-            async with asyncio.timeout_at(deadline):
-                answer = await self._classify_with_what_is_served(query, deadline)
+            async with asyncio.timeout_at(query.deadline):
+                answer = await self._classify_with_what_is_served(query)
                 await self._audit.note(query.image, answer.version, answer.verdict)
                 predictions(answer.version, answer.verdict.label, answer.verdict.reliability.name).inc()
                 return answer
         except TimeoutError as err:
             raise DeadlineExceededError("The image was not classified within the call's deadline.") from err
 
-    async def _classify_with_what_is_served(self, query: Query, deadline: float) -> Answer:
+    async def _classify_with_what_is_served(self, query: Query) -> Answer:
         canary = self._canary.version_for(query.routing_key) if query.selector is None else None
-        if canary is not None and (answer := await self._try(canary, query, deadline)):
+        if canary is not None and (answer := await self._try(canary, query)):
             return answer
         gone = None
         while True:
-            version = await self._resolve(query, deadline)
+            version = await retrying(partial(self._versions.resolve, query.selector, query.deadline), query.deadline)
             try:
-                return await self._ask(version, query, deadline)
+                return await self._ask(version, query)
             except VersionGoneError:
                 if version == gone:
                     raise
             gone = version
             await self._versions.look_again(gone)
 
-    async def _try(self, canary: ServedVersion, query: Query, deadline: float) -> Answer | None:
+    async def _try(self, canary: ServedVersion, query: Query) -> Answer | None:
         """Asks a version that callers know nothing of; where it fails by itself they shall not notice."""
         try:
-            return await self._ask(canary, query, deadline)
+            return await self._ask(canary, query)
         except VersionGoneError:
             await self._versions.look_again(canary)
         except (ModelFailedError, ExplanationUnavailableError) as err:
             _logger.warning("canary failed", extra={"model_version": canary.version, "reason": err.reason})
         return None
 
-    async def _resolve(self, query: Query, deadline: float) -> ServedVersion:
-        return await retrying(partial(self._versions.resolve, query.selector, deadline), deadline)
-
-    async def _ask(self, version: ServedVersion, query: Query, deadline: float) -> Answer:
+    async def _ask(self, version: ServedVersion, query: Query) -> Answer:
         if query.explain and not version.explains:
             raise ExplanationUnavailableError(f"Version {version.version} of the model cannot explain its verdicts.")
         with DecodingStage():
             fitted = await self._decoding.decoded(query.image, partial(_fitted, spec=version.spec))
         key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
-        row = await retrying(partial(self._batcher.submit, key, fitted.pixels, deadline), deadline)
+        row = await retrying(partial(self._batcher.submit, key, fitted.pixels, query.deadline), query.deadline)
         explanation = await self._explain(row, query.image) if query.explain else None
         verdict = read_verdict(row)
         if fitted.has_lost_colour:

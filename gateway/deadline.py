@@ -1,4 +1,4 @@
-"""How long a call may take."""
+"""When a call has to be answered."""
 
 import asyncio
 from contextvars import ContextVar
@@ -8,14 +8,14 @@ import grpc
 
 from gateway.settings import Settings
 
-_ends_at: ContextVar[float] = ContextVar("deadline")
-"""Of the call that the running task works for, by the loop's clock."""
+current: ContextVar[float] = ContextVar("deadline")
+"""Deadline of the call that the running task works for, in seconds of the loop's clock."""
 
 
 def begin(context: grpc.aio.ServicerContext[Any, Any], settings: Settings) -> float:
-    """Settles when the call ends, by its deadline or the default one, and returns how long that is, in seconds."""
+    """Sets `current`, by what the caller wants or the default; returns the time until then, in seconds."""
     given = given_s(context.time_remaining(), settings)
-    _ends_at.set(asyncio.get_running_loop().time() + given)
+    current.set(after(given))
     return given
 
 
@@ -24,6 +24,6 @@ def given_s(wanted_s: float | None, settings: Settings) -> float:
     return min(settings.default_deadline_s if wanted_s is None else wanted_s, settings.max_deadline_s)
 
 
-def left_s() -> float:
-    """Returns the time that is left of a call that has begun, in seconds; negative where it is over."""
-    return _ends_at.get() - asyncio.get_running_loop().time()
+def after(seconds: float) -> float:
+    """Returns the deadline of what begins now and has that many seconds."""
+    return asyncio.get_running_loop().time() + seconds

@@ -11,11 +11,11 @@ from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceServicer
 
 import gateway
+from gateway import deadline
 from gateway.backend.canary import ROUTING_KEY
 from gateway.backend.served_version import Selector
 from gateway.backend.versions import Versions
 from gateway.classify import Answer, Classifier, Query
-from gateway.deadline import given_s, left_s
 from gateway.imaging import IMAGE_FORMATS
 from gateway.room import Room
 from gateway.services.streaming import Streams
@@ -70,7 +70,7 @@ class ClassifierService(ClassifierServiceServicer):
 
     async def Predict(self, request: pb2.PredictRequest, context: _Context) -> pb2.PredictResponse:
         """Classifies within the caller's deadline, or the default one where the caller sets none."""
-        query = _query(request, left_s(), _routing_key(context))
+        query = _query(request, deadline.current.get(), _routing_key(context))
         answer = await self._classifier.classify(query)
         call.model_version.set(answer.version)
         return self._response(answer)
@@ -86,7 +86,7 @@ class ClassifierService(ClassifierServiceServicer):
 
     async def _stream_answer(self, routing_key: str, item: pb2.PredictStreamRequest) -> pb2.PredictStreamResponse:
         try:
-            query = _query(item.request, given_s(None, self._settings), routing_key)
+            query = _query(item.request, deadline.after(deadline.given_s(None, self._settings)), routing_key)
             response = self._response(await self._classifier.classify(query))
         except Exception as err:  # noqa: BLE001 whatever befalls one image is the answer for that image
             return pb2.PredictStreamResponse(id=item.id, error=to_status(err))
@@ -115,11 +115,11 @@ def _routing_key(context: _Context) -> str:
     return next((value for key, value in metadata if key == ROUTING_KEY and isinstance(value, str)), "")
 
 
-def _query(request: pb2.PredictRequest, timeout_s: float, routing_key: str) -> Query:
+def _query(request: pb2.PredictRequest, due: float, routing_key: str) -> Query:
     selector: Selector = None
     match request.WhichOneof("model"):
         case "version":
             selector = request.version
         case "version_label":
             selector = request.version_label
-    return Query(request.image, selector, request.explain, timeout_s, routing_key)
+    return Query(request.image, selector, request.explain, due, routing_key)
