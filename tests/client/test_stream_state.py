@@ -7,19 +7,6 @@ from braintumor.stream import StreamState
 from braintumor.v1.classifier_service_pb2 import PredictStreamResponse
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def state(clock) -> StreamState:
     return StreamState(10.0, clock)

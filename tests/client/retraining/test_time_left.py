@@ -4,19 +4,6 @@ import pytest
 from braintumor.cli.time_left import TimeLeft
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def time_left(clock) -> TimeLeft:
     return TimeLeft(clock)

@@ -11,19 +11,6 @@ SILENT = ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "not a word")
 REPORT = operations_pb2.Operation(name="operations/1")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def state(clock) -> WatchState:
     return WatchState(10.0, clock)
@@ -65,7 +52,7 @@ def test_each_report_starts_the_wait_anew(clock, state):
     assert state.pause_s(AWAY) <= 0.2
 
 
-def _gives_up_after_s(state: WatchState, clock: Clock, refusals_s: float = 0.0) -> float:
+def _gives_up_after_s(state: WatchState, clock, refusals_s: float = 0.0) -> float:
     """Watches a service that refuses for some time and then says nothing. Returns when that is an error."""
     begun_s = clock.now_s
     try:

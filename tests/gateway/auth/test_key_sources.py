@@ -82,13 +82,6 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class _Clock:
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def issuer() -> Iterator[_Issuer]:
     with _Issuer() as issuer:
@@ -99,9 +92,14 @@ def issuer() -> Iterator[_Issuer]:
         thread.join()
 
 
-async def test_a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked_for_all_the_time(issuer):
-    clock = _Clock()
-    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+@pytest.fixture
+def tokens(issuer, clock) -> SignedTokens:
+    return SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+
+
+async def test_a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked_for_all_the_time(
+    clock, issuer, tokens
+):
     first = issuer.token("first")
     for _ in range(3):
         identity = await tokens.identify(first)
@@ -120,9 +118,7 @@ async def test_a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked
     assert issuer.fetches == 2
 
 
-async def test_a_new_key_is_fetched_also_where_tokens_do_not_name_it_or_name_it_as_the_old_one(issuer):
-    clock = _Clock()
-    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+async def test_a_new_key_is_fetched_also_where_tokens_do_not_name_it_or_name_it_as_the_old_one(clock, issuer, tokens):
     await tokens.identify(issuer.token("first", tells_kid=False))
     clock.now_s += 11
     assert (await tokens.identify(issuer.token("second", tells_kid=False))).name == "second"
@@ -132,18 +128,14 @@ async def test_a_new_key_is_fetched_also_where_tokens_do_not_name_it_or_name_it_
     assert issuer.fetches == 3
 
 
-async def test_a_slow_issuers_new_key_is_good_ten_seconds_after_it_is_shown(issuer):
-    clock = _Clock()
-    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+async def test_a_slow_issuers_new_key_is_good_ten_seconds_after_it_is_shown(clock, issuer, tokens):
     issuer.meanwhile = lambda: setattr(clock, "now_s", clock.now_s + 4)
     await tokens.identify(issuer.token("first"))
     clock.now_s += 7
     assert (await tokens.identify(issuer.token("second"))).name == "second"
 
 
-async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
-    clock = _Clock()
-    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+async def test_a_key_that_is_withdrawn_is_good_no_more(clock, issuer, tokens):
     old, kept = issuer.token("old"), issuer.token("kept")
     await tokens.identify(old)
     del issuer.keys["old"]
@@ -155,9 +147,7 @@ async def test_a_key_that_is_withdrawn_is_good_no_more(issuer):
         await tokens.identify(old)
 
 
-async def test_after_a_night_without_calls_the_keys_of_the_evening_count_no_more(issuer):
-    clock = _Clock()
-    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+async def test_after_a_night_without_calls_the_keys_of_the_evening_count_no_more(clock, issuer, tokens):
     old, kept = issuer.token("old"), issuer.token("kept")
     await tokens.identify(old)
     del issuer.keys["old"]
@@ -168,9 +158,7 @@ async def test_after_a_night_without_calls_the_keys_of_the_evening_count_no_more
     assert issuer.fetches == 2
 
 
-async def test_they_count_where_no_others_can_be_had_and_what_they_do_not_know_may_come_again(issuer):
-    clock = _Clock()
-    tokens = SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
+async def test_they_count_where_no_others_can_be_had_and_what_they_do_not_know_may_come_again(clock, issuer, tokens):
     known, new = issuer.token("known"), issuer.token("new")
     hidden = issuer.keys.pop("new")
     await tokens.identify(known)
