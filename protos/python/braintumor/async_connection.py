@@ -1,10 +1,10 @@
 """A channel to the service, for asyncio: what all parts of `AsyncClient` share."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
@@ -73,6 +73,17 @@ class AsyncConnection:
         metadata = self._metadata()  # apart: what a function for the token raises is no error of this service
         with self._errors():
             return await method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=metadata)
+
+    async def _pages(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]", request: Any, timeout_s: float | None
+    ) -> AsyncIterator[_Response]:
+        """Calls for one page after the other of a list; each call has the deadline."""
+        while True:
+            page: Any = await self._call(method, request, timeout_s)
+            yield page
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -47,14 +47,8 @@ class AsyncJobCalls(AsyncConnection):
 
     async def jobs(self, *, done: bool | None = None, timeout_s: float | None = None) -> list[Job]:
         """Lists jobs, newest first."""
-        request = jobs_request(done)
-        found: list[Job] = []
-        while True:
-            page = await self._call(self._operations.ListOperations, request, timeout_s)
-            found.extend(map(job_from, page.operations))
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+        pages = self._pages(self._operations.ListOperations, jobs_request(done), timeout_s)
+        return [job_from(operation) async for page in pages for operation in page.operations]
 
     async def job(self, operation: str, *, timeout_s: float | None = None) -> Job:
         """Returns a job as it is now."""

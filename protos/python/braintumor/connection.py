@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 from google.longrunning.operations_pb2_grpc import OperationsStub
@@ -63,6 +63,17 @@ class Connection:
         metadata = self._metadata()  # apart: what a function for the token raises is no error of this service
         with self._errors():
             return method(request, timeout=deadline_s(timeout_s, self._timeout_s), metadata=metadata)
+
+    def _pages(
+        self, method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]", request: Any, timeout_s: float | None
+    ) -> Iterator[_Response]:
+        """Calls for one page after the other of a list; each call has the deadline."""
+        while True:
+            page: Any = self._call(method, request, timeout_s)
+            yield page
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

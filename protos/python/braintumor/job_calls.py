@@ -66,14 +66,8 @@ class JobCalls(Connection):
           done: whether to list those that have ended, or those that have not; None for both.
           timeout_s: deadline of each call that this takes.
         """
-        request = jobs_request(done)
-        found: list[Job] = []
-        while True:
-            page = self._call(self._operations.ListOperations, request, timeout_s)
-            found.extend(map(job_from, page.operations))
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+        pages = self._pages(self._operations.ListOperations, jobs_request(done), timeout_s)
+        return [job_from(operation) for page in pages for operation in page.operations]
 
     def job(self, operation: str, *, timeout_s: float | None = None) -> Job:
         """Returns a job as it is now."""

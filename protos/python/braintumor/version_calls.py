@@ -27,14 +27,8 @@ class VersionCalls(Connection):
 
     def versions(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
         """Lists the versions on disk, newest first, without their model cards."""
-        request = ListModelVersionsRequest()
-        found: list[ModelVersion] = []
-        while True:
-            page = self._call(self._models.ListModelVersions, request, timeout_s)
-            found.extend(page.model_versions)
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+        pages = self._pages(self._models.ListModelVersions, ListModelVersionsRequest(), timeout_s)
+        return [version for page in pages for version in page.model_versions]
 
     def version(self, number: int = 0, *, timeout_s: float | None = None) -> ModelVersion:
         """Describes one version, with its model card; 0 is the stable one."""
