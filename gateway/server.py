@@ -119,7 +119,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
         async with (
             _auditing(settings) as audit,
             _connected_fleet(settings, serving_tls) as fleet,
-            _connected_trainer(settings, trainer_tls) as onward,
+            contextlib.aclosing(TrainerChannel(settings.trainer_address, trainer_tls)) as onward,
         ):
             parts = _assembled(settings, decoding, audit, fleet, onward)
             server = _server(settings, share_port, parts)
@@ -182,20 +182,9 @@ async def _connected_fleet(settings: Settings, tls: FollowedPeerTls | None) -> A
         return Replica(ServingClient(channel, settings.model_name), channel.close, is_outdated)
 
     fleet = Fleet(partial(resolve, settings.serving_address, _RESOLUTION_S), connect, settings.max_deadline_s)
-    try:
+    async with contextlib.aclosing(fleet):
         await fleet.step()  # before callers, and the first look, need it
         yield fleet
-    finally:
-        await fleet.close()
-
-
-@contextlib.asynccontextmanager
-async def _connected_trainer(settings: Settings, tls: FollowedPeerTls | None) -> AsyncIterator[TrainerChannel]:
-    channel = TrainerChannel(settings.trainer_address, tls)
-    try:
-        yield channel
-    finally:
-        await channel.close()
 
 
 @contextlib.asynccontextmanager

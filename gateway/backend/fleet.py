@@ -86,7 +86,7 @@ class Fleet:
                 if replica.is_lost:
                     replica.give_up()
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Closes all channels; calls in flight are lost."""
         for leaving in self._leaving:
             leaving.cancel()

@@ -28,23 +28,23 @@ class TrainerChannel:
         self._leaving: set[asyncio.Task[None]] = set()
         self._open()
 
-    def unary_unary(self, method: str, request_serializer: Callable[[Any], bytes] | None = None) -> Callable[..., Any]:
-        """As of grpc.aio.Channel."""
+    def unary_unary(self, method: str) -> Callable[..., Any]:
+        """As of grpc.aio.Channel; requests and answers are bytes."""
 
         def start(request: Any, **options: Any) -> Any:
-            return self._present().unary_unary(method, request_serializer)(request, **options)
+            return self._present().unary_unary(method)(request, **options)
 
         return start
 
     def unary_stream(self, method: str) -> Callable[..., Any]:
-        """As of grpc.aio.Channel."""
+        """As of grpc.aio.Channel, likewise."""
 
         def start(request: Any, **options: Any) -> Any:
             return self._present().unary_stream(method)(request, **options)
 
         return start
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Closes it; calls in flight are lost."""
         for leaving in self._leaving:
             leaving.cancel()

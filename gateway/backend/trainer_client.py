@@ -18,10 +18,8 @@ class TrainerClient:
 
     def __init__(self, channel: TrainerChannel) -> None:
         # Answers are read here, and not by gRPC, which makes None of what is no message.
-        self._check: Any = channel.unary_unary("/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString)
-        self._get_model_version: Any = channel.unary_unary(
-            "/braintumor.v1.ModelService/GetModelVersion", GetModelVersionRequest.SerializeToString
-        )
+        self._check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        self._get_model_version = channel.unary_unary("/braintumor.v1.ModelService/GetModelVersion")
 
     async def is_serving(self) -> bool:
         """Tells whether it can be reached and says that it is well."""
@@ -46,6 +44,6 @@ class TrainerClient:
 
     async def _answer(self, method: Any, request: Any, kind: Any) -> Any:
         try:
-            return kind.FromString(await method(request, timeout=_TIMEOUT_S))
+            return kind.FromString(await method(request.SerializeToString(), timeout=_TIMEOUT_S))
         except (grpc.aio.AioRpcError, DecodeError) as err:
             raise TrainerUnavailableError("The trainer does not answer.") from err

@@ -318,6 +318,6 @@ async def test_one_that_leaves_has_time_for_the_calls_in_flight():
     await fleet.step()
     await asyncio.sleep(0)
     assert not leaving.is_closed
-    await fleet.close()
+    await fleet.aclose()
     assert leaving.is_closed
     assert staying.is_closed
