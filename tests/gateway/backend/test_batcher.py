@@ -50,6 +50,11 @@ class _Model:
         return [len(images) for _, _, images in self.calls]
 
 
+@pytest.fixture
+def model():
+    return _Model()
+
+
 def _image(value):
     return np.array([value, 1], np.uint8)
 
@@ -67,23 +72,20 @@ async def _turns():
         await asyncio.sleep(0)
 
 
-async def test_a_lone_caller_goes_at_once():
-    model = _Model()
+async def test_a_lone_caller_goes_at_once(model):
     batcher = Batcher(model, 32, 2)
     assert await batcher.submit(_KEY, _image(4), _far()) == {"sum": 5}
     assert model.batch_sizes() == [1]
 
 
-async def test_callers_that_arrive_together_share_a_call():
-    model = _Model()
+async def test_callers_that_arrive_together_share_a_call(model):
     batcher = Batcher(model, 32, 2)
     rows = await asyncio.gather(*(_submit(batcher, value) for value in range(20)))
     assert [row["sum"] for row in rows] == [value + 1 for value in range(20)]
     assert model.batch_sizes() == [20]
 
 
-async def test_callers_that_arrive_during_a_call_make_up_the_next_one():
-    model = _Model()
+async def test_callers_that_arrive_during_a_call_make_up_the_next_one(model):
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
     first = _submit(batcher, 0)
@@ -97,8 +99,7 @@ async def test_callers_that_arrive_during_a_call_make_up_the_next_one():
     assert model.batch_sizes() == [1, 10]
 
 
-async def test_batches_and_calls_in_flight_are_bounded():
-    model = _Model()
+async def test_batches_and_calls_in_flight_are_bounded(model):
     batcher = Batcher(model, 8, 2)
     rows = await asyncio.gather(*(_submit(batcher, value) for value in range(50)))
     assert [row["sum"] for row in rows] == [value + 1 for value in range(50)]
@@ -106,8 +107,7 @@ async def test_batches_and_calls_in_flight_are_bounded():
     assert model.most_in_flight == 2
 
 
-async def test_versions_and_signatures_never_share_a_call_and_go_in_order_of_arrival():
-    model = _Model()
+async def test_versions_and_signatures_never_share_a_call_and_go_in_order_of_arrival(model):
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
     keys = [BatchKey(1, "serving_default"), BatchKey(2, "serving_default"), BatchKey(1, "explain")]
@@ -120,9 +120,9 @@ async def test_versions_and_signatures_never_share_a_call_and_go_in_order_of_arr
     assert model.calls[1:] == [(*keys[0], [0, 3]), (*keys[1], [1, 4]), (*keys[2], [2, 5])]
 
 
-async def test_callers_take_turns():
+async def test_callers_take_turns(model):
     """Whoever has many images waits for whoever has few, and is in nobody's way who comes later."""
-    model, images_of = _Model(), {"many": [*range(10)], "two": [100, 101], "one": [200]}
+    images_of = {"many": [*range(10)], "two": [100, 101], "one": [200]}
     batcher = Batcher(model, 2, 1)
     model.gate.clear()
     waiting = [_submit(batcher, 255)]
@@ -136,8 +136,7 @@ async def test_callers_take_turns():
     assert [image for _, _, images in model.calls for image in images] == [255, 0, 100, 200, 1, 101, *range(2, 10)]
 
 
-async def test_those_who_come_later_never_keep_an_image_from_its_turn():
-    model = _Model()
+async def test_those_who_come_later_never_keep_an_image_from_its_turn(model):
     batcher = Batcher(model, 1, 1)
     model.gate.clear()
     current_caller.set("many")
@@ -152,8 +151,7 @@ async def test_those_who_come_later_never_keep_an_image_from_its_turn():
     assert [image for _, _, images in model.calls for image in images] == [0, 1, *range(100, 105), 2]
 
 
-async def test_a_caller_that_leaves_is_not_sent():
-    model = _Model()
+async def test_a_caller_that_leaves_is_not_sent(model):
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
     first = _submit(batcher, 0)
@@ -168,8 +166,7 @@ async def test_a_caller_that_leaves_is_not_sent():
     assert leaves.cancelled()
 
 
-async def test_the_answer_to_a_caller_that_left_is_dropped():
-    model = _Model()
+async def test_the_answer_to_a_caller_that_left_is_dropped(model):
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
     leaves, stays = _submit(batcher, 1), _submit(batcher, 2)
@@ -181,8 +178,7 @@ async def test_the_answer_to_a_caller_that_left_is_dropped():
     assert leaves.cancelled()
 
 
-async def test_a_call_whose_callers_have_all_left_is_cancelled():
-    model = _Model()
+async def test_a_call_whose_callers_have_all_left_is_cancelled(model):
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
     callers = [_submit(batcher, value) for value in range(3)]
@@ -195,16 +191,14 @@ async def test_a_call_whose_callers_have_all_left_is_cancelled():
     assert await batcher.submit(_KEY, _image(4), _far()) == {"sum": 5}
 
 
-async def test_a_call_lasts_no_longer_than_its_most_patient_caller():
-    model = _Model()
+async def test_a_call_lasts_no_longer_than_its_most_patient_caller(model):
     batcher = Batcher(model, 32, 1)
     now = asyncio.get_running_loop().time()
     await asyncio.gather(*(_submit(batcher, value, deadline=now + 1 + value) for value in range(4)))
     assert 3 < model.timeouts_s[0] <= 4
 
 
-async def test_one_bad_image_does_not_fail_its_neighbours():
-    model = _Model()
+async def test_one_bad_image_does_not_fail_its_neighbours(model):
     model.poison = 3
     batcher = Batcher(model, 32, 2)
     callers = [_submit(batcher, value) for value in range(6)]
@@ -213,8 +207,7 @@ async def test_one_bad_image_does_not_fail_its_neighbours():
     assert [outcome["sum"] for value, outcome in enumerate(outcomes) if value != 3] == [1, 2, 3, 5, 6]
 
 
-async def test_who_has_left_a_spoilt_call_is_not_sent_apart():
-    model = _Model()
+async def test_who_has_left_a_spoilt_call_is_not_sent_apart(model):
     model.poison = 0
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
@@ -228,8 +221,7 @@ async def test_who_has_left_a_spoilt_call_is_not_sent_apart():
 
 
 @pytest.mark.parametrize("failure", [VersionGoneError("gone"), ServingUnavailableError("away")])
-async def test_a_failed_call_fails_all_its_callers_each_with_an_exception_of_its_own(failure):
-    model = _Model()
+async def test_a_failed_call_fails_all_its_callers_each_with_an_exception_of_its_own(model, failure):
     model.failure = failure
     batcher = Batcher(model, 32, 2)
     outcomes = await asyncio.gather(*(_submit(batcher, value) for value in range(4)), return_exceptions=True)
@@ -239,8 +231,7 @@ async def test_a_failed_call_fails_all_its_callers_each_with_an_exception_of_its
     assert model.batch_sizes() == [4]
 
 
-async def test_an_unforeseen_error_is_the_callers_answer_and_not_the_batchers_end():
-    model = _Model()
+async def test_an_unforeseen_error_is_the_callers_answer_and_not_the_batchers_end(model):
     model.failure = ZeroDivisionError()
     batcher = Batcher(model, 32, 2)
     with pytest.raises(ModelFailedError) as caught:
@@ -273,8 +264,7 @@ async def _held(model, batcher, clock, seconds):
     await running
 
 
-async def test_the_outlook_is_that_of_the_calls_ahead(monkeypatch):
-    model = _Model()
+async def test_the_outlook_is_that_of_the_calls_ahead(model, monkeypatch):
     batcher, clock = Batcher(model, 4, 2), _Clocked(monkeypatch)
     assert batcher.outlook() == Outlook(0, 0)
     await _held(model, batcher, clock, 3.0)
@@ -292,8 +282,7 @@ async def test_the_outlook_is_that_of_the_calls_ahead(monkeypatch):
     await asyncio.gather(*calls)
 
 
-async def test_an_image_that_would_be_late_leaves_its_place_to_those_that_are_in_time(monkeypatch):
-    model = _Model()
+async def test_an_image_that_would_be_late_leaves_its_place_to_those_that_are_in_time(model, monkeypatch):
     batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
     await _held(model, batcher, clock, 3.0)
     model.gate.clear()
@@ -310,8 +299,7 @@ async def test_an_image_that_would_be_late_leaves_its_place_to_those_that_are_in
     assert [images for _, _, images in model.calls] == [[1], [1], [3] * 4]
 
 
-async def test_one_that_leaves_as_it_is_dropped_has_left(monkeypatch):
-    model = _Model()
+async def test_one_that_leaves_as_it_is_dropped_has_left(model, monkeypatch):
     batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
     await _held(model, batcher, clock, 3.0)
     now = asyncio.get_running_loop().time()
@@ -323,9 +311,8 @@ async def test_one_that_leaves_as_it_is_dropped_has_left(monkeypatch):
     assert late.cancelled()
 
 
-async def test_where_all_would_be_late_they_go_on(monkeypatch):
+async def test_where_all_would_be_late_they_go_on(model, monkeypatch):
     """What is known of the time may be wrong, and this is how it gets better."""
-    model = _Model()
     batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
     await _held(model, batcher, clock, 300.0)
     answers = await asyncio.gather(*(_submit(batcher, 2) for _ in range(3)))
