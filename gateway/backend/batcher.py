@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from gateway.caller import current as current_caller
+from gateway import caller
 from gateway.errors import DeadlineExceededError, GatewayError, ModelFailedError
 from gateway.imaging import ImageArray
 from gateway.outlook import MeanTime, Outlook
@@ -37,10 +37,10 @@ class Model(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class _Caller:
+class _Entry:
     """One image, and who waits for its row."""
 
-    name: str
+    caller: str
     turn: int
     key: BatchKey
     image: ImageArray
@@ -70,17 +70,17 @@ class Batcher:
         self._model = model
         self._max_batch_size = max_batch_size
         self._max_calls_in_flight = max_calls_in_flight
-        self._waiting: list[_Caller] = []
+        self._waiting: list[_Entry] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._woken = False
         self._time = MeanTime()
 
     def outlook(self) -> Outlook:
-        """What awaits the next image of the present caller: the end of a call, and those that images before it fill."""
+        """What awaits an image that the present caller sends now: it waits for the calls of the images before it."""
         if len(self._under_way) < self._max_calls_in_flight:
             return Outlook(0.0, self._time.seconds)
-        images_ahead = bisect(self._waiting, self._next_turn(current_caller.get()), key=_TURN)
+        images_ahead = bisect(self._waiting, self._next_turn(caller.current.get()), key=_TURN)
         calls_ahead = 1 + images_ahead // self._max_batch_size
         return Outlook(calls_ahead * self._time.seconds / self._max_calls_in_flight, self._time.seconds)
 
@@ -98,19 +98,19 @@ class Batcher:
         Raises:
           GatewayError: as the model raised it, a copy for each caller of the batch.
         """
-        name = current_caller.get()
-        caller = _Caller(name, self._next_turn(name), key, image, deadline, self._loop.create_future())
-        insort(self._waiting, caller, key=_TURN)
+        name = caller.current.get()
+        entry = _Entry(name, self._next_turn(name), key, image, deadline, self._loop.create_future())
+        insort(self._waiting, entry, key=_TURN)
         self._wake()
         try:
-            return await caller.row
+            return await entry.row
         except asyncio.CancelledError:
-            self._leave(caller)
+            self._leave(entry)
             raise
 
     def _next_turn(self, name: str) -> int:
         present = self._waiting[0].turn if self._waiting else 0
-        return present + sum(caller.name == name for caller in self._waiting)
+        return present + sum(entry.caller == name for entry in self._waiting)
 
     def _wake(self) -> None:
         # Soon, not now: images that arrive in the same turn of the loop go together.
@@ -122,11 +122,11 @@ class Batcher:
         self._woken = False
         while self._waiting and len(self._under_way) < self._max_calls_in_flight:
             self._drop_the_late()
-            callers = self._next_callers()
-            call = self._loop.create_task(self._run(callers))
-            rows = [caller.row for caller in callers]
-            for caller in callers:
-                caller.call, caller.rows_of_call = call, rows
+            entries = self._next_entries()
+            call = self._loop.create_task(self._run(entries))
+            rows = [entry.row for entry in entries]
+            for entry in entries:
+                entry.call, entry.rows_of_call = call, rows
             self._under_way.add(call)
             call.add_done_callback(self._returned)
         QUEUE_DEPTH.set(len(self._waiting))
@@ -135,68 +135,68 @@ class Batcher:
         # They would take serving's time from those behind them, who then came late, too. Where all would be late, the
         # mean may be wrong, and they go on.
         latest_start = self._loop.time() + self._time.seconds
-        in_time = [caller for caller in self._waiting if caller.deadline > latest_start]
+        in_time = [entry for entry in self._waiting if entry.deadline > latest_start]
         if in_time and len(in_time) < len(self._waiting):
             late = DeadlineExceededError("So many images wait that this one would be too late.")
-            _fail([caller for caller in self._waiting if caller.deadline <= latest_start], late)
+            _fail([entry for entry in self._waiting if entry.deadline <= latest_start], late)
             self._waiting = in_time
 
-    def _next_callers(self) -> list[_Caller]:
+    def _next_entries(self) -> list[_Entry]:
         key = self._waiting[0].key
-        chosen = [caller for caller in self._waiting if caller.key == key][: self._max_batch_size]
+        chosen = [entry for entry in self._waiting if entry.key == key][: self._max_batch_size]
         taken = set(chosen)
-        self._waiting = [caller for caller in self._waiting if caller not in taken]
+        self._waiting = [entry for entry in self._waiting if entry not in taken]
         return chosen
 
     def _returned(self, call: asyncio.Task[None]) -> None:
         self._under_way.discard(call)
         self._wake()
 
-    def _leave(self, caller: _Caller) -> None:
-        if caller.call is None:
-            if caller in self._waiting:  # not where it has been dropped in this very moment
-                self._waiting.remove(caller)
-        elif all(row.done() for row in caller.rows_of_call):
-            caller.call.cancel()
+    def _leave(self, entry: _Entry) -> None:
+        if entry.call is None:
+            if entry in self._waiting:  # not where it has been dropped in this very moment
+                self._waiting.remove(entry)
+        elif all(row.done() for row in entry.rows_of_call):
+            entry.call.cancel()
 
-    async def _run(self, callers: Sequence[_Caller]) -> None:
+    async def _run(self, entries: Sequence[_Entry]) -> None:
         try:
-            await self._predict(callers)
+            await self._predict(entries)
         except ModelFailedError as err:
-            if len(callers) == 1:
-                _fail(callers, err)
+            if len(entries) == 1:
+                _fail(entries, err)
             else:
-                await self._run_apart(callers)
+                await self._run_apart(entries)
         except GatewayError as err:
-            _fail(callers, err)
+            _fail(entries, err)
         except Exception as err:  # noqa: BLE001 as in an answer of the model that has not a row for each image
             failure = ModelFailedError("The model's answer could not be read.")
             failure.__cause__ = err
-            _fail(callers, failure)
+            _fail(entries, failure)
 
-    async def _run_apart(self, callers: Sequence[_Caller]) -> None:
+    async def _run_apart(self, entries: Sequence[_Entry]) -> None:
         # One image may have spoilt the call for its neighbours.
-        for caller in callers:
-            if not caller.row.done():
-                await self._run([caller])
+        for entry in entries:
+            if not entry.row.done():
+                await self._run([entry])
 
-    async def _predict(self, callers: Sequence[_Caller]) -> None:
-        key = callers[0].key
-        timeout_s = max(caller.deadline for caller in callers) - self._loop.time()
+    async def _predict(self, entries: Sequence[_Entry]) -> None:
+        key = entries[0].key
+        timeout_s = max(entry.deadline for entry in entries) - self._loop.time()
         begun = self._loop.time()
         try:
-            with Inference(key.version, [caller.wait for caller in callers]):
-                outputs = await self._model.predict(*key, [caller.image for caller in callers], timeout_s)
+            with Inference(key.version, [entry.wait for entry in entries]):
+                outputs = await self._model.predict(*key, [entry.image for entry in entries], timeout_s)
         except (DeadlineExceededError, asyncio.CancelledError):
             self._time.note(max(self._time.seconds, self._loop.time() - begun))  # it would have taken longer still
             raise
         self._time.note(self._loop.time() - begun)
-        for index, caller in enumerate(callers):
-            if not caller.row.done():
-                caller.row.set_result({name: output[index] for name, output in outputs.items()})
+        for index, entry in enumerate(entries):
+            if not entry.row.done():
+                entry.row.set_result({name: output[index] for name, output in outputs.items()})
 
 
-def _fail(callers: Sequence[_Caller], error: GatewayError) -> None:
-    for caller in callers:
-        if not caller.row.done():
-            caller.row.set_exception(error.for_another_caller())
+def _fail(entries: Sequence[_Entry], error: GatewayError) -> None:
+    for entry in entries:
+        if not entry.row.done():
+            entry.row.set_exception(error.for_another_caller())
