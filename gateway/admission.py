@@ -9,12 +9,12 @@ from gateway.room import Room
 from gateway.tally import Tally
 
 _MARGIN = 1.5
-"""By which an image may take longer than it should and still be in time. Measured at ten times too much load: with 1.25
-a tenth of those taken on came late."""
+"""An image is taken on where its caller has so many times the time that it should take. Measured at ten times too much
+load: with 1.25 a tenth of those taken on came late."""
 
 _SHARE = 8
-"""So many times the room that is left is what one caller may have: for others there is always some, however many take
-all that they can have, and one alone has nearly all. Source: Choudhury and Hahne, "Dynamic Queue Length Thresholds for
+"""One caller may have so many times the room that is left: one alone gets nearly all of it, and some is always left for
+others, however many take all that they may. Source: Choudhury and Hahne, "Dynamic Queue Length Thresholds for
 Shared-Memory Packet Switches" (1998)."""
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 _WEIGHT = 0.2
-"""Of the newest time in the mean: after some twenty more nothing of a standstill is left in it."""
-
+"""Weight of the newest time in the mean: twenty times later a standstill counts for 1 % of it."""
 
 _LASTS_S = 60.0
-"""Of the mean without a newer time: after a trouble the first images to come again must not be refused for it."""
+"""How long a mean counts without a newer time: what was slow in some trouble must not refuse the images after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +17,9 @@ class Outlook:
     """What awaits an image that comes now, in seconds."""
 
     wait_s: float = 0.0
-    """Until its turn."""
+    """Time until its turn."""
     work_s: float = 0.0
-    """From then on."""
+    """Time from its turn to the end of the stage."""
 
     def __add__(self, other: "Outlook") -> "Outlook":
         return Outlook(self.wait_s + other.wait_s, self.work_s + other.work_s)

@@ -36,12 +36,12 @@ _ROUNDING_S = 0.1
 
 
 def of_its_kind(behaviour: Any, yielding: Any, returning: Any) -> Any:
-    """Returns what wraps a handler's function: grpc.aio asks it which of the two it is, so both have to be the same.
+    """Returns the one of two wrappers that is of the same kind as what it wraps: grpc.aio looks at that.
 
     Args:
-      behaviour: of a handler.
-      yielding: in its place, where it is an async generator.
-      returning: in its place where not, also where it writes a stream of answers itself.
+      behaviour: function of a handler.
+      yielding: wraps it where it is an async generator.
+      returning: wraps it where it is a coroutine function, be it one that writes a stream of answers itself.
     """
     return yielding if inspect.isasyncgenfunction(behaviour) else returning
 

@@ -7,9 +7,10 @@ from gateway.imaging.pixels import ImageArray
 _SIDE = 32
 """About so many pixels of each row and column are looked at."""
 _SPREAD = 48
-"""Of the largest over the smallest channel, from which on a pixel counts; JPEG gives grey ones up to some 20."""
+"""Largest less smallest channel, from which on a pixel counts as coloured; JPEG gives grey ones up to some 20."""
 _SHARE = 0.05
-"""Of such pixels. In slices under a colour map there are 0.08 and more, with arrows and circles drawn in them 0.005."""
+"""Share of such pixels, from which on a picture is in colour: slices under a colour map have 0.08 and more, those with
+arrows and circles drawn in them 0.005."""
 
 
 def is_in_colour(image: ImageArray) -> bool:

@@ -36,7 +36,7 @@ class AuthenticationInterceptor(BeforeInterceptor):
         """Returns a handler that asks at the beginning, and again for each request of a stream."""
         if access_to(method) is Access.OPEN:
             return handler
-        # One request looks like a stream of them by now: see ReceivingInterceptor.
+        # Not by the requests alone: ReceivingInterceptor has made a stream of the one request of other calls.
         if handler.request_streaming and handler.response_streaming:
 
             async def checked(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:

@@ -1,4 +1,4 @@
-"""Interceptor that holds each caller to a number of calls without an end of their own."""
+"""Interceptor that holds each caller to a number of calls that may stay open."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,7 +15,7 @@ WATCHES = 1024
 
 
 class StreamsInterceptor(AroundInterceptor):
-    """Refuses streams beyond the number, those of answers too, and waits for jobs: some have no end, or need no token.
+    """Refuses further calls that may stay open: streams, be it of requests or of answers, and those that wait for jobs.
 
     An idle one costs little, but there may be any number of them, and each may come with a large image at any time.
     Watches of health are counted apart: no image comes with them, and who has many shall not be short of others.

@@ -75,7 +75,7 @@ class _Observed:
             self._method.duration.observe(duration_s)
         self._method.ended(code, version).inc()
         if self._trace is not None:
-            tracing.current.set(self._trace)  # the record's too, also where a stream has put it aside
+            tracing.current.set(self._trace)  # for the log record: a stream may have put it aside
             self._end_trace(code, version)
         if _access_logger.isEnabledFor(self._method.log_level):
             self._log(code, version, duration_s)

@@ -85,8 +85,8 @@ def with_requests(handler: Handler, changed: Callable[[Any, Any], Any]) -> Handl
     """Returns a handler of the same kind whose request, or stream of requests, goes through `changed` first.
 
     Args:
-      handler: gets what comes of it.
-      changed: takes it, as bytes, and the call's context.
+      handler: gets what `changed` returns.
+      changed: takes the request, or the stream of them, as bytes, and the call's context.
     """
     behaviour = behaviour_of(handler)
 
