@@ -100,9 +100,9 @@ def begin(name: str, metadata: Iterable[tuple[str, str | bytes]]) -> Trace | Non
     given = next((value for key, value in metadata if key == TRACEPARENT), None)
     parent = _PARENT.fullmatch(given) if isinstance(given, str) else None
     if parent is None:
-        return _started(name, None) if random.random() < _exporter.ratio else _unrecorded()  # noqa: S311 no secret
+        return _started(_exporter, name, None) if random.random() < _exporter.ratio else _unrecorded()  # noqa: S311 no secret
     if int(parent[3], 16) & _SAMPLED:
-        return _started(name, parent)
+        return _started(_exporter, name, parent)
     return Trace(parent[1], parent[0])
 
 
@@ -148,7 +148,7 @@ def outgoing(trace: Trace | None) -> tuple[tuple[str, str], ...]:
     return () if trace is None else ((TRACEPARENT, trace.traceparent),)
 
 
-def _started(name: str, parent: re.Match[str] | None) -> Trace:
+def _started(exporter: _Exporter, name: str, parent: re.Match[str] | None) -> Trace:
     from opentelemetry.context import Context
     from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
@@ -156,9 +156,7 @@ def _started(name: str, parent: re.Match[str] | None) -> Trace:
     if parent is not None:
         place = SpanContext(int(parent[1], 16), int(parent[2], 16), is_remote=True, trace_flags=TraceFlags(_SAMPLED))
         context = set_span_in_context(NonRecordingSpan(place), context)
-    if _exporter is None:
-        raise AssertionError("asked for by the callers")
-    return _placed(_exporter.tracer.start_span(name, context, kind=SpanKind.SERVER))
+    return _placed(exporter.tracer.start_span(name, context, kind=SpanKind.SERVER))
 
 
 def _placed(span: "Span") -> Trace:
