@@ -46,13 +46,13 @@ class ImageLimits:
 DEFAULT_LIMITS = ImageLimits()
 
 _USED = 2**7
-"""What some pixel of 16-bit colour has to reach in its upper eight bits, if these are all in use."""
+"""The brightest pixel of 16-bit colour has at least this in its upper eight bits, if all bits are in use."""
 
 
 class OpenedImage:
     """An image file whose header has been read, and no pixel yet."""
 
-    def __init__(self, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, data: bytes, limits: ImageLimits) -> None:
         """Reads the header.
 
         Args:
@@ -68,7 +68,8 @@ class OpenedImage:
         self._decoder = _decoder_of(data)
         with self._decoding():
             self._image = self._decoder.open(MeteredFile(data, self._decoder.max_reads))
-        _check_pixels(self._image.width, self._image.height, limits)
+        if self.pixels > limits.max_image_pixels:
+            raise _too_many_pixels(limits, f"{self._image.width} x {self._image.height} = {self.pixels}")
 
     @property
     def pixels(self) -> int:
@@ -139,14 +140,9 @@ def check_size(data: bytes, limits: ImageLimits) -> None:
 
 def _decoder_of(data: bytes) -> Decoder:
     for decoder in DECODERS:
-        if decoder.recognises(data):
+        if decoder.leading.match(data):
             return decoder
     raise UnsupportedFormatError(f"The bytes are no image of a known format; send {', '.join(IMAGE_FORMATS)}.")
-
-
-def _check_pixels(width: int, height: int, limits: ImageLimits) -> None:
-    if width * height > limits.max_image_pixels:
-        raise _too_many_pixels(limits, f"{width} x {height} = {width * height}")
 
 
 def _too_many_pixels(limits: ImageLimits, found: str = "too many") -> TooManyPixelsError:

@@ -19,7 +19,7 @@ class MeteredFile(io.BytesIO):
       max_reads: how often.
     """
 
-    def __init__(self, data: bytes, max_reads: int = MAX_READS) -> None:
+    def __init__(self, data: bytes, max_reads: int) -> None:
         super().__init__(data)
         self._reads_left = max_reads
 

@@ -30,7 +30,10 @@ def to_uint8(image: Image.Image) -> ImageArray:
     image.load()
     if image.mode.startswith("I;16"):
         values = array_of(image)
-        return _opaque(scale_by_depth(values), values, image.info.get("transparency"))
+        pixels = scale_by_depth(values)
+        if (transparent := image.info.get("transparency")) is not None:  # a value, of PNG alone
+            pixels[values == transparent] = 0
+        return pixels
     if image.mode in {"I", "F"}:
         return scale_by_range(array_of(image))
     if image.mode in _WITH_ALPHA or "transparency" in image.info:
@@ -88,13 +91,6 @@ def scale_by_range(values: npt.NDArray[Any]) -> ImageArray:
     pixels = np.empty((*values.shape, 1), np.uint8)
     for rows in bands(*values.shape):
         pixels[rows, :, 0] = np.rint((values[rows].astype(np.float64) - low) * factor)
-    return pixels
-
-
-def _opaque(pixels: ImageArray, values: npt.NDArray[np.uint16], transparent: int | None) -> ImageArray:
-    """Blackens the value that a 16-bit PNG declares transparent."""
-    if transparent is not None:
-        pixels[values == transparent] = 0
     return pixels
 
 

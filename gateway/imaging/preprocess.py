@@ -46,7 +46,6 @@ def preprocess(image: ImageArray, spec: InputSpec) -> ImageArray:
     """
     if image.shape == (spec.height, spec.width, spec.channels):
         return image
-    picture = picture_of(image)
-    picture = picture.convert(_MODES[spec.channels])
+    picture = picture_of(image).convert(_MODES[spec.channels])
     picture = picture.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
     return np.asarray(picture).reshape(spec.height, spec.width, spec.channels)

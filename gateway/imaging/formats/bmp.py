@@ -1,5 +1,7 @@
 """BMP: bitmaps of Windows and OS/2, also run-length encoded."""
 
+import re
+
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 
@@ -10,10 +12,6 @@ _FILE_SIZE = slice(2, 6)
 _MAX_READS = 600_000
 """Pillow reads two bytes for each run of an encoded bitmap: this is one of 512 by 512 without two like pixels in a row,
 and takes half a second."""
-
-
-def _recognises(data: bytes) -> bool:
-    return data.startswith(b"BM")
 
 
 def _has_end(data: bytes) -> bool:
@@ -28,4 +26,4 @@ def _pixels(image: Image.Image) -> ImageArray:
     return to_uint8(image)
 
 
-BMP = Decoder("BMP", _recognises, BmpImageFile, _pixels, _has_end, _MAX_READS)
+BMP = Decoder("BMP", re.compile(rb"BM"), BmpImageFile, _pixels, _has_end, _MAX_READS)

@@ -1,5 +1,6 @@
 """What a format has to tell about itself to be read."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,11 +13,11 @@ from gateway.imaging.pixels import ImageArray
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """One image format. All of it may raise anything on hostile bytes, but for `recognises`.
+    """One image format. Its functions may raise anything on hostile bytes.
 
     Attributes:
       name: for people, such as "JPEG".
-      recognises: whether a file of one byte or more is of this format, by its leading bytes.
+      leading: what the leading bytes of a file of this format match.
       open: reads the header, so that the size is known, and no pixels yet. A plugin's class rather than
         Image.open, which would try others and warn of sizes by a limit of its own.
       pixels: decodes what `open` returned.
@@ -26,7 +27,7 @@ class Decoder:
     """
 
     name: str
-    recognises: Callable[[bytes], bool]
+    leading: re.Pattern[bytes]
     open: Callable[[BytesIO], Image.Image]
     pixels: Callable[[Image.Image], ImageArray]
     has_end: Callable[[bytes], bool]

@@ -1,13 +1,11 @@
 """GIF: the first frame."""
 
+import re
+
 from PIL.GifImagePlugin import GifImageFile
 
 from gateway.imaging.formats.decoder import Decoder
 from gateway.imaging.pixels import to_uint8
-
-
-def _recognises(data: bytes) -> bool:
-    return data.startswith((b"GIF87a", b"GIF89a"))
 
 
 def _has_end(data: bytes) -> bool:
@@ -15,4 +13,4 @@ def _has_end(data: bytes) -> bool:
     return data.rstrip(b"\0").endswith(b"\0;")
 
 
-GIF = Decoder("GIF", _recognises, GifImageFile, to_uint8, _has_end)
+GIF = Decoder("GIF", re.compile(rb"GIF8[79]a"), GifImageFile, to_uint8, _has_end)

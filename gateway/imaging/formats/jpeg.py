@@ -18,10 +18,6 @@ _MAX_SCANS = 32
 """Progressive files have about ten. A scan may be a dozen bytes, and yet all pixels are gone through for it."""
 
 
-def _recognises(data: bytes) -> bool:
-    return data.startswith(b"\xff\xd8\xff")
-
-
 def _open(file: BytesIO) -> Image.Image:
     if _scans(file.getvalue()) > _MAX_SCANS:
         raise TooManyPartsError(f"The JPEG image has over {_MAX_SCANS} scans; save it anew, say as 8-bit PNG.")
@@ -45,4 +41,4 @@ def _has_end(data: bytes) -> bool:
     return data.rfind(_END_OF_IMAGE) > data.rfind(_START_OF_SCAN)
 
 
-JPEG = Decoder("JPEG", _recognises, _open, upright_pixels, _has_end)
+JPEG = Decoder("JPEG", re.compile(rb"\xff\xd8\xff"), _open, upright_pixels, _has_end)

@@ -1,5 +1,6 @@
 """PNG: 1 to 16 bits, grey, colour, palette and alpha, interlaced or not."""
 
+import re
 from io import BytesIO
 
 from PIL import Image
@@ -13,10 +14,6 @@ _END = b"IEND\xaeB`\x82"
 
 _STEPS = {"L;2": 255 // 3, "L;4": 255 // 15}
 """Between neighbouring levels of grey, by how they are packed."""
-
-
-def _recognises(data: bytes) -> bool:
-    return data.startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def _open(file: BytesIO) -> Image.Image:
@@ -34,4 +31,4 @@ def _has_end(data: bytes) -> bool:
     return data.rfind(_END) >= 0
 
 
-PNG = Decoder("PNG", _recognises, _open, upright_pixels, _has_end)
+PNG = Decoder("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), _open, upright_pixels, _has_end)

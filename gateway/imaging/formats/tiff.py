@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import re
 import struct
 from typing import BinaryIO, cast
 
@@ -57,10 +58,6 @@ def _silence_libtiff() -> None:
 _silence_libtiff()
 
 
-def _recognises(data: bytes) -> bool:
-    return data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
-
-
 def _open(file: BinaryIO) -> Image.Image:
     image = TiffImageFile(file)
     image.tile = [tile._replace(args=_native(*tile.args or ())) for tile in image.tile]
@@ -93,4 +90,4 @@ def _has_end(data: bytes) -> bool:
         return False
 
 
-TIFF = Decoder("TIFF", _recognises, _open, _pixels, _has_end)
+TIFF = Decoder("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), _open, _pixels, _has_end)
