@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from bench.processes import Server, server
 from bench.report import table, write_json
 from bench.rounds import Bench, run_round
 from bench.service import running_service
-from bench.slices import write_slices
+from bench.slices import written_slices
 from bench.ways import MODEL_NAME
 
 _QUIET_LOAD = 0.7
@@ -63,8 +62,7 @@ def _arguments() -> argparse.Namespace:
 @contextmanager
 def _running(arguments: argparse.Namespace, version: Path) -> Iterator[Bench]:
     with ExitStack() as stack:
-        slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        write_slices(slices)
+        slices = stack.enter_context(written_slices())
         serving, gateway = stack.enter_context(running_service(arguments.model_base_path, engine=arguments.engine))
         echo = stack.enter_context(server(["bench.echo"], ready=r"Echo listening on (\S+)"))
         engines = _engines(serving)

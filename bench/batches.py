@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 from bench.limit import ENGINES
 from bench.measurement import Measurement
 from bench.slices import read_slices
-from bench.ways import BARE_METHOD, TIMEOUT_S, metadata_request, predict_request, read_signature, serving_method
+from bench.ways import BARE_METHOD, TIMEOUT_S, metadata_request, predict_request, read_spec, serving_method
 from gateway.imaging import ImageArray, InputSpec, decode, preprocess
 from serving.modelserver.loader import Loader
 from serving.modelserver.metrics import Metrics
@@ -57,8 +58,8 @@ def main() -> None:
 def _over_grpc(channel: grpc.Channel) -> tuple[Run, InputSpec]:
     predict = serving_method(channel, "Predict", messages.PredictResponse)
     look_up = serving_method(channel, "GetModelMetadata", messages.GetModelMetadataResponse)
-    name, spec = read_signature(look_up(metadata_request(), timeout=TIMEOUT_S))
-    return lambda batch: predict(predict_request(batch, name), timeout=TIMEOUT_S), spec
+    spec = read_spec(look_up(metadata_request(), timeout=TIMEOUT_S))
+    return lambda batch: predict(predict_request(batch), timeout=TIMEOUT_S), spec
 
 
 def _to_a_bare_server(channel: grpc.Channel) -> Run:
@@ -90,7 +91,7 @@ def _measured(run: Run, batch: ImageArray, warm_up_s: float, seconds: float) -> 
         if before >= begin:
             latencies_s.append(time.perf_counter() - before)
     of_calls = Measurement.of_latencies(latencies_s, time.perf_counter() - begin, 0, calls)
-    return Measurement(of_calls.seconds, len(batch) * of_calls.answers, 0, calls, of_calls.p50_ms, of_calls.p99_ms)
+    return replace(of_calls, answers=len(batch) * of_calls.answers)
 
 
 if __name__ == "__main__":

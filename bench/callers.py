@@ -15,6 +15,8 @@ from bench.measurement import Measurement
 from bench.slices import read_slices
 from bench.ways import WAYS, Call
 
+_TICK_S = 0.005
+
 
 def main() -> None:
     """Measures one way and prints the measurement."""
@@ -32,11 +34,18 @@ def main() -> None:
 async def _measure(arguments: argparse.Namespace) -> Measurement:
     async with WAYS[arguments.way](arguments.address, arguments.callers) as call:
         run = Run(call, read_slices(arguments.slices), arguments.warm_up_s, arguments.seconds)
-        return await run.measure(arguments.callers)
+        return await run.in_turn(arguments.callers)
 
 
 class Run:
-    """One measured run over a way."""
+    """One measured run; counted is what is answered between warm-up and end.
+
+    Args:
+      call: sends a slice.
+      slices: to send, again and again.
+      warm_up_s: time before what counts.
+      seconds: time that counts.
+    """
 
     def __init__(self, call: Call, slices: list[bytes], warm_up_s: float, seconds: float) -> None:
         self._call = call
@@ -48,21 +57,40 @@ class Run:
         self._latencies_s: list[float] = []
         self._errors = 0
 
-    async def measure(self, callers: int) -> Measurement:
-        """Lets that many callers go at once; counted is what is answered between warm-up and end."""
+    async def in_turn(self, callers: int) -> Measurement:
+        """Lets that many callers go at once, each of whom sends when the answer to the last is there."""
         await asyncio.gather(*(self._caller() for _ in range(callers)))
-        return Measurement.of_latencies(self._latencies_s, self._seconds, self._errors, next(self._numbers))
+        return self._measurement()
+
+    async def at_rate(self, rate: float) -> Measurement:
+        """Sends that many slices a second, whatever becomes of those before them."""
+        started, sent = time.perf_counter(), 0
+        async with asyncio.TaskGroup() as tasks:
+            while (now := time.perf_counter()) < self._end:
+                for _ in range(int((now - started) * rate) - sent):
+                    tasks.create_task(self._one())
+                    sent += 1
+                await asyncio.sleep(_TICK_S)
+        return self._measurement()
 
     async def _caller(self) -> None:
-        while (sent := time.perf_counter()) < self._end:
-            try:
-                await self._call(self._slices[next(self._numbers) % len(self._slices)])
-            except grpc.aio.AioRpcError:
-                self._errors += 1
-                continue
-            answered = time.perf_counter()
-            if self._begin <= answered < self._end:
-                self._latencies_s.append(answered - sent)
+        while time.perf_counter() < self._end:
+            await self._one()
+
+    async def _one(self) -> None:
+        slice_ = self._slices[next(self._numbers) % len(self._slices)]
+        sent = time.perf_counter()
+        try:
+            await self._call(slice_)
+        except grpc.aio.AioRpcError:
+            self._errors += 1
+            return
+        answered = time.perf_counter()
+        if self._begin <= answered < self._end:
+            self._latencies_s.append(answered - sent)
+
+    def _measurement(self) -> Measurement:
+        return Measurement.of_latencies(self._latencies_s, self._seconds, self._errors, next(self._numbers))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import math
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -23,7 +22,7 @@ from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 from bench.measurement import Measurement
 from bench.processes import Server, measure
 from bench.service import running_service
-from bench.slices import read_slices, write_slices
+from bench.slices import read_slices, written_slices
 from bench.ways import MODEL_NAME
 
 _CALLERS = 32
@@ -44,8 +43,7 @@ def main() -> int:
     parser.add_argument("--model-base-path", type=Path, default=data_root / "models" / MODEL_NAME)
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        slices = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        write_slices(slices)
+        slices = stack.enter_context(written_slices())
         _, gateway = stack.enter_context(running_service(arguments.model_base_path, slowed=True))
         rounds = [_Round(gateway, slices, arguments).run() for _ in range(arguments.rounds)]
     for name in rounds[0]:

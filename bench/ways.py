@@ -12,6 +12,7 @@ import numpy as np
 from braintumor.v1.classifier_service_pb2 import PredictRequest
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 
+from gateway.backend.served_version import INPUT, read_signatures
 from gateway.imaging import ImageArray, InputSpec, decode, preprocess
 from tfserving_api import messages
 from tfserving_api.tensors import write_array
@@ -44,13 +45,13 @@ async def straight_to_serving(address: str, callers: int) -> AsyncIterator[Call]
     async with grpc.aio.insecure_channel(address) as channel:
         predict = serving_method(channel, "Predict", messages.PredictResponse)
         look_up = serving_method(channel, "GetModelMetadata", messages.GetModelMetadataResponse)
-        input_name, spec = read_signature(await look_up(metadata_request(), timeout=TIMEOUT_S))
+        spec = read_spec(await look_up(metadata_request(), timeout=TIMEOUT_S))
 
         async def call(image: bytes) -> object:
             if threads is None:
-                request = _request(image, input_name, spec)
+                request = _request(image, spec)
             else:
-                request = await loop.run_in_executor(threads, _request, image, input_name, spec)
+                request = await loop.run_in_executor(threads, _request, image, spec)
             return await predict(request, timeout=TIMEOUT_S)
 
         yield call
@@ -70,15 +71,15 @@ async def to_an_echo(address: str, callers: int) -> AsyncIterator[Call]:
 WAYS: dict[str, Way] = {"gateway": through_gateway, "serving": straight_to_serving, "echo": to_an_echo}
 
 
-def _request(image: bytes, input_name: str, spec: InputSpec) -> Any:
-    return predict_request(preprocess(decode(image), spec)[np.newaxis], input_name)
+def _request(image: bytes, spec: InputSpec) -> Any:
+    return predict_request(preprocess(decode(image), spec)[np.newaxis])
 
 
-def predict_request(images: ImageArray, input_name: str) -> Any:
+def predict_request(images: ImageArray) -> Any:
     """Makes a call of images uint8 [N, H, W, C], which are preprocessed."""
     request = messages.PredictRequest()
     request.model_spec.name = MODEL_NAME
-    write_array(images, request.inputs[input_name])
+    write_array(images, request.inputs[INPUT])
     return request
 
 
@@ -89,13 +90,10 @@ def metadata_request() -> Any:
     return request
 
 
-def read_signature(answer: Any) -> tuple[str, InputSpec]:
-    """Returns the name of the input of `serving_default`, and the size of an image in it."""
-    signatures = messages.SignatureDefMap()
-    signatures.ParseFromString(answer.metadata["signature_def"].value)
-    ((name, info),) = signatures.signature_def["serving_default"].inputs.items()
-    _, height, width, channels = (dim.size for dim in info.tensor_shape.dim)
-    return name, InputSpec(height, width, channels)
+def read_spec(answer: Any) -> InputSpec:
+    """Returns the size of an image, by the signatures."""
+    signatures = messages.SignatureDefMap.FromString(answer.metadata["signature_def"].value)
+    return read_signatures(answer.model_spec.version.value, signatures).spec
 
 
 def serving_method(channel: Any, name: str, response: Any) -> Any:
