@@ -17,6 +17,7 @@ import grpc
 import numpy as np
 import pytest
 from braintumor.v1 import classifier_service_pb2_grpc
+from braintumor.v1.classifier_service_pb2 import PredictRequest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
@@ -39,16 +40,30 @@ _spec.loader.exec_module(fake_serving)
 
 
 @dataclass
-class RunningGateway:
+class Reached:
     """A gateway, and a caller of it."""
 
     address: str
     channel: Any
-    inside: dict[str, Any]
 
     def __post_init__(self) -> None:
         self.classifier = classifier_service_pb2_grpc.ClassifierServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
+
+    def predict(self, image: bytes, timeout: float | None = None, metadata: Any = None, **fields: Any) -> Any:
+        """Begins a call of Predict; the fields are those of its request."""
+        return self.classifier.Predict(PredictRequest(image=image, **fields), timeout=timeout, metadata=metadata)
+
+    async def is_serving(self) -> bool:
+        answer = await self.health.Check(health_pb2.HealthCheckRequest(service=CLASSIFIER_SERVICE))
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+@dataclass
+class RunningGateway(Reached):
+    """A gateway in this process."""
+
+    inside: dict[str, Any]
 
     @property
     def in_work(self) -> int:
@@ -64,14 +79,6 @@ class RunningGateway:
     def answering(self) -> list[str]:
         """Replicas of serving that answered when they were last heard of."""
         return [target for target, replica in self.inside["Fleet"]._replicas.items() if replica.answers]
-
-    async def is_serving(self) -> bool:
-        return await _is_serving(self)
-
-
-async def _is_serving(gateway: Any) -> bool:
-    answer = await gateway.health.Check(health_pb2.HealthCheckRequest(service=CLASSIFIER_SERVICE))
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 @pytest.fixture(scope="session")
@@ -149,17 +156,11 @@ def start_gateway(until: Any) -> Callable[..., AbstractAsyncContextManager[Runni
 
 
 @dataclass
-class GatewayProcess:
+class GatewayProcess(Reached):
     """`python -m gateway` in a process of its own."""
 
     process: asyncio.subprocess.Process
-    address: str
-    channel: Any
     log_file: Path
-
-    def __post_init__(self) -> None:
-        self.classifier = classifier_service_pb2_grpc.ClassifierServiceStub(self.channel)
-        self.health = health_pb2_grpc.HealthStub(self.channel)
 
     def logs(self) -> list[dict[str, Any]]:
         """All it logged so far."""
@@ -190,8 +191,8 @@ def spawn_gateway(tmp_path: Path, until: Any) -> Callable[..., AbstractAsyncCont
             assert line.startswith("Gateway listening on "), log_file.read_text()
             address = line.split()[-1]
             async with grpc.aio.insecure_channel(address) as channel:
-                gateway = GatewayProcess(process, address, channel, log_file)
-                await until(lambda: _is_serving(gateway))
+                gateway = GatewayProcess(address, channel, process, log_file)
+                await until(gateway.is_serving)
                 yield gateway
         finally:
             if process.returncode is None:

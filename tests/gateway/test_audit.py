@@ -50,8 +50,8 @@ def open_log():
 async def test_each_verdict_leaves_a_line(start_serving, start_gateway, png, tmp_path):
     log = tmp_path / "audit.jsonl"
     async with start_serving() as serving, start_gateway(serving, audit_log=log) as gateway:
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(204)), metadata=(("x-request-id", "mine-1"),))
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(10), explain=True))
+        await gateway.predict(png(204), metadata=(("x-request-id", "mine-1"),))
+        await gateway.predict(png(10), explain=True)
         items = [pb2.PredictStreamRequest(id=str(n), request=pb2.PredictRequest(image=png(n))) for n in range(1, 9)]
         items.append(pb2.PredictStreamRequest(id="bad", request=pb2.PredictRequest(image=b"no image")))
         assert len([answer async for answer in gateway.classifier.PredictStream(iter(items))]) == 9
@@ -74,13 +74,13 @@ async def test_what_cannot_be_recorded_is_not_told(start_serving, start_gateway,
         log.unlink()
         log.symlink_to("/dev/full")
         before = _counted()
-        calls = [gateway.classifier.Predict(pb2.PredictRequest(image=png(204))) for _ in range(4)]
+        calls = [gateway.predict(png(204)) for _ in range(4)]
         told = [await failure_of(call) for call in calls]
         assert {(one.code, one.reason) for one in told} == {(grpc.StatusCode.UNAVAILABLE, "AUDIT_LOG_UNAVAILABLE")}
         assert all(one.retry_after_s for one in told)
         assert _counted() == before  # nor counted as a verdict
         log.unlink()
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(204)))
+        await gateway.predict(png(204))
     assert len(_lines(log)) == 1
 
 
@@ -101,9 +101,9 @@ async def test_each_call_whose_line_cannot_be_written_is_found_by_its_request_id
 async def test_a_renamed_log_is_followed_by_a_new_one(start_serving, start_gateway, png, tmp_path):
     log = tmp_path / "audit.jsonl"
     async with start_serving() as serving, start_gateway(serving, audit_log=log) as gateway:
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(1)))
+        await gateway.predict(png(1))
         log.rename(tmp_path / "audit.jsonl.1")
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(2)))
+        await gateway.predict(png(2))
     assert len(_lines(log)) == len(_lines(tmp_path / "audit.jsonl.1")) == 1
 
 
@@ -125,14 +125,14 @@ async def test_a_log_that_somebody_sits_on_holds_up_neither_calls_nor_a_start(
 
     async with start_serving() as serving, start_gateway(serving, audit_log=log) as gateway:
         with _locked(log):
-            told = await failure_of(gateway.classifier.Predict(pb2.PredictRequest(image=png(1)), timeout=15))
+            told = await failure_of(gateway.predict(png(1), timeout=15))
             assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_LOG_UNAVAILABLE")
             starting = asyncio.create_task(started(serving))
             done, _ = await asyncio.wait([starting], timeout=0.1)
             assert not done, "the start stopped everything else"
             with pytest.raises(UnusableFileError, match="holds its lock"):
                 await asyncio.wait_for(starting, 15)
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(2)))
+        await gateway.predict(png(2))
     assert [line["image_sha256"] for line in _lines(log)] == [hashlib.sha256(png(2)).hexdigest()]
 
 
@@ -181,6 +181,6 @@ async def test_workers_share_it(start_serving, spawn_gateway, png, tmp_path):
         start_serving() as serving,
         spawn_gateway(serving, GATEWAY_WORKERS="2", GATEWAY_AUDIT_LOG=str(log)) as gateway,
     ):
-        calls = (gateway.classifier.Predict(pb2.PredictRequest(image=png(n)), timeout=30) for n in range(1, 41))
+        calls = (gateway.predict(png(n), timeout=30) for n in range(1, 41))
         await asyncio.gather(*calls)
     assert len({line["image_sha256"] for line in _lines(log)}) == 40

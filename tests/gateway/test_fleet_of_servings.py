@@ -134,7 +134,7 @@ async def test_one_that_is_busy_or_behind_is_worked_around(start_serving, start_
         fleet = SimpleNamespace(address=",".join(serving.address for serving in (a, b, c)))
         async with start_gateway(fleet) as gateway:
             for selector, expected in [({}, 7), ({"version": 8}, 8), ({"version_label": "canary"}, 7)]:
-                calls = (gateway.classifier.Predict(pb2.PredictRequest(image=png(9), **selector)) for _ in range(48))
+                calls = (gateway.predict(png(9), **selector) for _ in range(48))
                 answers = await asyncio.gather(*calls)
                 assert {answer.model_version for answer in answers} == {expected}
         assert all(serving.batch_sizes for serving in (a, b, c))
@@ -142,7 +142,7 @@ async def test_one_that_is_busy_or_behind_is_worked_around(start_serving, start_
 
 async def _holds(gateway, png, version):
     try:
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(9, size=32), version=version), timeout=_CALL_S)
+        await gateway.predict(png(9, size=32), version=version, timeout=_CALL_S)
     except grpc.aio.AioRpcError as err:
         if err.code() is grpc.StatusCode.NOT_FOUND:
             return False

@@ -70,7 +70,7 @@ async def test_it_says_that_the_gateway_drains_until_it_has(start_serving, spawn
         address = _address_in(gateway.logs())
         assert await _probed(address) == 0
         serving.open.clear()
-        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        call = asyncio.ensure_future(gateway.predict(png(204)))
         await until(lambda: serving.in_flight == 1)
         gateway.process.terminate()
         await until(lambda: any(line["message"] == "gateway drains" for line in gateway.logs()))

@@ -20,7 +20,7 @@ _MEGABYTE = 2**20
 
 async def test_it_is_small_and_loads_no_tensorflow(start_serving, spawn_gateway, png):
     async with start_serving() as serving, spawn_gateway(serving) as gateway:
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(204), explain=True))
+        await gateway.predict(png(204), explain=True)
         assert psutil.Process(gateway.process.pid).memory_info().rss < 120 * _MEGABYTE
         mapped = {row.path for row in psutil.Process(gateway.process.pid).memory_maps()}
         assert any("grpc" in path for path in mapped)
@@ -31,7 +31,7 @@ async def test_it_is_small_and_loads_no_tensorflow(start_serving, spawn_gateway,
 async def test_a_signal_drains_it(start_serving, spawn_gateway, png, until, number):
     async with start_serving() as serving, spawn_gateway(serving) as gateway:
         serving.open.clear()
-        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        call = asyncio.ensure_future(gateway.predict(png(204)))
         await until(lambda: serving.in_flight == 1)
         gateway.process.send_signal(number)
         await until(lambda: any(line["message"] == "gateway drains" for line in gateway.logs()))
@@ -44,7 +44,7 @@ async def test_a_signal_drains_it(start_serving, spawn_gateway, png, until, numb
 async def test_its_log_is_json_with_the_request_id_and_no_image(start_serving, spawn_gateway, fake_version, png):
     versions = {1: fake_version(outputs=("label",))}
     async with start_serving(versions=versions) as serving, spawn_gateway(serving) as gateway:
-        call = gateway.classifier.Predict(pb2.PredictRequest(image=png(204)), metadata=[("x-request-id", "order-42")])
+        call = gateway.predict(png(204), metadata=[("x-request-id", "order-42")])
         assert (await call.code()).name == "INTERNAL"
         first, *others = gateway.logs()
         assert (first["message"], first["address"]) == ("gateway listens", gateway.address)
@@ -62,7 +62,7 @@ async def test_its_log_is_json_whatever_is_sent(start_serving, spawn_gateway):
     tiff[100:200] = b"\xff\x00" * 50
     async with start_serving() as serving, spawn_gateway(serving) as gateway:
         # Of such a file libtiff makes what it can.
-        await gateway.classifier.Predict(pb2.PredictRequest(image=bytes(tiff)))
+        await gateway.predict(bytes(tiff))
         assert gateway.logs()  # each line of which is JSON
 
 
@@ -107,7 +107,7 @@ async def test_a_long_stream_leaves_no_memory_behind(start_serving, spawn_gatewa
 
 async def test_what_is_on_this_machine_is_called_without_a_proxy(start_serving, spawn_gateway, png):
     async with start_serving() as serving, spawn_gateway(serving, http_proxy="http://127.0.0.1:1") as gateway:
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(204)))
+        await gateway.predict(png(204))
 
 
 def _told(**variables: str) -> str:

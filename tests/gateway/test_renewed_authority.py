@@ -1,7 +1,5 @@
 """Serving comes back with a certificate of another authority, whose file at the gateway has been replaced."""
 
-from braintumor.v1.classifier_service_pb2 import PredictRequest
-
 from gateway.telemetry.metrics import REGISTRY
 from transport.tls_settings import PeerTls
 
@@ -24,10 +22,10 @@ async def test_it_answers_without_a_restart(
         await until(lambda: _are_unusable(ca) == 1)
         renewed = authority(tmp_path, "ours")
         await until(lambda: _are_unusable(ca) == 0)
-        await gateway.classifier.Predict(PredictRequest(image=png(9)))
+        await gateway.predict(png(9))
         await serving.stop()
         serving.credentials = server_credentials(renewed.issue("serving"))
         await serving.start()
         await until(lambda: gateway.answering == [serving.address], 20)
         await until(gateway.is_serving, 20)
-        await gateway.classifier.Predict(PredictRequest(image=png(9)))
+        await gateway.predict(png(9))

@@ -99,7 +99,7 @@ async def test_a_signal_drains_all_workers(start_serving, spawn_gateway, png, un
     async with start_serving() as serving, spawn_gateway(serving, GATEWAY_WORKERS="2") as gateway:
         workers = _workers_of(gateway)
         serving.open.clear()
-        call = asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(204))))
+        call = asyncio.ensure_future(gateway.predict(png(204)))
         await until(lambda: serving.in_flight == 1)
         gateway.process.terminate()
         await until(lambda: any(record["message"] == "gateway drains" for record in gateway.logs()))

@@ -23,7 +23,7 @@ def _request(image, **fields):
 async def test_a_call_that_would_be_late_is_refused_at_once(start_serving, start_gateway, png, until, failure_of):
     async with start_serving() as serving, start_gateway(serving, max_calls_in_flight=1) as gateway:
         serving.open.clear()
-        slow = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        slow = asyncio.ensure_future(gateway.predict(png(1)))
         await until(lambda: serving.in_flight == 1)
         begun = time.monotonic()
         await asyncio.sleep(0.4)  # what a call to serving takes from now on
@@ -31,12 +31,12 @@ async def test_a_call_that_would_be_late_is_refused_at_once(start_serving, start
         await slow
         takes_s = time.monotonic() - begun
         serving.open.clear()
-        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        waiting = asyncio.ensure_future(gateway.predict(png(1)))
         await until(lambda: serving.in_flight == 1)
-        failure = await failure_of(gateway.classifier.Predict(_request(png(2)), timeout=takes_s))
+        failure = await failure_of(gateway.predict(png(2), timeout=takes_s))
         assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "DEADLINE_UNREACHABLE")
         assert 0 < failure.retry_after_s < 3 * takes_s
-        patient = asyncio.ensure_future(gateway.classifier.Predict(_request(png(2)), timeout=60))
+        patient = asyncio.ensure_future(gateway.predict(png(2), timeout=60))
         await until(lambda: gateway.waiting == 1)
         serving.open.set()
         await asyncio.gather(waiting, patient)
@@ -49,13 +49,13 @@ async def test_large_pictures_do_not_shut_out_slices(start_serving, start_gatewa
 
         async def send_large():
             while not over.is_set():
-                await gateway.classifier.Predict(_request(large), timeout=60)
+                await gateway.predict(large, timeout=60)
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(4):
                 tasks.create_task(send_large())
             for _ in range(50):
-                await gateway.classifier.Predict(_request(png(204)), timeout=20)
+                await gateway.predict(png(204), timeout=20)
             over.set()
 
 
@@ -64,7 +64,7 @@ async def test_a_slow_serving_is_given_all_that_it_can_take(start_serving, start
     async with start_serving() as serving, start_gateway(serving, max_calls_in_flight=8) as gateway:
 
         async def one():
-            return await gateway.classifier.Predict(_request(png(1)), timeout=2)
+            return await gateway.predict(png(1), timeout=2)
 
         for _ in range(2):
             serving.open.clear()
@@ -77,7 +77,7 @@ async def test_a_call_is_refused_before_its_image_is_there(start_serving, start_
     """Its caller would go on sending, and is told at once that there is no need to."""
     async with start_serving() as serving, start_gateway(serving, max_queued_images=1) as gateway:
         serving.open.clear()
-        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        waiting = asyncio.ensure_future(gateway.predict(png(1)))
         await until(lambda: gateway.in_work == 1)
         call = gateway.channel.stream_unary(_PREDICT)()  # sends nothing at all
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -91,11 +91,11 @@ async def test_bytes_in_work_are_bounded(start_serving, start_gateway, png, unti
     image = png(204) + bytes(40_000)
     async with start_serving() as serving, start_gateway(serving, max_queued_bytes=100_000) as gateway:
         serving.open.clear()
-        calls = [asyncio.ensure_future(gateway.classifier.Predict(_request(image))) for _ in range(2)]
+        calls = [asyncio.ensure_future(gateway.predict(image)) for _ in range(2)]
         await until(lambda: gateway.in_work == 2)
-        failure = await failure_of(gateway.classifier.Predict(_request(image)))
+        failure = await failure_of(gateway.predict(image))
         assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
-        small = asyncio.ensure_future(gateway.classifier.Predict(_request(png(204))))
+        small = asyncio.ensure_future(gateway.predict(png(204)))
         await until(lambda: gateway.in_work == 3)
         serving.open.set()
         await asyncio.gather(*calls, small)
@@ -112,8 +112,8 @@ async def test_a_caller_beyond_its_rate_is_refused_and_told_for_how_long(start_s
     limits = {"caller_rate": 0.1, "caller_burst": 2}
     async with start_serving() as serving, start_gateway(serving, **limits) as gateway:
         for _ in range(2):
-            await gateway.classifier.Predict(_request(png(204)))
-        failure = await failure_of(gateway.classifier.Predict(_request(png(204))))
+            await gateway.predict(png(204))
+        failure = await failure_of(gateway.predict(png(204)))
         assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CALLER_RATE_EXCEEDED")
         assert 1 < failure.retry_after_s <= 10
         with pytest.raises(grpc.aio.AioRpcError):
@@ -127,7 +127,7 @@ async def test_a_stream_leaves_its_callers_calls_their_rate(start_serving, start
         requests = (pb2.PredictStreamRequest(id=str(index), request=_request(png(204))) for index in range(1000))
         stream = gateway.classifier.PredictStream(requests)
         await until(lambda: len(serving.batch_sizes) > 2)
-        await gateway.classifier.Predict(_request(png(204)))
+        await gateway.predict(png(204))
         stream.cancel()
 
 
@@ -135,7 +135,7 @@ async def test_an_image_of_no_size_is_refused_while_serving_is_away(start_servin
     async with start_serving() as serving:
         pass
     async with start_gateway(serving, ready=False) as gateway:
-        failure = await failure_of(gateway.classifier.Predict(_request(b""), timeout=20))
+        failure = await failure_of(gateway.predict(b"", timeout=20))
         assert failure.reason == "IMAGE_EMPTY"
 
 
@@ -180,11 +180,11 @@ async def test_watches_of_health_have_a_limit_of_their_own(start_serving, start_
 async def test_a_client_that_retries_is_told_when_to(start_serving, start_gateway, png, until):
     async with start_serving() as serving, start_gateway(serving, max_queued_images=1) as gateway:
         serving.open.clear()
-        waiting = asyncio.ensure_future(gateway.classifier.Predict(_request(png(1))))
+        waiting = asyncio.ensure_future(gateway.predict(png(1)))
         await until(lambda: gateway.in_work == 1)
         for timeout_s, pushback in [(10, "500"), (0.4, "-1")]:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await gateway.classifier.Predict(_request(png(2)), timeout=timeout_s)
+                await gateway.predict(png(2), timeout=timeout_s)
             assert dict(caught.value.trailing_metadata())["grpc-retry-pushback-ms"] == pushback
         serving.open.set()
         await waiting

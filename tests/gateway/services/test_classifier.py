@@ -12,13 +12,9 @@ from PIL import Image
 _ROOT = Path(__file__).parents[3]
 
 
-def _request(image, **fields):
-    return pb2.PredictRequest(image=image, **fields)
-
-
 async def test_a_slice_gets_a_verdict(start_serving, start_gateway, png):
     async with start_serving() as serving, start_gateway(serving) as gateway:
-        response = await gateway.classifier.Predict(_request(png(204)))
+        response = await gateway.predict(png(204))
         assert response.model_name == "brain_tumor"
         assert response.model_version == 1
         assert response.prediction.label == "Tumor"
@@ -26,7 +22,7 @@ async def test_a_slice_gets_a_verdict(start_serving, start_gateway, png):
         assert response.prediction.reliability == pb2.RELIABLE
         assert response.prediction.ood_score == pytest.approx(8, abs=1e-2)
         assert not response.HasField("explanation")
-        dark = (await gateway.classifier.Predict(_request(png(120)))).prediction
+        dark = (await gateway.predict(png(120))).prediction
         assert (dark.label, dark.reliability) == ("No Tumor", pb2.UNCERTAIN)
 
 
@@ -36,7 +32,7 @@ async def test_the_image_is_fitted_to_the_version_that_answers(start_serving, st
     async with start_serving(versions=versions, labels=labels) as serving, start_gateway(serving) as gateway:
         image = png(204, size=64)
         answers = [
-            await gateway.classifier.Predict(_request(image, **selector))
+            await gateway.predict(image, **selector)
             for selector in ({}, {"version_label": "canary"}, {"version": 3}, {"version_label": "stable"})
         ]
         assert [answer.model_version for answer in answers] == [1, 2, 3, 1]
@@ -51,8 +47,7 @@ async def test_colour_that_a_version_on_grey_cannot_see_is_out_of_domain(start_s
     changed.save(coloured := io.BytesIO(), "PNG")
     async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:
         found = [
-            (await gateway.classifier.Predict(_request(coloured.getvalue(), version=version))).prediction.reliability
-            for version in versions
+            (await gateway.predict(coloured.getvalue(), version=version)).prediction.reliability for version in versions
         ]
         assert found == [pb2.OUT_OF_DOMAIN, pb2.RELIABLE]
 
@@ -60,13 +55,13 @@ async def test_colour_that_a_version_on_grey_cannot_see_is_out_of_domain(start_s
 async def test_a_version_with_probabilities_alone_answers(start_serving, start_gateway, fake_version, png):
     versions = {1: fake_version(outputs=("probabilities",))}
     async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:
-        prediction = (await gateway.classifier.Predict(_request(png(204)))).prediction
+        prediction = (await gateway.predict(png(204))).prediction
         assert (prediction.label, prediction.reliability) == ("Tumor", pb2.UNCERTAIN)
 
 
 async def test_a_verdict_can_be_explained(start_serving, start_gateway, png):
     async with start_serving() as serving, start_gateway(serving) as gateway:
-        response = await gateway.classifier.Predict(_request(png(204, size=40), explain=True))
+        response = await gateway.predict(png(204, size=40), explain=True)
         assert response.prediction.label == "Tumor"
         for picture, mode in [(response.explanation.heatmap_png, "L"), (response.explanation.overlay_png, "RGB")]:
             image = Image.open(io.BytesIO(picture))
@@ -76,7 +71,7 @@ async def test_a_verdict_can_be_explained(start_serving, start_gateway, png):
 async def test_a_version_that_cannot_explain_says_so(start_serving, start_gateway, fake_version, png, failure_of):
     versions = {1: fake_version(explains=False)}
     async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:
-        failure = await failure_of(gateway.classifier.Predict(_request(png(204), explain=True)))
+        failure = await failure_of(gateway.predict(png(204), explain=True))
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNIMPLEMENTED, "EXPLANATION_UNAVAILABLE")
 
 
@@ -90,7 +85,7 @@ async def test_a_version_or_label_that_is_not_there_is_not_found(start_serving, 
             ({"version_label": ""}, "VERSION_LABEL_NOT_FOUND"),
             ({"version_label": "x" * 20_000}, "VERSION_LABEL_NOT_FOUND"),
         ]:
-            failure = await failure_of(gateway.classifier.Predict(_request(png(204), **selector)))
+            failure = await failure_of(gateway.predict(png(204), **selector))
             assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, reason)
             assert failure.retry_after_s is None
 
@@ -106,7 +101,7 @@ async def test_a_version_or_label_that_is_not_there_is_not_found(start_serving, 
 )
 async def test_a_bad_image_is_the_callers_error(start_serving, start_gateway, image, reason, failure_of):
     async with start_serving() as serving, start_gateway(serving, max_image_bytes=2000) as gateway:
-        failure = await failure_of(gateway.classifier.Predict(_request(image)))
+        failure = await failure_of(gateway.predict(image))
         assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
         assert failure.field == "image"
         assert serving.batch_sizes == []
@@ -114,7 +109,7 @@ async def test_a_bad_image_is_the_callers_error(start_serving, start_gateway, im
 
 async def test_an_image_with_too_many_pixels_is_refused(start_serving, start_gateway, png, failure_of):
     async with start_serving() as serving, start_gateway(serving, max_image_pixels=100) as gateway:
-        failure = await failure_of(gateway.classifier.Predict(_request(png(204, size=11))))
+        failure = await failure_of(gateway.predict(png(204, size=11)))
         assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
         assert failure.field == "image"
 

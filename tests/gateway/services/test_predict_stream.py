@@ -112,7 +112,7 @@ async def test_a_stream_leaves_room_for_single_calls(start_serving, start_gatewa
         call = gateway.classifier.PredictStream(_stream([png(value) for value in range(100)]))
         reading = asyncio.ensure_future(call.read())
         await until(lambda: serving.in_flight == 2)
-        single = asyncio.ensure_future(gateway.classifier.Predict(_request(png(204))))
+        single = asyncio.ensure_future(gateway.predict(png(204)))
         serving.open.set()
         assert (await single).prediction.label == "Tumor"
         await reading

@@ -30,7 +30,7 @@ def _counts(page_of, gateway, calls):
 async def test_calls_are_counted_by_method_status_and_version(start_serving, spawn_gateway, page_of, png, until):
     async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
         for brightness in (20, 204, 250):
-            await gateway.classifier.Predict(pb2.PredictRequest(image=png(brightness)))
+            await gateway.predict(png(brightness))
         for request in (pb2.PredictRequest(image=b"no image"), pb2.PredictRequest(image=png(20), version=77)):
             with pytest.raises(grpc.aio.AioRpcError):
                 await gateway.classifier.Predict(request, metadata=[("x-routing-key", _SECRET)])
@@ -67,7 +67,7 @@ async def test_calls_are_counted_by_method_status_and_version(start_serving, spa
 async def test_refused_calls_do_not_make_the_others_look_fast(start_serving, spawn_gateway, page_of, png, until):
     limited = _METRICS | {"GATEWAY_CALLER_RATE": "0.1", "GATEWAY_CALLER_BURST": "4"}
     async with start_serving() as serving, spawn_gateway(serving, **limited) as gateway:
-        calls = (gateway.classifier.Predict(pb2.PredictRequest(image=png(204))) for _ in range(20))
+        calls = (gateway.predict(png(204)) for _ in range(20))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         page = await until(_counts(page_of, gateway, 20))
 
@@ -113,9 +113,9 @@ async def test_images_that_wait_show_as_queue_and_then_as_batch(start_serving, s
         spawn_gateway(serving, GATEWAY_MAX_CALLS_IN_FLIGHT="1", **_METRICS) as gateway,
     ):
         serving.open.clear()
-        calls = [asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(20))))]
+        calls = [asyncio.ensure_future(gateway.predict(png(20)))]
         await until(lambda: serving.in_flight == 1)
-        calls += [asyncio.ensure_future(gateway.classifier.Predict(pb2.PredictRequest(image=png(20)))) for _ in "1234"]
+        calls += [asyncio.ensure_future(gateway.predict(png(20))) for _ in "1234"]
 
         async def four_wait():
             return (await page_of(gateway)).total("braintumor_gateway_queue_depth") == 4
@@ -148,7 +148,7 @@ async def test_serving_that_leaves_shows_in_retries_and_replicas(start_serving, 
     async with start_serving() as serving, spawn_gateway(serving, **_METRICS) as gateway:
         await serving.stop()
         with pytest.raises(grpc.aio.AioRpcError):
-            await gateway.classifier.Predict(pb2.PredictRequest(image=png(20)), timeout=1)
+            await gateway.predict(png(20), timeout=1)
 
         async def is_away():
             page = await page_of(gateway)
@@ -210,9 +210,9 @@ async def test_workers_are_seen_as_one_gateway(start_serving, spawn_gateway, pag
 async def test_a_call_leaves_a_record_where_it_is_asked_for(start_serving, spawn_gateway, png, until):
     async with start_serving() as serving, spawn_gateway(serving, GATEWAY_ACCESS_LOG_LEVEL="INFO") as gateway:
         metadata = [("x-request-id", "r1"), ("x-routing-key", _SECRET)]
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(20)), metadata=metadata)
+        await gateway.predict(png(20), metadata=metadata)
         with pytest.raises(grpc.aio.AioRpcError):
-            await gateway.classifier.Predict(pb2.PredictRequest(image=b"no image"), metadata=[("x-request-id", "r2")])
+            await gateway.predict(b"no image", metadata=[("x-request-id", "r2")])
         (record,) = [record for record in gateway.logs() if record.get("request_id") == "r1"]
         (failed,) = await until(lambda: [line for line in gateway.logs() if line.get("request_id") == "r2"])
         told = gateway.log_file.read_text()
@@ -231,7 +231,7 @@ async def test_a_call_leaves_a_record_where_it_is_asked_for(start_serving, spawn
 
 async def test_by_default_calls_leave_no_record_and_nothing_is_served(start_serving, spawn_gateway, png):
     async with start_serving() as serving, spawn_gateway(serving) as gateway:
-        await gateway.classifier.Predict(pb2.PredictRequest(image=png(20)))
+        await gateway.predict(png(20))
         assert {record["logger"] for record in gateway.logs()}.isdisjoint(
             {"gateway.access", "observability.exposition"}
         )

@@ -19,7 +19,7 @@ _SECRET = "patient-4711"  # noqa: S105 stands for what a caller might send
 
 async def _predict(gateway, image, traceparent):
     metadata = [("traceparent", traceparent), ("x-routing-key", _SECRET), ("x-request-id", "r1")]
-    return await gateway.classifier.Predict(pb2.PredictRequest(image=image), metadata=metadata)
+    return await gateway.predict(image, metadata=metadata)
 
 
 async def test_spans_of_a_predict_call_hang_together(start_serving, spawn_gateway, collect, png):
@@ -81,7 +81,7 @@ async def test_the_caller_decides_and_else_the_ratio(start_serving, spawn_gatewa
             serving, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint, GATEWAY_TRACE_RATIO="1"
         ) as gateway:
             await _predict(gateway, png(20), _UNSAMPLED)
-            await gateway.classifier.Predict(pb2.PredictRequest(image=png(20)))
+            await gateway.predict(png(20))
             await gateway.health.Check(health_pb2.HealthCheckRequest())
         assert not [span for span in collector.spans if span.name.startswith("grpc.health")]
         roots = [span for span in collector.spans if span.name == _PREDICT]

@@ -28,7 +28,7 @@ def with_canary(start_serving, start_gateway, start_trainer, fake_version, until
 
 async def _answered_by(gateway, image, key=None, **fields):
     metadata = (("x-routing-key", key),) if key else ()
-    response = await gateway.classifier.Predict(pb2.PredictRequest(image=image, **fields), metadata=metadata)
+    response = await gateway.predict(image, **fields, metadata=metadata)
     return response.model_version
 
 
