@@ -62,8 +62,9 @@ class Batcher:
     themselves and no timer is needed. A batch takes along what waits for the same version and signature as its first
     image.
 
-    Those who have many images wait for those who have few: somebody's second image comes after everybody's first.
-    Source: Demers, Keshav and Shenker, "Analysis and Simulation of a Fair Queueing Algorithm" (1989).
+    Those who have many images wait for those who have few: one image of each caller is a round, and who comes while a
+    round is sent is in the next one. Source: Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband
+    Applications" (1994).
     """
 
     def __init__(self, model: Model, max_batch_size: int, max_calls_in_flight: int) -> None:
@@ -71,6 +72,7 @@ class Batcher:
         self._max_batch_size = max_batch_size
         self._max_calls_in_flight = max_calls_in_flight
         self._waiting: list[_Entry] = []
+        self._turn = 0
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._woken = False
@@ -109,8 +111,8 @@ class Batcher:
             raise
 
     def _next_turn(self, name: str) -> int:
-        present = self._waiting[0].turn if self._waiting else 0
-        return present + sum(entry.caller == name for entry in self._waiting)
+        own = (entry.turn + 1 for entry in reversed(self._waiting) if entry.caller == name)
+        return max(self._turn, next(own, 0))
 
     def _wake(self) -> None:
         # Soon, not now: images that arrive in the same turn of the loop go together.
@@ -146,6 +148,8 @@ class Batcher:
         chosen = [entry for entry in self._waiting if entry.key == key][: self._max_batch_size]
         taken = set(chosen)
         self._waiting = [entry for entry in self._waiting if entry not in taken]
+        # Of the next round: else those who come again and again would all be in this one, which then never ends.
+        self._turn = max(self._turn, chosen[-1].turn + 1)
         return chosen
 
     def _returned(self, call: asyncio.Task[None]) -> None:

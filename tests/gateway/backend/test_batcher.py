@@ -151,6 +151,25 @@ async def test_those_who_come_later_never_keep_an_image_from_its_turn(model):
     assert [image for _, _, images in model.calls for image in images] == [0, 1, *range(100, 105), 2]
 
 
+async def test_who_has_many_images_has_a_turn_in_each_round_of_those_who_come_again_and_again(model):
+    batcher = Batcher(model, 1, 1)
+
+    async def come_again(name):
+        current_caller.set(name)
+        for _ in range(10):
+            await batcher.submit(_KEY, _image(0), _far())
+
+    model.gate.clear()
+    current_caller.set("many")
+    waiting = [_submit(batcher, image) for image in range(1, 5)]
+    waiting += [asyncio.ensure_future(come_again(f"other {number}")) for number in range(3)]
+    await _turns()
+    model.gate.set()
+    await asyncio.gather(*waiting)
+    order = [image for _, _, images in model.calls for image in images]
+    assert [order.index(image) for image in range(1, 5)] == [0, 4, 8, 12]
+
+
 async def test_a_caller_that_leaves_is_not_sent(model):
     batcher = Batcher(model, 32, 1)
     model.gate.clear()
