@@ -63,12 +63,14 @@ class Fleet:
         self._connect = connect
         self._longest_call_s = longest_call_s
         self._replicas: dict[str, Replica] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[Replica, float] = {}
+        """With the time of the loop's clock by which all their calls have ended."""
         self._turns = itertools.count()
 
     async def step(self) -> None:
         """Looks once. While no name leads anywhere the last known replicas stay."""
         found = await self._resolve()
+        await self._close_the_idle()
         targets = set(self._replicas if found is None else found)
         for target, replica in list(self._replicas.items()):
             # In this order, since asking looks at the files: those that cannot be used are told before one is lost.
@@ -77,21 +79,19 @@ class Fleet:
         for target in sorted(targets - self._replicas.keys()):
             self._replicas[target] = self._connect(target)
         replicas = self._replicas.values()
-        await asyncio.gather(*(replica.probe(_LOOK_TIMEOUT_S) for replica in replicas))
+        # Also those that leave: the calls that they have in work are theirs to answer.
+        await asyncio.gather(*(replica.probe(_LOOK_TIMEOUT_S) for replica in (*replicas, *self._leaving)))
         answering = sum(replica.answers for replica in replicas)
         REPLICAS.labels("answering").set(answering)
         REPLICAS.labels("away").set(len(replicas) - answering)
         if answering:
-            for replica in replicas:
+            for replica in (*replicas, *self._leaving):
                 if replica.is_lost:
                     replica.give_up()
 
     async def aclose(self) -> None:
         """Closes all channels; calls in flight are lost."""
-        for leaving in self._leaving:
-            leaving.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
-        await asyncio.gather(*(replica.close() for replica in self._replicas.values()))
+        await asyncio.gather(*(replica.close() for replica in (*self._replicas.values(), *self._leaving)))
 
     async def predict(
         self, version: int, signature: str, images: Sequence[ImageArray], timeout_s: float
@@ -135,15 +135,13 @@ class Fleet:
         return replicas[first:] + replicas[:first]
 
     def _let_go(self, replica: Replica) -> None:
-        leaving = asyncio.create_task(self._close_when_idle(replica))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-
-    async def _close_when_idle(self, replica: Replica) -> None:
         # A pod that ends leaves the name service first, and goes on with what it has in work.
-        try:
-            await asyncio.sleep(self._longest_call_s)
-        finally:
+        self._leaving[replica] = asyncio.get_running_loop().time() + self._longest_call_s
+
+    async def _close_the_idle(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for replica in [replica for replica, idle_at in self._leaving.items() if idle_at <= now]:
+            del self._leaving[replica]
             await replica.close()
 
 

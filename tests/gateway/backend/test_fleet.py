@@ -266,7 +266,7 @@ async def test_replicas_come_and_go_with_the_name_service():
     await fleet.step()
     await fleet.predict_one()
     assert (len(old.predicted), len(new.predicted)) == (0, 1)
-    await asyncio.gather(*fleet._leaving)
+    await fleet.step()
     assert old.is_closed
     assert not new.is_closed
 
@@ -281,13 +281,13 @@ async def test_one_that_is_lost_is_connected_to_anew_with_renewed_credentials(le
     lost.failure = ServingUnavailableError("its certificate is of another authority")
     for _ in range(4):
         await fleet.step()  # It may be back: as long as they are the same, a new channel is none the better.
-    assert (lost.is_closed, fleet._leaving) == (False, set())
+    assert (lost.is_closed, fleet._leaving) == (False, {})
     fleet.credentials = object()
     await fleet.step()
     for _ in range(4):
         await fleet.predict_one()
     assert (len(lost.predicted), len(well.predicted), len(renewed.predicted)) == (0, 2, 2)
-    await asyncio.gather(*fleet._leaving)
+    await fleet.step()
     assert (lost.is_closed, well.is_closed) == (True, False)
 
 
@@ -321,3 +321,20 @@ async def test_one_that_leaves_has_time_for_the_calls_in_flight():
     await fleet.aclose()
     assert leaving.is_closed
     assert staying.is_closed
+
+
+async def test_where_one_that_leaves_falls_silent_its_calls_go_to_others():
+    """As a pod whose node is lost, which the name service forgets before anybody misses an answer."""
+    leaving, staying = _Serving({1}), _Serving({1})
+    fleet = await _stepped(leaving, staying)
+    leaving.hangs = True
+    call = asyncio.create_task(fleet.predict_one())
+    await asyncio.sleep(0)
+    fleet.targets = {1}
+    for _ in range(2):
+        await fleet.step()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert call.done()
+    assert call.result() == {"answer": 1}
+    assert (len(leaving.predicted), len(staying.predicted)) == (1, 1)
