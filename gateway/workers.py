@@ -99,26 +99,37 @@ class _Supervisor:
     async def _keep_worker(self) -> None:
         listening = asyncio.Event()
         while not self._stop.is_set():
-            process, words = await self._start_worker()
-            ended = asyncio.create_task(process.wait())
-            silent = asyncio.create_task(self._await_silence(words, listening))
-            await asyncio.wait([ended, silent, self._stopped], return_when=asyncio.FIRST_COMPLETED)
-            silent.cancel()
-            if self._stop.is_set():
-                await self._drain(process, ended)
-                return
-            if not ended.done() and not words.at_eof():
-                _logger.error("worker hangs", extra={"pid": process.pid})
-                process.kill()
-            status = await ended
-            if self._metrics is not None:
-                forget(self._metrics, process.pid)
-            self._deaths.inc()
-            _logger.error("worker died", extra={"pid": process.pid, "status": status})
-            if not listening.is_set():
-                self._status = 1  # It would not fare better the next time.
-                self._stop.set()
+            try:
+                process, words = await self._start_worker()
+            except OSError as err:
+                if not listening.is_set():
+                    raise
+                # Memory, processes or files are short for the moment, and the other workers go on.
+                _logger.error("worker cannot be started", extra={"problem": err.strerror})
+            else:
+                await self._see_out(process, words, listening)
             await asyncio.wait([self._stopped], timeout=_PAUSE_S)
+
+    async def _see_out(self, process: Process, words: asyncio.StreamReader, listening: asyncio.Event) -> None:
+        """Returns when a worker has ended: died, or killed since it hangs, or drained."""
+        ended = asyncio.create_task(process.wait())
+        silent = asyncio.create_task(self._await_silence(words, listening))
+        await asyncio.wait([ended, silent, self._stopped], return_when=asyncio.FIRST_COMPLETED)
+        silent.cancel()
+        if self._stop.is_set():
+            await self._drain(process, ended)
+            return
+        if not ended.done() and not words.at_eof():
+            _logger.error("worker hangs", extra={"pid": process.pid})
+            process.kill()
+        status = await ended
+        if self._metrics is not None:
+            forget(self._metrics, process.pid)
+        self._deaths.inc()
+        _logger.error("worker died", extra={"pid": process.pid, "status": status})
+        if not listening.is_set():
+            self._status = 1  # It would not fare better the next time.
+            self._stop.set()
 
     async def _start_worker(self) -> tuple[Process, asyncio.StreamReader]:
         if self._metrics is not None:

@@ -78,6 +78,22 @@ async def test_a_worker_that_hangs_is_replaced(monkeypatch, until, caplog):
     assert await asyncio.wait_for(supervisor, 20) == 0
 
 
+async def test_a_worker_that_cannot_be_replaced_yet_takes_no_other_with_it(monkeypatch, until, caplog):
+    caplog.set_level("INFO")
+    before = _children()
+    with _supervised() as supervisor:
+        await until(lambda: "workers listen" in caplog.messages)
+        first, second = _children() - before
+        with monkeypatch.context() as patch:
+            patch.setattr("gateway.workers.sys.executable", "/is/not/there")
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: "worker cannot be started" in caplog.messages)
+            assert _children() - before == {second}
+        await until(lambda: len(_children() - before) == 2)
+        assert second in _children()
+    assert await asyncio.wait_for(supervisor, 20) == 0
+
+
 async def test_a_worker_that_hangs_before_it_listens_does_not_hold_up_the_end(monkeypatch, until):
     before = _children()
     with _supervised(drain_grace_s=0.0) as supervisor:
