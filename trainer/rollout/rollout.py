@@ -104,7 +104,8 @@ class Rollout:
     async def withdraw(self, version: int) -> bool:
         """Removes a version from disk; False where serving holds it, or may hold it. Ends what a kill interrupted.
 
-        The only version counts as stable from its first moment on; it goes too where its rollout was broken off.
+        The only version counts as stable from its first moment on; it goes too where its rollout was broken off before
+        it was stable.
         """
         async with self._lock:
             on_disk = versions_on_disk(self._model_dir)
@@ -112,7 +113,7 @@ class Rollout:
                 return True
             is_only = version == self._broken_off and on_disk == [version]
             loaded = self.state.loaded  # while that is nothing, serving takes the newest
-            if (not loaded or version in loaded) and not is_only:
+            if version in loaded or (not loaded and not is_only):
                 return False
             await asyncio.to_thread(remove_version, self._model_dir, version)
             self._files.write(self.state)

@@ -228,6 +228,23 @@ async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
     assert RolloutFiles(settings).read() == RolloutState()
 
 
+@pytest.mark.usefixtures("_published")
+async def test_the_only_version_stays_where_it_was_stable_before_its_rollout_was_broken_off(
+    settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
+) -> None:
+    """Killed after the rollout, a job is resumed, and cancelled while it makes sure that serving agrees."""
+    shutil.rmtree(settings.model_dir / "1")
+    RolloutFiles(settings).write(RolloutState(stable=2))
+    settings.models_config.unlink()  # so that it tells when the rollout is under way
+    async with retraining() as work:
+        rolling_out = await under_way(work._roll_out(2))
+        rolling_out.cancel()
+        await asyncio.wait([rolling_out])
+        assert not await work.undo(operation)
+
+    assert versions_on_disk(settings.model_dir) == [2]
+
+
 async def test_a_start_clears_up_after_a_kill(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
