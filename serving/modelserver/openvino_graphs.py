@@ -8,20 +8,22 @@ import numpy as np
 
 from tfserving_api.tensors import DT_STRING, to_array
 
-_FLOAT, _DOUBLE, _INT32, _UINT8, _INT8, _INT64, _BOOL, _BFLOAT16, _HALF, _UINT32, _UINT64 = (
-    1, 2, 3, 4, 6, 9, 10, 14, 19, 22, 23,
-)  # fmt: skip
-_INT32_RANGE = np.iinfo(np.int32)
+_DOUBLE, _INT32, _UINT8, _INT16, _INT8, _INT64, _BOOL, _UINT16, _UINT32, _UINT64 = 2, 3, 4, 5, 6, 9, 10, 17, 22, 23
+_NARROW, _WIDE = frozenset({_UINT8, _INT8, _UINT16, _INT16}), frozenset({_INT32, _INT64})
 
 _CHECKS = frozenset({"Assert", "CheckNumerics", "CheckNumericsV2", "EnsureShape"})
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceStridedSliceAssign")
 _LOOKUPS = ("Gather", "ResourceGather", "TensorScatter")
-_DIVISIONS = frozenset({"Div", "FloorDiv", "FloorMod", "Mod", "TruncateDiv", "TruncateMod"})
-_PRODUCTS = frozenset({"Mul", "Square", "Pow", "Prod", "Cumprod", "LeftShift", "MatMul", "BatchMatMulV2", "Bitcast"})
-_SUMS = frozenset({"Add", "AddV2", "AddN", "BiasAdd", "Sub", "Neg", "Abs", "Sum", "Mean", "Cumsum"})
-_TOTALS = frozenset({"Sum", "Mean", "Cumsum"})
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 _FEEDS = frozenset({"Placeholder", "PlaceholderWithDefault"})
+_MOVES = _SHAPES | {
+    "Identity", "StopGradient", "Reshape", "ExpandDims", "Squeeze", "Transpose", "ReverseV2", "Pack", "Unpack",
+    "ConcatV2", "Split", "SplitV", "Slice", "StridedSlice", "Tile", "BroadcastTo", "OnesLike", "ZerosLike", "Select",
+    "SelectV2", "Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "Max", "Min", "Maximum", "Minimum",
+    "ArgMax", "ArgMin", "OneHot", "ResizeBilinear", "ResizeNearestNeighbor",
+}  # fmt: skip
+"""What makes of integers none but those that were there, places and sizes, truth values, or floats."""
+_SUMS = frozenset({"AddV2", "Sub", "Abs", "Sum"})
 
 _functions_in = attrgetter("library.function")
 """The FunctionDefs of a GraphDef."""
@@ -46,39 +48,33 @@ def _objection(node: Any, neighbours: Mapping[str, Any]) -> str | None:
     types = {name: value.type for name, value in node.attr.items() if value.WhichOneof("value") == "type"}
     if node.op.startswith(_WRITES):
         return "changes a variable, which OpenVINO freezes"
-    if node.op in _CHECKS or (_checks_second(node, types) and _is_fed(node.input[1], neighbours)):
+    if node.op in _CHECKS or (node.op.startswith(_LOOKUPS) and _is_fed(node.input[1], neighbours)):
         return "has a check that OpenVINO leaves out"
-    if not {_DOUBLE, _UINT64}.isdisjoint(types.values()) or _may_be_wide(node, types):
-        return "needs 64 bits, of which OpenVINO computes 32"
-    if _UINT32 in types.values() or _may_be_over_24_bits(node, types, neighbours):
-        return "needs 32 bits, of which OpenVINO may keep 24"
-    if types.get("T") in {_UINT8, _INT8} and node.op in _SUMS | _PRODUCTS:
-        return "wraps around where OpenVINO saturates"
+    if _is_beyond(node, types) or (_computes(node, types) and any(_is_fed(each, neighbours) for each in node.input)):
+        return "has numbers that OpenVINO may compute otherwise"
     return None
 
 
-def _checks_second(node: Any, types: Mapping[str, int]) -> bool:
-    """Whether TensorFlow refuses some values of the second input: indices out of range, a divisor of zero."""
-    is_integer = types.get("T") not in {_FLOAT, _DOUBLE, _BFLOAT16, _HALF}
-    return node.op.startswith(_LOOKUPS) or (node.op in _DIVISIONS and is_integer)
-
-
-def _may_be_wide(node: Any, types: Mapping[str, int]) -> bool:
-    """Whether an int64 may need its upper half. Truth values, indices, small constants and sums of them do not."""
-    if node.op == "Cast":
-        return types.get("DstT") == _INT64 and types.get("SrcT") != _BOOL
-    if node.op == "Const" and types.get("dtype") == _INT64:
+def _is_beyond(node: Any, types: Mapping[str, int]) -> bool:
+    """Whether numbers come in that need more than the 24 to 32 bits that OpenVINO keeps."""
+    if not {_DOUBLE, _UINT32, _UINT64}.isdisjoint(types.values()):
+        return True
+    if node.op == "Const" and types["dtype"] == _INT64:
         values = to_array(node.attr["value"].tensor)
-        return bool(np.any((values < _INT32_RANGE.min) | (values > _INT32_RANGE.max)))
-    return types.get("dtype") == _INT64 or (types.get("T") == _INT64 and node.op in _PRODUCTS)
+        return bool((values != values.astype(np.int32)).any())
+    return node.op != "Const" and types.get("dtype") in _WIDE
 
 
-def _may_be_over_24_bits(node: Any, types: Mapping[str, int], neighbours: Mapping[str, Any]) -> bool:
-    """Whether an int32 may need its upper bits: OpenVINO computes some operations on it in floats. Shapes do not."""
-    if node.op in _FEEDS:
-        return types.get("dtype") == _INT32
-    grows = types.get("T") == _INT32 and node.op in _PRODUCTS | _TOTALS
-    return grows and any(_is_fed(tensor, neighbours) for tensor in node.input)
+def _computes(node: Any, types: Mapping[str, int]) -> bool:
+    """Whether integers are computed with, which OpenVINO does in fewer bits, in floats, or without wrapping around.
+
+    Those of 8 or 16 bits, which callers may send, may be moved and no more. Those of 32 or 64 are made of truth values,
+    places and sizes; sums of these are small.
+    """
+    if node.op == "Cast":
+        return types["DstT"] in _NARROW | _WIDE and types["SrcT"] not in _WIDE | {_BOOL}
+    kind = types.get("T")
+    return (kind in _NARROW and node.op not in _MOVES) or (kind in _WIDE and node.op not in _MOVES | _SUMS)
 
 
 def _is_fed(tensor: str, neighbours: Mapping[str, Any]) -> bool:
