@@ -1,7 +1,8 @@
 """tensorflow.serving.PredictionService."""
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import grpc
 from grpc import StatusCode
@@ -19,6 +20,13 @@ from serving.modelserver.server_core import ServerCore
 
 _FOR_EVER_S = 365 * 24 * 3600.0
 """What gRPC reports as the time left of a call without deadline is far beyond this."""
+
+
+def _left_out(method: str) -> Callable[..., NoReturn]:
+    def refuse(*_: object) -> NoReturn:
+        raise UnimplementedError(f"{method} is not implemented by this stand-in for TensorFlow Serving; use Predict")
+
+    return refuse
 
 
 class PredictionService:
@@ -63,17 +71,7 @@ class PredictionService:
         with self._core.servable(request.model_spec) as servable:
             return model_metadata(servable, request.model_spec.name)
 
-    def Classify(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
-        """Left out."""
-        raise _left_out("Classify")
-
-    def Regress(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
-        """Left out."""
-        raise _left_out("Regress")
-
-    def MultiInference(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802 the RPC's name
-        """Left out."""
-        raise _left_out("MultiInference")
+    Classify, Regress, MultiInference = map(_left_out, ("Classify", "Regress", "MultiInference"))
 
 
 def _timeout_s(context: grpc.ServicerContext) -> float | None:
@@ -88,7 +86,3 @@ def _timeout_s(context: grpc.ServicerContext) -> float | None:
 def _require_model_spec(request: Any) -> None:
     if not request.HasField("model_spec"):
         raise InvalidArgumentError("Missing ModelSpec")
-
-
-def _left_out(method: str) -> UnimplementedError:
-    return UnimplementedError(f"{method} is not implemented by this stand-in for TensorFlow Serving; use Predict")
