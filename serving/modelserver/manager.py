@@ -247,10 +247,7 @@ class AspiredVersionsManager:
                 self._end(harness, None)
             self._on_change()
 
-        def unload() -> None:
-            self._unloading.submit(close)
-
-        servable.when_idle(unload)
+        servable.when_idle(lambda: self._unloading.submit(close))
 
     def _end(self, harness: _Harness, error: ServingError | None) -> None:
         harness.state = ManagerState.END

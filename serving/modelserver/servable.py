@@ -17,7 +17,7 @@ class Servable:
         self.engine = engine
         self._lock = threading.Lock()
         self._requests = 0
-        self._on_idle: Callable[[], None] | None = None
+        self._on_idle: Callable[[], object] | None = None
 
     def acquire(self) -> None:
         """Holds the version alive until `release`. Never after `when_idle`: the manager's lock sees to it."""
@@ -32,7 +32,7 @@ class Servable:
         if on_idle:
             on_idle()
 
-    def when_idle(self, callback: Callable[[], None]) -> None:
+    def when_idle(self, callback: Callable[[], object]) -> None:
         """Calls back once, when the last request has gone; at once if there is none. No new request may come."""
         with self._lock:
             self._on_idle = callback
