@@ -30,9 +30,6 @@ class Serving(Predicting, Protocol):
     async def statuses(self) -> dict[int, VersionStatus]:
         """Returns the state of every version that it has ever seen."""
 
-    async def status(self, version: int) -> VersionStatus:
-        """Returns the state of a version."""
-
     async def version_labelled(self, label: str) -> int | None:
         """Returns the version that a label leads to."""
 
@@ -62,7 +59,7 @@ class Following:
         async def left() -> bool:
             nonlocal status
             try:
-                status = await self._serving.status(version)
+                status = await self._status(version)
             except ServingUnavailableError:  # who is away holds nothing
                 return True
             return not state.loaded or version in state.loaded or status.state not in _HELD
@@ -89,7 +86,7 @@ class Following:
         while True:
             require_version(self._model_dir, version)
             try:
-                status = await self._serving.status(version)
+                status = await self._status(version)
                 seen_at = clock()
             except ServingUnavailableError:
                 if clock() > seen_at + _AWAY_S:
@@ -104,6 +101,9 @@ class Following:
             if status.state in {VersionState.START, VersionState.LOADING}:
                 failed_before = VersionStatus()
             await asyncio.sleep(_POLL_S)
+
+    async def _status(self, version: int) -> VersionStatus:
+        return (await self._serving.statuses()).get(version, VersionStatus())
 
     async def prove(self, version: int) -> None:
         """Has a loaded version answer its golden requests; raises RolloutError where it answers otherwise."""

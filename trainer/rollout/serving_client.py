@@ -87,14 +87,6 @@ class ServingClient:
             raise _translated(err) from err
         return {status.version: _version_status(status) for status in response.model_version_status}
 
-    async def status(self, version: int) -> VersionStatus:
-        """Returns the state of a version, UNKNOWN where serving has never seen it.
-
-        Raises:
-          ServingUnavailableError, ServingRefusedError: as for `statuses`.
-        """
-        return (await self.statuses()).get(version, VersionStatus())
-
     async def version_labelled(self, label: str) -> int | None:
         """Returns the version that a label leads to; None where it leads to none that is loaded.
 

@@ -49,10 +49,6 @@ class ServingFleet:
         versions = sorted(set().union(*answers))
         return {version: _shared([answer.get(version, VersionStatus()) for answer in answers]) for version in versions}
 
-    async def status(self, version: int) -> VersionStatus:
-        """Returns the state of a version, UNKNOWN where no replica has ever seen it; raises as `statuses`."""
-        return (await self.statuses()).get(version, VersionStatus())
-
     async def version_labelled(self, label: str) -> int | None:
         """Returns the version that a label leads to in all replicas; None where it leads to none.
 

@@ -92,26 +92,24 @@ def _asked(question, *replicas, beside=""):
         ([{1: _AVAILABLE}, {}], VersionState.LOADING),
         ([{1: _AVAILABLE}, {1: _END}], VersionState.LOADING),
         ([{1: _END}, {}], _END),
-        ([{}, {}], VersionState.UNKNOWN),
     ],
 )
 def test_a_version_is_available_when_all_hold_it(states, shared):
-    assert _asked(lambda fleet: fleet.status(1), *map(_Replica, states)) == VersionStatus(shared)
+    assert _asked(ServingFleet.statuses, *map(_Replica, states)) == {1: VersionStatus(shared)}
 
 
 def test_a_version_that_fails_in_one_has_failed():
     broken = _Replica({1: _END}, error="no variables")
-    assert _asked(lambda fleet: fleet.status(1), _Replica({1: _AVAILABLE}), broken) == VersionStatus(
-        _END, "no variables"
-    )
+    told = _asked(ServingFleet.statuses, _Replica({1: _AVAILABLE}), broken)
+    assert told == {1: VersionStatus(_END, "no variables")}
 
 
 @pytest.mark.parametrize("away", [_NOBODY, _NO_NAME])
 def test_those_that_are_away_do_not_count(away):
-    status = _asked(lambda fleet: fleet.status(1), _Replica({1: _AVAILABLE}), beside=away)
-    assert status.state is _AVAILABLE
+    told = _asked(ServingFleet.statuses, _Replica({1: _AVAILABLE}), beside=away)
+    assert told == {1: VersionStatus(_AVAILABLE)}
     with pytest.raises(ServingUnavailableError):
-        _asked(lambda fleet: fleet.status(1), beside=away)
+        _asked(ServingFleet.statuses, beside=away)
 
 
 def test_a_label_leads_somewhere_when_all_agree():
@@ -138,13 +136,13 @@ async def test_one_that_comes_back_with_another_authority_is_known_by_the_renewe
     ca = await comes_back()
     tls = FollowedPeerTls(PeerTls(ca=ca), lambda *told: noted.append(told))
     fleet = ServingFleet(replica.address, "brain_tumor", tls)
-    assert (await fleet.status(1)).state is _AVAILABLE
+    assert (await fleet.statuses())[1].state is _AVAILABLE
     ca.write_bytes(b"")
-    assert (await fleet.status(1)).state is _AVAILABLE
+    assert (await fleet.statuses())[1].state is _AVAILABLE
     assert noted[-1] == (str(ca), True)
     await replica.server.stop(None)
     await comes_back()
-    assert (await fleet.status(1)).state is _AVAILABLE
+    assert (await fleet.statuses())[1].state is _AVAILABLE
     assert noted[-1] == (str(ca), False)
     await replica.server.stop(None)
 

@@ -25,14 +25,11 @@ class _Told:
         self._states: Iterator[VersionStatus | None] = iter(states)
         self._state: VersionStatus | None = _AWAY
 
-    async def status(self, version: int) -> VersionStatus:
+    async def statuses(self) -> dict[int, VersionStatus]:
         self._state = next(self._states, self._state)
         if self._state is _AWAY:
-            raise ServingUnavailableError(f"of {version} nothing is known")
-        return self._state
-
-    async def statuses(self) -> dict[int, VersionStatus]:
-        raise NotImplementedError
+            raise ServingUnavailableError("nothing is known")
+        return {7: self._state}
 
     async def version_labelled(self, label: str) -> int | None:
         raise NotImplementedError

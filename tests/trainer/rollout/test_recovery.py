@@ -172,7 +172,7 @@ def test_without_its_stable_versions_serving_takes_the_newest(settings, add_vers
 
     async def scene(rollout, client):
         async def is_loaded() -> bool:
-            return (await client.status(1)).state is VersionState.AVAILABLE
+            return 1 in (statuses := await client.statuses()) and statuses[1].state is VersionState.AVAILABLE
 
         await rollout.recover()
         await until(is_loaded, 10)
