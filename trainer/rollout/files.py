@@ -39,7 +39,9 @@ class RolloutFiles:
         try:
             state = RolloutState.from_json(self._settings.rollout_state.read_bytes())
         except FileNotFoundError:
-            state = RolloutState(stable=self._told_last() or max(on_disk, default=None))
+            # What serving holds comes first: it refuses a config whole that labels a version which it does not hold.
+            labelled = self._present().version_labels.get(STABLE)
+            state = RolloutState(stable=labelled or max(on_disk, default=None))
         except OSError as err:
             raise RolloutError(f"rollout.json cannot be read: {err.strerror}") from err
         return state.limited_to(on_disk)
@@ -50,14 +52,12 @@ class RolloutFiles:
         except OSError as err:
             raise RolloutError(f"the directory of the versions cannot be read: {err.strerror}") from err
 
-    def _told_last(self) -> int | None:
-        # Serving holds it. To a version that it does not hold it would move no label, nor do anything else after that.
+    def _present(self) -> Any:
+        """Returns the model that models.config tells serving of; an empty one where it cannot be read."""
         try:
-            told = _only_model(self._settings.models_config.read_text())
+            return _only_model(self._settings.models_config.read_text())
         except (OSError, ValueError, text_format.ParseError):
-            return None
-        stable: int | None = told.version_labels.get(STABLE)
-        return stable
+            return ModelServerConfig().model_config_list.config.add()
 
     def write(self, state: RolloutState, beside: Collection[int] = ()) -> None:
         """Decides, and tells serving.
@@ -122,10 +122,7 @@ class RolloutFiles:
     def _serves(self, state: RolloutState, *, alone: bool) -> bool:
         """Whether models.config is that of the state, but for versions that are being loaded where others load some."""
         wanted = _only_model(self._rendered(state, ()))
-        try:
-            present = _only_model(self._settings.models_config.read_text())
-        except (OSError, ValueError, text_format.ParseError):
-            return False
+        present = self._present()
         if not state.loaded.issubset(present.model_version_policy.specific.versions):
             return False
         if not alone:
