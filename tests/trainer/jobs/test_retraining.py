@@ -51,25 +51,18 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainerSettings
 
 @pytest.fixture
 def operation(settings: TrainerSettings, order: Order) -> Operation:
-    """Of a job that has left all records."""
+    """Of a job that has left all records, and published version 2."""
     run_dir = settings.runs_dir / "job"
     run_dir.mkdir(parents=True)
     write_record(run_dir / "dataset.json", DatasetSummary("f00d", 30, 30, 8, 8, 19, 0, {}))
     write_record(run_dir / "training.json", Training("residual_cnn", 1, "f00d", 26, 4, 1, [_METRICS], 0, 1.0, 0.5))
     write_record(run_dir / "evaluation.json", Evaluation(8, 1, 1, 1, 1, 4, 0, 4, 0))
     write_record(run_dir / "gate.json", Decision(True, ()))
+    card = shutil.copytree(_SHIPPED, settings.model_dir / "2") / "assets.extra/model_card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"operation_id": "job"}))
     return Operation(
         operation_id="job", order=order, state=State.RUNNING, created_s=0.0, progress=Progress(fraction=0.9)
     )
-
-
-@pytest.fixture
-def _published(settings: TrainerSettings) -> None:
-    """Version 2, which the job has published."""
-    version = shutil.copytree(_SHIPPED, settings.model_dir / "2")
-    card = version / "assets.extra/model_card.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"operation_id": "job"}))
-    return version
 
 
 @pytest.fixture
@@ -99,7 +92,6 @@ def under_way(settings: TrainerSettings, until: Until) -> UnderWay:
     return under_way
 
 
-@pytest.mark.usefixtures("_published")
 async def test_a_published_version_is_not_published_again_and_waits_for_serving(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
@@ -116,7 +108,6 @@ async def test_a_published_version_is_not_published_again_and_waits_for_serving(
     assert log.read_text().startswith("before the kill\n")
 
 
-@pytest.mark.usefixtures("_published")
 async def test_a_version_that_serving_is_too_long_away_for_is_named(
     operation: Operation, retraining: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +117,6 @@ async def test_a_version_that_serving_is_too_long_away_for_is_named(
             await work.do(operation, lambda _: None)
 
 
-@pytest.mark.usefixtures("_published")
 async def test_a_version_that_there_is_no_room_to_tell_of_is_named(
     operation: Operation, retraining: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +129,6 @@ async def test_a_version_that_there_is_no_room_to_tell_of_is_named(
             await work.do(operation, lambda _: None)
 
 
-@pytest.mark.usefixtures("_published")
 async def test_a_cancelled_job_takes_its_version_back(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
@@ -156,7 +145,6 @@ async def test_a_cancelled_job_takes_its_version_back(
     assert list(settings.runs_dir.iterdir()) == []
 
 
-@pytest.mark.usefixtures("_published")
 async def test_what_serving_holds_already_is_not_taken_back(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
@@ -167,7 +155,6 @@ async def test_what_serving_holds_already_is_not_taken_back(
     assert versions_on_disk(settings.model_dir) == [1, 2]
 
 
-@pytest.mark.usefixtures("_published")
 async def test_what_somebody_promotes_is_there_until_that_has_ended(
     settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
@@ -182,7 +169,6 @@ async def test_what_somebody_promotes_is_there_until_that_has_ended(
     assert versions_on_disk(settings.model_dir) == [1]
 
 
-@pytest.mark.usefixtures("_published")
 async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off_before_its_turn(
     settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
@@ -200,7 +186,6 @@ async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off_b
     assert versions_on_disk(settings.model_dir) == []
 
 
-@pytest.mark.usefixtures("_published")
 async def test_what_was_stable_and_was_taken_back_is_not_rolled_out_again(
     settings: TrainerSettings, operation: Operation, retraining: Open
 ) -> None:
@@ -212,7 +197,6 @@ async def test_what_was_stable_and_was_taken_back_is_not_rolled_out_again(
     assert RolloutFiles(settings).read() == RolloutState(stable=1, previous=2)
 
 
-@pytest.mark.usefixtures("_published")
 async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
     settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
