@@ -14,7 +14,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from types import TracebackType
 from typing import Protocol, Self
 
 import pandas as pd
@@ -138,9 +137,7 @@ class ZipSource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._archive.close()
 
 
