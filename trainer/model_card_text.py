@@ -16,12 +16,7 @@ _ORDER = (
     ("gate", "Gate"),
     ("packages", "Packages"),
 )
-_FIGURES = {
-    "accuracy": "accuracy",
-    "AUC": "auc",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-}
+_FIGURES = {"accuracy": "accuracy", "AUC": "auc", "sensitivity": "sensitivity", "specificity": "specificity"}
 """Names of the intervals, and of the figures of the test split."""
 
 
