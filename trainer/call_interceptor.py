@@ -18,8 +18,8 @@ from transport.status import CODES, DETAILS_KEY
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only
 
 _MAX_REQUEST_BYTES = 2**15
-"""A request is names and a few paths. What comes of one is recorded with it, six times as long where it has to be
-escaped, also where it is refused: a caller could fill the disk."""
+"""A request is names and a few paths. Each is recorded, refused or not, and escaping may make it six times as long: a
+larger limit would let callers fill the disk."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):

@@ -52,7 +52,7 @@ class DatasetSummary:
     Attributes:
       fingerprint: SHA-256 over name, label and content of every kept slice, as hex digits.
       excluded: how many images were left out, by reason.
-      resized: slices that were not SIDE by SIDE. Serving makes its pixels of the original, in one step.
+      resized: slices that were not SIDE by SIDE, so were resized twice, where serving does so once.
     """
 
     fingerprint: str

@@ -71,9 +71,9 @@ def share(file: Path, target: Path) -> None:
 
 
 def remove_copies(directory: Path) -> None:
-    """Removes what killed calls of `share` left in a directory, but what has been written to within the last day.
+    """Removes what killed calls of `share` left in a directory over a day ago; what is younger may still be written.
 
-    It goes as far as it can be removed: the directory may be read-only by now, or of a disk that is away.
+    It stops at what cannot be removed: the directory may be read-only by now, or its disk away.
     """
     with suppress(OSError):
         for copy in directory.glob(f"{UNFINISHED}*"):

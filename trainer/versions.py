@@ -25,7 +25,7 @@ REPORT = Path("assets.extra", "report.html")
 """Where the report of its training lies."""
 
 BY_HAND = "by-hand"
-"""Stands for the id of a job where a version is published by hand: there is one at a time, as of all publications."""
+"""Stands for the id of a job where a version is published by hand; two publications never run at a time."""
 
 _REMOVED = ".removed-"
 _VERSION = re.compile("[1-9][0-9]*")
@@ -169,11 +169,11 @@ def unfinished_dir(model_dir: Path, operation_id: str) -> Path:
 
 
 def remove_unfinished(model_dir: Path, going_on: Collection[str]) -> None:
-    """Removes what killed publications left, but of jobs that go on and of the command, which may be at work.
+    """Removes what killed publications left, except for those by hand, which may be at work.
 
     Args:
       model_dir: of the versions.
-      going_on: operation ids of these jobs.
+      going_on: operation ids of jobs that go on; theirs stay too.
     """
     for unfinished in model_dir.glob(f"{UNFINISHED}*"):
         if unfinished.name.removeprefix(UNFINISHED) not in {BY_HAND, *going_on}:

@@ -6,9 +6,9 @@ It speaks TensorFlow Serving's gRPC API, takes its flags and watches the same di
 client can tell the two apart. It is for one machine and small enough to read in an hour; production is
 TensorFlow Serving.
 
-Two engines run the versions. OpenVINO, where it can convert every signature, none has what it computes otherwise,
-and its answers agree with those that travel with the version as warm-up records; it is faster, and the process
-then holds no TensorFlow. Else TensorFlow's own runtime. The log says which, and why; `--engine` forces one.
+Two engines run the versions. OpenVINO is faster, and the process then holds no TensorFlow; it is taken where it can
+convert every signature, nothing in these is known to come out otherwise, and it gives the answers that travel with the
+version as warm-up records. Else TensorFlow's own runtime is. The log says which, and why; `--engine` forces one.
 
 Left out on purpose: Classify, Regress, MultiInference and SessionRun answer UNIMPLEMENTED; REST serves
 status, metadata and metrics, no predictions; requests are not batched on the server (the gateway

@@ -22,7 +22,7 @@ def without_golden(signatures: Mapping[str, Any], records: Iterable[Any]) -> lis
 
 
 def disagreement(servable: Servable, records: Iterable[Any], tolerance: float) -> str | None:
-    """Asks every stored question again, also those whose answer is not stored: the version must not fail on them.
+    """Asks every stored question again; those without a stored answer must not fail either.
 
     Args:
       servable: the version on the engine to be judged.

@@ -35,14 +35,14 @@ class _Harness:
     version: int
     path: Path
     aspired: bool = True
-    """Once given up, only one that still serves is wanted again, and only where it came from: else the next life is."""
+    """Given up, it may be wanted again only while it serves, and from the same path; else a next life begins."""
     state: ManagerState = ManagerState.START
     failures: int = 0
     error: ServingError | None = None
     """Of the last try."""
     retry_at: float = 0.0
     changed: bool = False
-    """Whether the directory has changed since the last try, which is reason for one that does not count."""
+    """Whether the directory has changed since the last try: then one more follows, which does not count."""
     seen: int = 0
     """Fingerprint of the directory when the last try began."""
     failed: bool = False

@@ -141,8 +141,8 @@ class _CompiledSignature:
 class _Graph:
     """A compiled graph, for one inference at a time.
 
-    One that fails leaves sizes behind in the graph, which the next one, be it sound, fails by as well. So a graph
-    that failed is compiled anew, before whoever made it fail is answered.
+    An inference that fails leaves its sizes in the graph, and the next one would fail by them. So the graph is compiled
+    anew before the caller of the failed one is answered.
     """
 
     def __init__(self, compiled: Any, compile_anew: Callable[[], Any]) -> None:

@@ -41,8 +41,8 @@ class Streamed:
 def allocate_pixels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Maps a new npy file of zeros, uint8 of any shape.
 
-    Its space is taken at once: a full disk is an OSError here, and not a SIGBUS at some later write. Where it does not
-    fit none is taken, as others write to that disk too.
+    Its space is taken at once, so that a full disk is an OSError here and not a SIGBUS at some later write. Where it
+    does not fit no space is taken at all, since others write to that disk too.
     """
     if math.prod(shape) > shutil.disk_usage(path.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -19,9 +19,9 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Where the slices of an earlier split were, by the groups that they are in now.
+    """The sides that slices of an earlier split were on, by the groups that they are in now.
 
-    A group goes where most of these slices were: with more slices around them, some of both sides may be in one.
+    New slices may join old groups to one that was on both sides; it goes where most of its slices were.
 
     Attributes:
       staying: int64 (M,), group of each slice that was not held out.

@@ -37,9 +37,9 @@ class Work(Protocol):
 class Jobs:
     """Works on operations in their order.
 
-    An operation is changed by this class alone. Its end is written when its work is done, and what it leaves is cleared
-    after that: a kill before it leaves it running, to be taken up again at the next start with all its records. Not for
-    ever: what takes the trainer with it when memory runs out would do so again, and keep all others waiting.
+    An operation is changed by this class alone. First its work is done, then its end is written, then its files are
+    cleared: a job that a kill interrupts goes on at the next start with all its records. That has a limit: a job that
+    brings the trainer down for want of memory would do so each time, and keep all others waiting.
     """
 
     def __init__(self, operations: Operations, work: Work, max_queued: int, max_attempts: int) -> None:

@@ -128,7 +128,7 @@ class Failure:
       status_code: name of a gRPC status.
       reason: stable UPPER_SNAKE name.
       message: fit for a caller.
-      retry_after_s: after how long a retry may help; None where it does not, and of failures from before it was kept.
+      retry_after_s: after how long a retry may help; None where none does, or where an old record does not say.
     """
 
     status_code: str

@@ -20,7 +20,7 @@ CANDIDATE = "candidate"
 """The SavedModel."""
 
 CHECKPOINT = "checkpoint"
-"""The weights of the last epochs, hundreds of megabytes. Whoever has recorded the training removes it."""
+"""The weights of the last epochs, hundreds of megabytes. It is removed once the training is recorded."""
 
 TRAINING = "training.json"
 """How it was fitted."""
@@ -69,10 +69,10 @@ def beside(run_dir: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def renewed(run_dir: Path) -> Iterator[Path]:
-    """Makes a directory anew: what was in it stays until all is well, and for good where it is not.
+    """Replaces a directory as a whole, once the block has ended without an error; else it stays as it was.
 
     Yields:
-      An empty directory beside it, `<name>.unfinished`, to fill. Where that fails nothing stays of it but curves.
+      An empty directory beside it, `<name>.unfinished`, to fill. After an error only its log and curves are kept.
 
     Raises:
       TrainerError: another process fills that already.

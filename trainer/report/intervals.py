@@ -15,8 +15,8 @@ SHARE = 0.95
 """Of the resamples that lie between the bounds."""
 
 _DIGITS = 4
-"""Of a figure as it is told. Resamples that agree to these give no interval: it would read as certainty, where on few
-slices they cannot differ."""
+"""Of a figure as it is told. Where resamples agree to these no interval is given: on few slices they cannot differ, and
+an interval without width would read as certainty."""
 
 METHOD = f"{RESAMPLES:,} resamples of whole near-duplicate groups"
 

@@ -20,8 +20,8 @@ _HEADER = "# Written by the trainer from rollout.json; changes made here are los
 class RolloutFiles:
     """Keeps both files in step, in an order that may end at any point.
 
-    rollout.json decides. models.config may for a while list versions more, which are being loaded or left; no label
-    leads to them.
+    rollout.json decides. models.config may list more versions for a while, those that are being loaded or unloaded; no
+    label leads to them.
     """
 
     def __init__(self, settings: TrainerSettings) -> None:
@@ -73,10 +73,10 @@ class RolloutFiles:
             self._replace(state, beside)
 
     def ensure(self, *, alone: bool = False) -> None:
-        """Writes both files, unless models.config serves already what was decided and still exists.
+        """Writes both files, unless models.config is already what was decided, without versions that are gone.
 
         Args:
-          alone: nobody else changes anything, so that no version beside these is being loaded.
+          alone: whether nobody else is changing it, so that it may list no version beside these.
 
         Raises:
           DiskFullError, RolloutError: as for `read` and `write`.
@@ -120,7 +120,7 @@ class RolloutFiles:
         return _HEADER + text_format.MessageToString(config)
 
     def _serves(self, state: RolloutState, *, alone: bool) -> bool:
-        """Whether models.config is that of the state, but for versions that are being loaded where others load some."""
+        """Whether models.config is that of a state; where others may be loading versions, it may list more of these."""
         wanted = _only_model(self._rendered(state, ()))
         present = self._present()
         if not state.loaded.issubset(present.model_version_policy.specific.versions):

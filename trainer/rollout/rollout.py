@@ -104,8 +104,8 @@ class Rollout:
     async def withdraw(self, version: int) -> bool:
         """Removes a version from disk; False where serving holds it, or may hold it. Ends what a kill interrupted.
 
-        The only version counts as stable from its first moment on; it goes too where its rollout was broken off before
-        it was stable.
+        Serving takes the only version there is without being told; that one is removed only if its rollout was broken
+        off before it was stable.
         """
         async with self._lock:
             on_disk = versions_on_disk(self._model_dir)

@@ -69,8 +69,8 @@ class KeptNetwork:
     def require_same_data(self, split: Split) -> None:
         """Raises KeptNetworkError where a split is of other data: the network may have seen its test slices.
 
-        The fingerprint is that of all data, which another seed splits otherwise. Of a version without hashes the number
-        of slices tells, or hardly ever does not.
+        The fingerprint is of all data, and another seed splits the same data otherwise. What was fitted to is known by
+        its hashes; of a version without them only the number of slices is compared.
         """
         is_same = (split.fingerprint, len(split.labels)) == (self.fingerprint, self.slices)
         if not (is_same and is_fitted_to(self.directory, split.images)):
