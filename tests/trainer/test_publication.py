@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,23 @@ def evaluation(answers: Answers) -> Evaluation:
     return evaluate(answers.outputs, answers.split.labels)
 
 
+@pytest.fixture
+def published(
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
+) -> Callable[..., int]:
+    """Publishes the network in `brain_tumor`, as the first version or as the arguments say."""
+    return partial(
+        publish,
+        candidate_dir=run[1] / "candidate",
+        model_dir=tmp_path / "brain_tumor",
+        training=run[0],
+        evaluation=evaluation,
+        answers=answers,
+        source=_SOURCE,
+        parent=0,
+    )
+
+
 def test_each_epoch_is_reported_and_kept(run: tuple[Training, Path, list[EpochMetrics]]) -> None:
     training, directory, seen = run
 
@@ -120,14 +139,11 @@ def test_the_figures_add_up(evaluation: Evaluation) -> None:
 
 
 def test_a_version_is_published_with_golden_requests_card_and_report(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
+    tmp_path: Path, published: Callable[..., int], evaluation: Evaluation
 ) -> None:
-    training, directory, _ = run
     model_dir = tmp_path / "brain_tumor"
     (model_dir / ".unfinished-by-hand/half").mkdir(parents=True)  # of a command that was killed
-    numbers = [
-        publish(directory / "candidate", model_dir, training, evaluation, answers, _SOURCE, parent) for parent in (0, 1)
-    ]
+    numbers = [published(parent=parent) for parent in (0, 1)]
 
     assert numbers == [1, 2] == versions_on_disk(model_dir)
     assert sorted(path.name for path in model_dir.iterdir()) == [".lock", "1", "2"]
@@ -141,11 +157,8 @@ def test_a_version_is_published_with_golden_requests_card_and_report(
     assert report.count("data:image/jpeg") == 2 * report.count("<b>P(tumor) ") >= 20
 
 
-def test_a_version_tells_what_it_was_fitted_to_and_tested_on(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
-) -> None:
-    training, directory, _ = run
-    publish(directory / "candidate", tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
+def test_a_version_tells_what_it_was_fitted_to_and_tested_on(tmp_path: Path, published: Callable[..., int]) -> None:
+    published()
 
     known = KnownSlices.of_version(tmp_path / "brain_tumor", 1)
 
@@ -154,15 +167,12 @@ def test_a_version_tells_what_it_was_fitted_to_and_tested_on(
         assert {row.tobytes() for row in hashes} == of_slices
 
 
-def test_golden_requests_hold_the_models_own_answers(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
-) -> None:
+def test_golden_requests_hold_the_models_own_answers(tmp_path: Path, published: Callable[..., int]) -> None:
     import tensorflow as tf
 
-    training, directory, _ = run
-    publish(directory / "candidate", tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
+    published()
     version = tmp_path / "brain_tumor/1"
-    published = Candidate(version)
+    model = Candidate(version)
     records = list(
         tf.data.TFRecordDataset(str(version / "assets.extra/tf_serving_warmup_requests")).as_numpy_iterator()
     )
@@ -171,18 +181,14 @@ def test_golden_requests_hold_the_models_own_answers(
     for record in records:
         log = messages.PredictionLog.FromString(record).predict_log
         images = tf.make_ndarray(log.request.inputs["images"])
-        answer = published.predict(images, log.request.model_spec.signature_name)
+        answer = model.predict(images, log.request.model_spec.signature_name)
         assert set(log.response.outputs) == set(answer)
         for name, tensor in log.response.outputs.items():
             np.testing.assert_allclose(tf.make_ndarray(tensor), answer[name], atol=1e-5)
 
 
 def test_a_number_that_another_version_takes_meanwhile_costs_no_training(
-    tmp_path: Path,
-    run: tuple[Training, Path, list[EpochMetrics]],
-    evaluation: Evaluation,
-    answers: Answers,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, published: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_dir = tmp_path / "brain_tumor"
 
@@ -192,42 +198,34 @@ def test_a_number_that_another_version_takes_meanwhile_costs_no_training(
         return report_page(*details)
 
     monkeypatch.setattr("trainer.publish.report_page", slow_page)
-    version = publish(run[1] / "candidate", model_dir, run[0], evaluation, answers, _SOURCE, 0)
 
-    assert version == 2
+    assert published() == 2
     assert json.loads((model_dir / "2/assets.extra/model_card.json").read_text())["model_version"] == 2
     assert sorted(path.name for path in model_dir.iterdir()) == [".lock", "1", "2"]
 
 
 def test_two_who_publish_into_one_directory_each_make_a_version_of_their_own(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], published: Callable[..., int]
 ) -> None:
-    model_dir, candidate = tmp_path / "brain_tumor", run[1] / "candidate"
-
-    def published(seed: int) -> int:
-        return publish(candidate, model_dir, replace(run[0], seed=seed), evaluation, answers, _SOURCE, 0)
-
     with ThreadPoolExecutor() as threads:
-        versions = list(threads.map(published, (100, 200)))
+        versions = list(threads.map(lambda seed: published(training=replace(run[0], seed=seed)), (100, 200)))
 
-    cards = [json.loads((model_dir / str(version) / MODEL_CARD).read_text()) for version in versions]
+    cards = [json.loads((tmp_path / "brain_tumor" / str(version) / MODEL_CARD).read_text()) for version in versions]
     assert sorted(versions) == [1, 2]
     assert [(card["seed"], card["model_version"]) for card in cards] == [(100, versions[0]), (200, versions[1])]
 
 
 def test_a_failed_publication_leaves_nothing(
-    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], evaluation: Evaluation, answers: Answers
+    tmp_path: Path, run: tuple[Training, Path, list[EpochMetrics]], published: Callable[..., int]
 ) -> None:
-    training, directory, _ = run
-    broken = tmp_path / "candidate"
-    shutil.copytree(directory / "candidate", broken)
+    broken = shutil.copytree(run[1] / "candidate", tmp_path / "candidate")
     (broken / "variables/variables.index").unlink()
     (broken / "saved_model.pb").unlink()
 
     with pytest.raises(BrokenModelError, match="the model in candidate cannot be loaded"):
-        publish(broken, tmp_path / "brain_tumor", training, evaluation, answers, _SOURCE, 0)
+        published(candidate_dir=broken)
 
     assert [path.name for path in (tmp_path / "brain_tumor").iterdir()] == [".lock"]
     (tmp_path / "file").touch()
     with pytest.raises(PublicationError):
-        publish(directory / "candidate", tmp_path / "file", training, evaluation, answers, _SOURCE, 0)
+        published(model_dir=tmp_path / "file")
