@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from serving.modelserver.config import parse_config_file, single_model_config
-from serving.modelserver.config_poller import start_polling
 from serving.modelserver.errors import DeadlineExceededError, InvalidArgumentError
 from serving.modelserver.flags import Flags
 from serving.modelserver.grpc_server import GrpcServer
@@ -108,6 +107,10 @@ class ModelServer:
             except Exception:  # noqa: BLE001 one fault of ours must not end the server
                 _log.exception("A step of the manager failed; the next one goes on")
 
+    def _poll_config(self) -> None:
+        while not self._stopping.wait(self._flags.model_config_file_poll_wait_seconds):
+            self._core.apply_file(Path(self._flags.model_config_file))
+
     def _initial_config(self) -> Any:
         flags = self._flags
         if flags.model_config_file:
@@ -121,8 +124,7 @@ class ModelServer:
     def _serve(self) -> None:
         flags = self._flags
         if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
-            wait_s = flags.model_config_file_poll_wait_seconds
-            start_polling(self._core, Path(flags.model_config_file), wait_s, self._stopping)
+            threading.Thread(target=self._poll_config, name="config", daemon=True).start()
         self._start_rest()
         for address in self._grpc.start():
             print(f"Running gRPC ModelServer at {address} ...", flush=True)  # noqa: T201 who started us reads it

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from serving.modelserver import config as model_config
@@ -91,15 +92,17 @@ class ServerCore:
         finally:
             self._reloading.release()
 
-    def apply_unless_reloading(self, new_config: Any) -> None:
-        """Applies a ModelServerConfig and waits for nothing; does nothing at all while a `reload` waits.
+    def apply_file(self, path: Path) -> None:
+        """Applies a config file as it is now. One that does not parse or is refused is logged, and changes nothing.
 
-        Raises:
-          ServingError: it is refused, and nothing has changed.
+        While a `reload` waits for its models this does nothing: the next look reads the file again. New models are not
+        waited for: one that has no version yet must not hold up the next change.
         """
         if self._reloading.acquire(blocking=False):
             try:
-                self.apply(new_config)
+                self.apply(model_config.parse_config_file(path))
+            except ServingError as err:
+                _log.error("Reloading %s failed: %s", path, err.message)
             finally:
                 self._reloading.release()
 

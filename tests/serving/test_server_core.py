@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from serving.modelserver.config_poller import poll_config
 from serving.modelserver.errors import DeadlineExceededError
 from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
 from serving.modelserver.servable import Servable
@@ -109,12 +108,12 @@ def test_the_file_is_not_applied_while_a_reload_waits_and_is_afterwards(stage: S
     file = stage.path / "models.config"
     file.write_text(str(stage.config("of the file")))
     reload = stage.begin_reload("m")
-    poll_config(stage.core, file)
+    stage.core.apply_file(file)
     stage.core.step()
     stage.loaded.set()
     reload.result()
     assert stage.state("m") is ManagerState.AVAILABLE
-    poll_config(stage.core, file)
+    stage.core.apply_file(file)
     stage.core.step()
     eventually(lambda: stage.core.versions("of the file"))
     eventually(lambda: stage.state("m") is ManagerState.END)
