@@ -103,13 +103,18 @@ def _drawn(
     rng = np.random.default_rng(seed)
     for kind in (False, True):
         of_kind = mostly_tumor == kind
-        drawable = rng.permutation(np.flatnonzero(of_kind & ~is_known))
+        drawable = _by_size(of_kind & ~is_known, sizes, rng)
         lacking = min(_wanted(of_kind, share) - int((of_kind & held_out).sum()), len(drawable))
         if lacking > 0:
-            by_size = drawable[np.argsort(sizes[drawable], kind="stable")]
-            for run in np.array_split(by_size, lacking):
+            for run in np.array_split(drawable, lacking):
                 held_out[rng.choice(run, 1)] = True
     return held_out
+
+
+def _by_size(chosen: NDArray[np.bool_], sizes: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Returns the chosen groups, the smallest first, and those of one size in random order."""
+    shuffled = rng.permutation(np.flatnonzero(chosen))
+    return shuffled[np.argsort(sizes[shuffled], kind="stable")]
 
 
 def _wanted(of_kind: NDArray[np.bool_], share: float) -> int:
@@ -161,8 +166,7 @@ def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: in
     rng = np.random.default_rng(seed)
     dealt = np.zeros(len(names), np.int64)
     for kind in (False, True):
-        of_kind = rng.permutation(np.flatnonzero(mostly_tumor == kind))
-        by_size = of_kind[np.argsort(sizes[of_kind], kind="stable")]
+        by_size = _by_size(mostly_tumor == kind, sizes, rng)
         for at in range(0, len(by_size), folds):
             run = by_size[at : at + folds]
             dealt[run] = rng.permutation(folds)[: len(run)]
