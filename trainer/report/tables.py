@@ -49,12 +49,8 @@ def confusion_table(evaluation: Evaluation) -> str:
 
 def class_table(evaluation: Evaluation) -> str:
     """Tells precision, recall, F1 and specificity with each label as the positive one."""
-    tp, fp, tn, fn = (
-        evaluation.true_positives,
-        evaluation.false_positives,
-        evaluation.true_negatives,
-        evaluation.false_negatives,
-    )
+    tp, fp = evaluation.true_positives, evaluation.false_positives
+    tn, fn = evaluation.true_negatives, evaluation.false_negatives
     rows = (_class("Tumor", tp, fp, tn, fn), _class("No Tumor", tn, fn, tp, fp))
     return table(["positive is", "precision", "recall", "F1", "specificity", "slices"], rows, "By class")
 
