@@ -212,7 +212,6 @@ async def test_the_only_version_is_taken_back_where_its_rollout_was_broken_off(
     assert RolloutFiles(settings).read() == RolloutState()
 
 
-@pytest.mark.usefixtures("_published")
 async def test_the_only_version_stays_where_it_was_stable_before_its_rollout_was_broken_off(
     settings: TrainerSettings, operation: Operation, retraining: Open, under_way: UnderWay
 ) -> None:
