@@ -5,6 +5,8 @@ import logging
 import re
 import socket
 import threading
+import time
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,6 +31,7 @@ _PREDICTION = re.compile(rf"/v1/models/[^/:]+{_VERSION_OR_LABEL}:(?:classify|reg
 _INT64_DIGITS = 19
 _MAX_BODY_BYTES = 2**20
 """Of a request, none of which means anything; it is read so that the next one is found behind it."""
+_LINGER_S = 1.0
 
 _HTTP_STATUS = {
     StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -130,12 +133,23 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(encoded)))
-            if "Transfer-Encoding" in self.headers or body_bytes > _MAX_BODY_BYTES:
-                # Of its body there is more, which would be taken for a request.
+            has_more = "Transfer-Encoding" in self.headers or body_bytes > _MAX_BODY_BYTES
+            if has_more:  # of its body, which would be taken for a request
                 self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(encoded)
+            if has_more:
+                self._linger()
+
+        def _linger(self) -> None:
+            """Takes what still comes: a connection that is closed with bytes unread is reset, the answer with it."""
+            ends_s = time.monotonic() + _LINGER_S
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LINGER_S)
+            with suppress(OSError):
+                while time.monotonic() < ends_s and self.rfile.read1(_MAX_BODY_BYTES):
+                    pass
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 named by http.server
 
