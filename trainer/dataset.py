@@ -182,8 +182,10 @@ def _write_split(path: Path, ingested: Ingested, rows: NDArray[np.intp], fingerp
 
 def _fingerprint(manifest: pd.DataFrame) -> str:
     kept = manifest[manifest["excluded"] == ""].sort_values("name")
-    rows = kept[["name", "label", "sha256"]].itertuples(index=False)
-    return hashlib.sha256("".join(f"{name}\t{label}\t{sha256}\n" for name, label, sha256 in rows).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for name, label, sha256 in kept[["name", "label", "sha256"]].itertuples(index=False):
+        digest.update(f"{name}\t{label}\t{sha256}\n".encode())
+    return digest.hexdigest()
 
 
 def _told_exclusions(manifest: pd.DataFrame) -> str:
