@@ -32,6 +32,7 @@ from trainer.jobs.run_directory import of_jobs
 from trainer.operations import Operations
 from trainer.rollout.rollout import Rollout
 from trainer.rollout.serving_fleet import ServingFleet
+from trainer.rollout.stranded import StrandedReplicas
 from trainer.services.models import ModelServicer
 from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
@@ -124,6 +125,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
             _listening(server, settings, tls) as address,
             in_background(jobs.run()),
             in_background(rollout.keep()),
+            in_background(StrandedReplicas(settings, serving).keep()),
             in_background(watch_expiry((tls, serving_tls), note_expiry)),
         ):
             yield address

@@ -40,24 +40,24 @@ class RolloutFiles:
             state = RolloutState.from_json(self._settings.rollout_state.read_bytes())
         except FileNotFoundError:
             # What serving holds comes first: it refuses a config whole that labels a version which it does not hold.
-            labelled = self._present().version_labels.get(STABLE)
+            labelled = self.listed().version_labels.get(STABLE)
             state = RolloutState(stable=labelled or max(on_disk, default=None))
         except OSError as err:
             raise RolloutError(f"rollout.json cannot be read: {err.strerror}") from err
         return state.limited_to(on_disk)
+
+    def listed(self) -> Any:
+        """Returns the model as models.config has it, a ModelConfig; an empty one where that cannot be read."""
+        try:
+            return _only_model(self._settings.models_config.read_text())
+        except (OSError, ValueError, text_format.ParseError):
+            return ModelServerConfig().model_config_list.config.add()
 
     def _on_disk(self) -> list[int]:
         try:
             return versions_on_disk(self._settings.model_dir)
         except OSError as err:
             raise RolloutError(f"the directory of the versions cannot be read: {err.strerror}") from err
-
-    def _present(self) -> Any:
-        """Returns the model that models.config tells serving of; an empty one where it cannot be read."""
-        try:
-            return _only_model(self._settings.models_config.read_text())
-        except (OSError, ValueError, text_format.ParseError):
-            return ModelServerConfig().model_config_list.config.add()
 
     def write(self, state: RolloutState, beside: Collection[int] = ()) -> None:
         """Decides, and tells serving.
@@ -122,7 +122,7 @@ class RolloutFiles:
     def _serves(self, state: RolloutState, *, alone: bool) -> bool:
         """Whether models.config is that of a state; where others may be loading versions, it may list more of these."""
         wanted = _only_model(self._rendered(state, ()))
-        present = self._present()
+        present = self.listed()
         if not state.loaded.issubset(present.model_version_policy.specific.versions):
             return False
         if not alone:

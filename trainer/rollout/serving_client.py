@@ -15,6 +15,8 @@ from tfserving_api.messages import (
     ModelSpec,
     PredictRequest,
     PredictResponse,
+    ReloadConfigRequest,
+    ReloadConfigResponse,
 )
 from trainer.errors import ServingRefusedError, ServingUnavailableError
 from transport.peer_tls import FollowedPeerTls, connect
@@ -24,6 +26,8 @@ _SIZES = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
 )
+AWAY = "serving cannot be reached, or is busy; try again"
+
 _LOOK_TIMEOUT_S = 2.0
 _PREDICT_TIMEOUT_S = 30.0
 
@@ -64,6 +68,9 @@ class ServingClient:
         self._get_model_status: Any = channel.unary_unary(
             f"{service}.ModelService/GetModelStatus", GetModelStatusRequest.SerializeToString
         )
+        self._reload_config: Any = channel.unary_unary(
+            f"{service}.ModelService/HandleReloadConfigRequest", ReloadConfigRequest.SerializeToString
+        )
         self._get_model_metadata: Any = channel.unary_unary(
             f"{service}.PredictionService/GetModelMetadata", GetModelMetadataRequest.SerializeToString
         )
@@ -102,6 +109,19 @@ class ServingClient:
                 return None
             raise _translated(err) from err
         return int(response.model_spec.version.value)
+
+    async def reload(self, config: Any) -> None:
+        """Has serving take a ModelServerConfig in the place of its file, until that is read again.
+
+        Raises:
+          ServingUnavailableError: as for `statuses`, or it waits for a model that is new to it.
+          ServingRefusedError: as for `statuses`; the config is refused.
+        """
+        try:
+            request = ReloadConfigRequest(config=config)
+            _read(ReloadConfigResponse, await self._reload_config(request, timeout=_LOOK_TIMEOUT_S))
+        except grpc.aio.AioRpcError as err:
+            raise _translated(err) from err
 
     async def predict(self, request: Any, version: int) -> Any:
         """Plays a PredictRequest to a version, whatever model it was written for.
@@ -145,5 +165,5 @@ def _version_status(status: Any) -> VersionStatus:
 
 def _translated(err: grpc.aio.AioRpcError) -> ServingUnavailableError | ServingRefusedError:
     if err.code() in _PASSING:
-        return ServingUnavailableError("serving cannot be reached, or is busy; try again")
+        return ServingUnavailableError(AWAY)
     return ServingRefusedError(f"{err.code().name}: {err.details()}")

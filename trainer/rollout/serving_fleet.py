@@ -1,13 +1,14 @@
 """All replicas of a TensorFlow Serving, asked as one."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
-from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from trainer.rollout.serving_client import AWAY, ServingClient, VersionState, VersionStatus, open_channel
 from transport.peer_tls import FollowedPeerTls
 
 _RESOLUTION_S = 2.0
@@ -20,9 +21,9 @@ class ServingFleet:
     """One model of every replica that can be reached: a version is AVAILABLE when it is in all of them.
 
     That has to be known before a label is moved. A config with a label whose version is not available fails as a
-    whole, and TensorFlow Serving does not try it again until it changes: a replica that was late would keep the old
-    label. Those that cannot be reached, or whose name leads nowhere, do not count; at their start they take the
-    labels as they find them.
+    whole: a replica that was late would keep the old label, and load nothing more. Those that cannot be reached, or
+    whose name leads nowhere, do not count. At their start they take the labels as they find them; StrandedReplicas
+    helps those that were away without starting again.
 
     Which replicas there are is looked up for each question, on channels of its own: they come and go.
 
@@ -45,7 +46,7 @@ class ServingFleet:
         Raises:
           ServingUnavailableError, ServingRefusedError: as of ServingClient; the former where no replica answers.
         """
-        answers = await self._ask(await self._targets(), ServingClient.statuses)
+        answers = await self._all(ServingClient.statuses)
         versions = sorted(set().union(*answers))
         return {version: _shared([answer.get(version, VersionStatus()) for answer in answers]) for version in versions}
 
@@ -56,38 +57,42 @@ class ServingFleet:
           ServingUnavailableError: also where they differ at the moment.
           ServingRefusedError: as of ServingClient.
         """
-        found = set(await self._ask(await self._targets(), lambda replica: replica.version_labelled(label)))
+        found = set(await self._all(lambda replica: replica.version_labelled(label)))
         if len(found) > 1:
             raise ServingUnavailableError(f"replicas of serving differ in the label {label}; try again")
         return found.pop()
 
     async def predict(self, request: Any, version: int) -> Any:
         """Plays a PredictRequest to one replica, another one each time. Raises as ServingClient's."""
-        target = random.choice(await self._targets())  # noqa: S311 no secret
-        (answer,) = await self._ask([target], lambda replica: replica.predict(request, version))
-        return answer
+        async with open_channel(random.choice(await self.replicas()), self._tls) as channel:  # noqa: S311 no secret
+            return await ServingClient(channel, self._model_name).predict(request, version)
 
-    async def _targets(self) -> Sequence[str]:
-        targets = await resolve(self._addresses, _RESOLUTION_S)
-        if not targets:
-            raise ServingUnavailableError("the name of serving leads nowhere at the moment; try again")
-        return sorted(targets)
+    async def each(
+        self, question: Callable[[ServingClient], Awaitable[_T]], replicas: Collection[str]
+    ) -> dict[str, _T]:
+        """Returns the answers of those replicas that can be reached, by address. Raises as the question, or nothing."""
+        answers: dict[str, _T] = {}
 
-    async def _ask(self, targets: Sequence[str], question: Callable[[ServingClient], Awaitable[_T]]) -> list[_T]:
-        outcomes = await asyncio.gather(*(self._ask_one(target, question) for target in targets))
-        answers = [outcome for outcome in outcomes if not isinstance(outcome, ServingUnavailableError)]
-        if not answers:
-            raise next(outcome for outcome in outcomes if isinstance(outcome, ServingUnavailableError))
+        async def ask(replica: str) -> None:
+            async with open_channel(replica, self._tls) as channel:
+                with contextlib.suppress(ServingUnavailableError):
+                    answers[replica] = await question(ServingClient(channel, self._model_name))
+
+        await asyncio.gather(*map(ask, replicas))
         return answers
 
-    async def _ask_one(
-        self, target: str, question: Callable[[ServingClient], Awaitable[_T]]
-    ) -> _T | ServingUnavailableError:
-        try:
-            async with open_channel(target, self._tls) as channel:
-                return await question(ServingClient(channel, self._model_name))
-        except ServingUnavailableError as err:
-            return err
+    async def replicas(self) -> Sequence[str]:
+        """Returns the addresses of all; ServingUnavailableError where its name leads nowhere at the moment."""
+        replicas = await resolve(self._addresses, _RESOLUTION_S)
+        if not replicas:
+            raise ServingUnavailableError("the name of serving leads nowhere at the moment; try again")
+        return sorted(replicas)
+
+    async def _all(self, question: Callable[[ServingClient], Awaitable[_T]]) -> Collection[_T]:
+        answers = await self.each(question, await self.replicas())
+        if not answers:
+            raise ServingUnavailableError(AWAY)
+        return answers.values()
 
 
 def _shared(statuses: Sequence[VersionStatus]) -> VersionStatus:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -154,6 +155,15 @@ class Serving:
         running = re.search(r"Running gRPC ModelServer at \S+:(\d+) ", line)
         assert running, f"the model server did not start: {line}{log.read_text()[-2000:]}"
         self._port = running[1]
+
+    def pause(self) -> None:
+        """Stops it as a machine that sleeps does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:
