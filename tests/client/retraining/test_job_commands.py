@@ -9,7 +9,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 CREATED = Timestamp(seconds=1_795_442_400)
 EVALUATION = pb.Evaluation(examples=489, accuracy=0.982, auc=0.996, sensitivity=0.988, specificity=0.975)
-CARD = {"architecture": "residual_cnn", "verdict": {"temperature": 0.8635}, "limits": ["one", "two"]}
+CARD = {
+    "architecture": "residual_cnn",
+    "verdict": {"temperature": 0.8635},
+    "limits": ["one", "two"],
+    "gate": {"blessed": True, "forced": False},
+    "parent_version": None,
+}
 
 
 @pytest.fixture
@@ -135,6 +141,10 @@ def test_a_version_shows_its_card(braintumor):
         "limits",
         "  -  one",
         "  -  two",
+        "gate",
+        "  blessed  yes",
+        "  forced  no",
+        "parent_version  -",
     ]
 
 

@@ -60,5 +60,16 @@ def _lines(card: Any, indent: str) -> list[str]:
         if isinstance(value, dict | list):
             lines += [f"{indent}{name}", *_lines(value, f"{indent}  ")]
         else:
-            lines.append(f"{indent}{name}  {value:g}" if isinstance(value, float) else f"{indent}{name}  {value}")
+            lines.append(f"{indent}{name}  {_text(value)}")
     return lines
+
+
+def _text(value: str | float | None) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+    return str(value)
