@@ -37,7 +37,8 @@ class StrandedReplicas:
     def __init__(self, settings: TrainerSettings, serving: ServingFleet) -> None:
         self._files = RolloutFiles(settings)
         self._serving = serving
-        self._lacking: set[str] = set()
+        self._told: dict[str, Any] = {}
+        """What was sent to the replicas that lacked something at the last look; None to those that had time yet."""
 
     async def keep(self) -> None:
         """Goes on until it is cancelled."""
@@ -52,8 +53,10 @@ class StrandedReplicas:
         listed = self._files.listed()
         seen = await self._serving.each(ServingClient.statuses, replicas)
         lacking = {replica for replica, statuses in seen.items() if not _begun(listed, statuses)}
-        stranded, self._lacking = lacking & self._lacking, lacking
+        stranded = {replica for replica in lacking if self._told.get(replica, listed) != listed}
+        self._told = {replica: self._told.get(replica) for replica in lacking}
         for replica in await self._serving.each(partial(_load, listed), stranded):
+            self._told[replica] = listed  # once: it looks for what is not on its disk by itself
             _logger.warning("stranded replica told to load what it lacks", extra={"replica": replica})
 
 

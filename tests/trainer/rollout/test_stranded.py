@@ -120,6 +120,23 @@ def test_one_that_failed_to_load_is_told_nothing(replicas, settings, add_version
     asyncio.run(scene())
 
 
+def test_one_whose_disk_is_late_is_told_once(replicas, settings, add_version, caplog):
+    fleet = _fleet(settings, replicas[0])
+    stranded = StrandedReplicas(settings, fleet)
+    RolloutFiles(settings).write(RolloutState(stable=7))
+    caplog.set_level(logging.WARNING)
+
+    async def scene():
+        for _ in range(4):
+            await stranded.step()
+        assert await _label(fleet) == 1
+        add_version(7)
+        await _eventually(lambda: _label(fleet), 7)
+        assert len(caplog.messages) == 1
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("addresses", ["127.0.0.1:1", "no-such..name:8500"])
 async def test_where_nobody_is_there_nothing_happens(settings, addresses):
     stranded = StrandedReplicas(settings, ServingFleet(addresses, settings.model_name))
