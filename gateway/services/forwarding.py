@@ -35,6 +35,9 @@ _AWAY = {
     grpc.StatusCode.UNKNOWN,
 }
 
+_LONGEST_CALL_S = 1e8
+"""Three years. Some clients say "for ever" as 292 years, where gRPC's clock overflows, and the call ends at once."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -101,8 +104,7 @@ class Forwarder:
         start: Any = self._channel.unary_unary(path)
 
         async def forward(request: bytes, context: _Context) -> bytes:
-            given_s = context.time_remaining()
-            call = start(request, timeout=default_s if given_s is None else given_s, metadata=_metadata(context))
+            call = start(request, timeout=_time_of(context, default_s), metadata=_metadata(context))
             try:
                 with self._until_closed(call) if default_s is None else contextlib.nullcontext():
                     answer: bytes = await call
@@ -117,7 +119,7 @@ class Forwarder:
         start: Any = self._channel.unary_stream(path)
 
         async def forward(request: bytes, context: _Context) -> AsyncIterator[bytes]:
-            call = start(request, timeout=context.time_remaining(), metadata=_metadata(context))
+            call = start(request, timeout=_time_of(context, None), metadata=_metadata(context))
             try:
                 with self._until_closed(call):
                     async for answer in call:
@@ -143,6 +145,13 @@ class Forwarder:
         finally:
             self._unbounded.discard(call)
             call.cancel()
+
+
+def _time_of(context: _Context, default_s: float | None) -> float | None:
+    """Returns the time that a call has, in seconds: its caller's or the default one; None for any."""
+    given_s = context.time_remaining()
+    time_s = default_s if given_s is None else given_s
+    return None if time_s is None else min(time_s, _LONGEST_CALL_S)
 
 
 def _checked(answer: bytes, kind: type[Message]) -> bytes:

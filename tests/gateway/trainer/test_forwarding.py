@@ -150,6 +150,21 @@ async def test_a_caller_without_deadline_gets_the_default_one_unless_the_call_is
         assert trainer.remaining_s is None
 
 
+@pytest.mark.parametrize("method", ["Retrain", "WatchRetrain"])
+async def test_a_caller_who_wants_to_wait_for_ever_is_not_late_at_once(behind, raw, until, method):
+    """As Java's and Go's longest deadline says it, which gRPC's own clock cannot hold."""
+    async with behind() as (trainer, gateway):
+        with closing(raw.RawCaller(gateway.address)) as caller:
+            message = raw.whole(b"")
+            caller.begin(f"/braintumor.v1.TrainerService/{method}", message, [(b"grpc-timeout", b"2562047H")])
+            await until(lambda: trainer.requests, patience_s=20)
+
+
+async def test_so_it_is_with_a_default_deadline_of_ages(behind, stubs):
+    async with behind(trainer_deadline_s=1e300) as (_, gateway):
+        assert await stubs(gateway.channel).trainer.Retrain(_RETRAIN)
+
+
 async def test_a_deadline_that_passes_is_told(behind, stubs, failure_of, until):
     async with behind(trainer_deadline_s=0.3) as (trainer, gateway):
         trainer.open.clear()
