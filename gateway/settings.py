@@ -59,7 +59,7 @@ class Settings(ProcessSettings):
     max_image_bytes: int = Field(default=16 * 2**20, ge=1, le=2**29)
     """Size of an encoded image, in bytes."""
 
-    max_image_pixels: int = Field(default=40_000_000, ge=1)
+    max_image_pixels: int = Field(default=40_000_000, ge=1, le=2**63 - 1)
     """Height times width of a decoded image."""
 
     max_batch_size: int = Field(default=32, ge=1)
@@ -69,7 +69,7 @@ class Settings(ProcessSettings):
     """Calls of one gateway process to serving at a time, over all its replicas. A replica runs out of
     threads beyond four times its CPUs, over all its callers."""
 
-    max_queued_images: int = Field(default=512, ge=1)
+    max_queued_images: int = Field(default=512, ge=1, le=2**30 - 1)
     """Images of Predict calls in work at a time in one gateway process, from arrival to answer; beyond it calls are
     refused. One caller can have eight ninths of it, two have less each, and so on: others always find some."""
 
@@ -101,7 +101,7 @@ class Settings(ProcessSettings):
     default_deadline_s: float = Field(default=10.0, gt=0)
     """Time for an image whose caller sets no deadline, in seconds."""
 
-    max_deadline_s: float = Field(default=120.0, gt=0)
+    max_deadline_s: float = Field(default=120.0, gt=0, le=1e8)
     """Longest time for an image, whatever deadline its caller sets, in seconds."""
 
     trainer_deadline_s: float = Field(default=300.0, gt=0)

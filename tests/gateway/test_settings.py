@@ -46,6 +46,9 @@ def test_serving_may_be_several(monkeypatch):
         {"log_level": "LOUD"},
         {"typo": 1},
         {"serving_address": "a:1,,b:2"},
+        {"max_deadline_s": 1e10},  # beyond gRPC's clock: each call would be late at once
+        {"max_queued_images": 2**30},  # gRPC counts twice as many streams, in 32 bits
+        {"max_image_pixels": 2**63},  # no number that GetServiceInfo could tell
     ],
 )
 def test_nonsense_is_refused(fields):
