@@ -84,7 +84,7 @@ class Histogram:
             bounds = [f"{bound:g}" for bound in _LATENCY_BOUNDS_US] + ["+Inf"]
             for bound, count in zip(bounds, itertools.accumulate(buckets), strict=True):
                 yield f'{name}_bucket{{{pairs},le="{bound}"}} {count}'
-            yield f"{name}_sum{{{pairs}}} {total:g}"
+            yield f"{name}_sum{{{pairs}}} {total}"
             yield f"{name}_count{{{pairs}}} {sum(buckets)}"
 
 

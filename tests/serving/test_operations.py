@@ -330,3 +330,15 @@ def test_labels_of_metrics_stay_on_their_line() -> None:
         if "status" in sample.labels
     }
     assert told == 'INVALID_ARGUMENT: "x" is \\ bad\n\t [[node]]'
+
+
+def test_a_sum_of_times_grows_by_each_of_them_however_large_it_is() -> None:
+    """With six digits of it, a call after some days of work would add nothing, and no mean could be told."""
+    metrics = Metrics()
+    for seconds in (1_000_000.0, 0.003):
+        metrics.load_latency.observe_s(seconds, "/m/1")
+    families = text_string_to_metric_families(metrics.exposition())
+    (total,) = (
+        sample.value for family in families for sample in family.samples if sample.name.endswith("load_latency_sum")
+    )
+    assert total == 1_000_000_003_000
