@@ -49,7 +49,8 @@ class Admission:
         takes_s = (outlook.wait_s + outlook.work_s) * _MARGIN
         if outlook.wait_s and takes_s > timeout_s:
             raise DeadlineUnreachableError(
-                f"An answer takes about {takes_s:.1f} s at present, the call has {timeout_s:.1f} s; try again soon.",
+                f"An answer takes about {takes_s * 1000:.0f} ms at present, the call has {timeout_s * 1000:.0f} ms; "
+                "try again soon.",
                 retry_after_s=takes_s - timeout_s,
             )
 

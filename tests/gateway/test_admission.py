@@ -67,6 +67,11 @@ def test_what_would_be_late_is_refused_and_told_when_to_come_back(room):
     admission.check(12.1)
 
 
+def test_a_caller_in_a_hurry_is_told_how_much_time_it_lacks(room):
+    with pytest.raises(DeadlineUnreachableError, match="about 45 ms at present, the call has 30 ms;"):
+        _admission(room, wait_s=0.02, work_s=0.01).check(0.03)
+
+
 def test_what_need_not_wait_is_always_taken_on(room):
     _admission(room, work_s=100.0).check(0.001)
 
