@@ -30,6 +30,8 @@ _PREDICTIONS = {
     b"stumble": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.RELIABLE, ood_score=0.5),
     b"queue": pb.Prediction(label="No Tumor", probability=0.1, reliability=pb.RELIABLE, ood_score=0.5),
     b"large": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.RELIABLE, ood_score=0.5),
+    b"obvious": pb.Prediction(label="Tumor", probability=0.9996, reliability=pb.RELIABLE, ood_score=0.5),
+    b"empty": pb.Prediction(label="No Tumor", probability=0.0004, reliability=pb.RELIABLE, ood_score=0.5),
     b"strange": pb.Prediction(label="Tumor", probability=0.9, reliability=pb.OUT_OF_DOMAIN, ood_score=9.5),
 }
 _REFUSALS = {

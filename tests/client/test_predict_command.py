@@ -38,6 +38,13 @@ def test_a_verdict_not_to_rely_on_says_so(braintumor, tmp_path, words, line):
     assert braintumor("predict", "slice.jpg").stdout.startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("words", "line"), [(b"obvious", "Tumor >0.999  (model "), (b"empty", "No Tumor <0.001  (model ")]
+)
+def test_no_probability_reads_as_certainty(braintumor, words, line):
+    assert braintumor("predict", "-", input=words.decode()).stdout.startswith(line)
+
+
 def test_several_files_have_their_paths_in_front(braintumor, tmp_path):
     _write(tmp_path, a=b"tumor", b=b"clean")
     done = braintumor("predict", "a.jpg", "b.jpg")

@@ -67,7 +67,13 @@ def _verdict_text(response: PredictResponse, seconds: float) -> str:
     reliability = value_name(Reliability.DESCRIPTOR, prediction.reliability)
     doubt = "" if prediction.reliability == RELIABLE else f"  {reliability}"
     model = f"model {response.model_name}, version {response.model_version}, {seconds * 1e3:.0f} ms"
-    return f"{prediction.label} {prediction.probability:.3f}{doubt}  ({model})"
+    return f"{prediction.label} {_probability_text(prediction.probability)}{doubt}  ({model})"
+
+
+def _probability_text(probability: float) -> str:
+    """Returns three digits; none that read as certainty."""
+    text = f"{probability:.3f}"
+    return {"0.000": "<0.001", "1.000": ">0.999"}.get(text, text)
 
 
 def _error_record(error: ServiceError | OSError) -> dict[str, str]:
