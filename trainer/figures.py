@@ -1,6 +1,12 @@
 """Figures of an epoch and of a version. Without TensorFlow, so that the daemon can hold them."""
 
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+_Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+"""What a message can tell."""
 
 
 def precision_recall_f1(true: int, false: int, missed: int) -> tuple[float, float, float]:
@@ -27,15 +33,15 @@ class EpochMetrics:
 class Evaluation:
     """Figures at the version's own threshold; positive is tumor."""
 
-    examples: int
+    examples: _Count
     accuracy: float
     auc: float
     sensitivity: float
     specificity: float
-    true_positives: int
-    false_positives: int
-    true_negatives: int
-    false_negatives: int
+    true_positives: _Count
+    false_positives: _Count
+    true_negatives: _Count
+    false_negatives: _Count
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from trainer.durable import UNFINISHED
 from trainer.errors import ModelReportNotFoundError, ModelVersionNotFoundError, PublicationError
@@ -35,6 +35,12 @@ _MAX_VERSION = 2**63 - 1
 _logger = logging.getLogger(__name__)
 
 
+def _in_our_years(moment: datetime.datetime) -> datetime.datetime:
+    """Returns a time; raises OverflowError where it is of another year in UTC than those from 1 to 9999."""
+    moment.utctimetuple()
+    return moment
+
+
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
     """A version as its model card describes it. Of a version without a readable card only the number is known.
@@ -53,7 +59,7 @@ class VersionRecord:
     architecture: str = ""
     fingerprint: str = ""
     parent: Annotated[int, Field(ge=0, le=_MAX_VERSION)] = 0
-    created: datetime.datetime | None = None
+    created: Annotated[datetime.datetime, AfterValidator(_in_our_years)] | None = None
     evaluation: Evaluation | None = None
     card: str = ""
 
@@ -108,7 +114,7 @@ def read_version(model_dir: Path, version: int) -> VersionRecord:
                 "card": text,
             }
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return VersionRecord(version)
 
 

@@ -23,6 +23,10 @@ from trainer.versions import (
     versions_on_disk,
 )
 
+_FIGURES = dict.fromkeys(("accuracy", "auc", "sensitivity", "specificity"), 0.75) | dict.fromkeys(
+    ("examples", "true_positives", "false_positives", "true_negatives", "false_negatives"), 2
+)
+
 
 def _add(model_dir: Path, version: int, **card: Any) -> Path:
     directory = model_dir / str(version)
@@ -31,10 +35,7 @@ def _add(model_dir: Path, version: int, **card: Any) -> Path:
         "architecture": "grey",
         "created": "2026-01-02T03:04:05+00:00",
         "training_data": {"fingerprint": "f00d"},
-        "metrics": {
-            "test": dict.fromkeys(("accuracy", "auc", "sensitivity", "specificity"), 0.75)
-            | dict.fromkeys(("examples", "true_positives", "false_positives", "true_negatives", "false_negatives"), 2)
-        },
+        "metrics": {"test": _FIGURES},
     }
     (directory / MODEL_CARD).write_text(json.dumps(described | card))
     return directory
@@ -53,7 +54,18 @@ def test_only_names_that_publish_gives_are_versions(tmp_path: Path) -> None:
     assert next_version(tmp_path) == 13
 
 
-@pytest.mark.parametrize("card", [{"architecture": 5}, {"parent_version": "x"}, {"parent_version": 2**70}], ids=str)
+_ODD = (
+    {"architecture": 5},
+    {"parent_version": "x"},
+    {"parent_version": 2**70},
+    {"created": "9999-12-31T23:59:59-01:00"},
+    {"created": "0001-01-01T00:00:00+01:00"},
+    {"metrics": {"test": _FIGURES | {"examples": 2**63}}},
+)
+"""No message can tell the last three."""
+
+
+@pytest.mark.parametrize("card", _ODD, ids=str)
 def test_of_a_version_with_an_odd_card_only_the_number_is_known(tmp_path: Path, card: dict[str, Any]) -> None:
     directory = _add(tmp_path, 1, **{"parent_version": 0} | card)
     assert read_version(tmp_path, 1) == VersionRecord(1)
