@@ -17,7 +17,7 @@ from gateway.decoding import Decoding
 from gateway.errors import DeadlineExceededError, ExplanationUnavailableError, ModelFailedError, VersionGoneError
 from gateway.explanation import Explanation, explain
 from gateway.imaging import ImageArray, InputSpec, is_in_colour, preprocess
-from gateway.telemetry.metrics import predictions
+from gateway.telemetry.metrics import inferences, predictions
 from gateway.telemetry.stages import DecodingStage
 from gateway.verdict import Reliability, Verdict, read_verdict
 
@@ -108,8 +108,12 @@ class Classifier:
             fitted = await self._decoding.decoded(query.image, partial(_fitted, spec=version.spec))
         key = BatchKey(version.version, EXPLAIN_SIGNATURE if query.explain else PREDICT_SIGNATURE)
         row = await retrying(partial(self._batcher.submit, key, fitted.pixels, query.deadline), query.deadline)
-        explanation = await self._explain(row, query.image) if query.explain else None
-        verdict = read_verdict(row)
+        try:
+            explanation = await self._explain(row, query.image) if query.explain else None
+            verdict = read_verdict(row)
+        except ModelFailedError as err:
+            inferences(version.version, err.reason).inc()  # of its batch the model itself says that all is well
+            raise
         if fitted.has_lost_colour:
             verdict = replace(verdict, reliability=Reliability.OUT_OF_DOMAIN)
         return Answer(version.version, verdict, explanation)

@@ -58,7 +58,7 @@ INFERENCE_DURATION = Histogram(
 )
 INFERENCES = Counter(
     "braintumor_gateway_inferences_total",
-    "Batches sent to serving, by version and outcome: OK, or an ErrorInfo.reason.",
+    "Batches sent to serving, by version and outcome: OK, or an ErrorInfo.reason; and images left without a verdict.",
     ["model_version", "outcome"],
     registry=REGISTRY,
 )

@@ -6,6 +6,8 @@ import pytest
 from braintumor.v1 import classifier_service_pb2 as pb2
 from grpc_health.v1 import health_pb2
 
+from gateway.telemetry.metrics import inferences
+
 
 @pytest.fixture
 def with_canary(start_serving, start_gateway, start_trainer, fake_version, until):
@@ -85,6 +87,15 @@ async def test_a_canary_that_fails_on_a_slice_is_noticed_by_no_caller(with_canar
     async with with_canary(100.0, outputs=("label",)) as (_, _, gateway):
         assert await _answered_by(gateway, png(204)) == 1
         assert ("canary failed", 2) in {(entry.message, getattr(entry, "model_version", 0)) for entry in caplog.records}
+
+
+async def test_a_canary_that_fails_on_a_slice_is_counted(with_canary, png):
+    """No error tells of it: the stable version answers."""
+    failures = inferences(2, "MODEL_FAILED")._value
+    before = failures.get()
+    async with with_canary(100.0, outputs=("label",)) as (_, _, gateway):
+        await _answered_by(gateway, png(204))
+        assert failures.get() == before + 1
 
 
 async def test_a_canary_that_cannot_explain_leaves_that_to_the_stable_version(with_canary, png):
