@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gateway.errors import ModelFailedError
 from gateway.imaging import ImageArray, draw_heatmap, draw_overlay
 
 
@@ -26,7 +27,12 @@ def explain(heat: NDArray[np.float32], image: ImageArray) -> Explanation:
     Args:
       heat: float (h, w) in [0, 1], of any size; it covers the whole slice.
       image: uint8 (height, width, channels), the slice as decoded, channels 1 or 3.
+
+    Raises:
+      ModelFailedError: there is NaN or infinity in the map.
     """
+    if not np.isfinite(heat).all():
+        raise ModelFailedError("The model's explanation holds what is no number.")
     heatmap = draw_heatmap(heat, *image.shape[:2])
     return Explanation(_png(heatmap), _png(draw_overlay(heatmap, image)))
 

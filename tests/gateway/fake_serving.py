@@ -28,6 +28,8 @@ class FakeVersion:
     channels: int = 1
     outputs: tuple[str, ...] = ("probabilities", "ood_score", "label", "reliability")
     explains: bool = True
+    heat: float = 1.0
+    """Of a white pixel, in the heatmap."""
     typed_fields: bool = True
     dtype: int = DT_UINT8
 
@@ -50,7 +52,7 @@ class FakeVersion:
         }
         outputs = {name: values[name] for name in self.outputs}
         if signature == "explain":
-            outputs["heatmap"] = (images[:, ::4, ::4, 0] / 255).astype("<f4")
+            outputs["heatmap"] = (images[:, ::4, ::4, 0] / 255 * self.heat).astype("<f4")
         for name, array in outputs.items():
             tensor = response.outputs[name]
             tensor.dtype = _DT_FLOAT if array.dtype.kind == "f" else _DT_INT64

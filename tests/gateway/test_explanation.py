@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gateway.errors import ModelFailedError
 from gateway.explanation import explain
 
 
@@ -60,7 +61,13 @@ def test_colour_slices_keep_their_colours():
     assert (_pixels(explain(np.zeros((2, 2), np.float32), colour).overlay_png) == (0, 200, 0)).all()
 
 
-@pytest.mark.parametrize("heat", [np.full((3, 3), np.nan, np.float32), np.full((3, 3), 7, np.float64)])
-def test_heat_out_of_range_is_drawn_and_not_failed_on(heat, slice_):
-    heatmap = _pixels(explain(heat, slice_).heatmap_png)
-    assert set(heatmap.ravel()) <= {0, 255}
+def test_heat_out_of_range_is_drawn_and_not_failed_on(slice_):
+    heatmap = _pixels(explain(np.full((3, 3), 7, np.float64), slice_).heatmap_png)
+    assert set(heatmap.ravel()) == {255}
+
+
+@pytest.mark.parametrize("heat", [np.nan, np.inf])
+def test_heat_that_is_no_number_is_none(heat, slice_):
+    """A black map would say that nothing spoke for a tumor."""
+    with pytest.raises(ModelFailedError):
+        explain(np.array([[0.5, heat]], np.float32), slice_)

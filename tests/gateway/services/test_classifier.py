@@ -68,6 +68,14 @@ async def test_a_verdict_can_be_explained(start_serving, start_gateway, png):
             assert (image.format, image.mode, image.size) == ("PNG", mode, (40, 40))
 
 
+async def test_heat_that_is_no_number_explains_nothing(start_serving, start_gateway, fake_version, png, failure_of):
+    versions = {1: fake_version(heat=float("nan"))}
+    async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:
+        failure = await failure_of(gateway.predict(png(204), explain=True))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.INTERNAL, "MODEL_FAILED")
+        assert (await gateway.predict(png(204))).prediction.label == "Tumor"
+
+
 async def test_a_version_that_cannot_explain_says_so(start_serving, start_gateway, fake_version, png, failure_of):
     versions = {1: fake_version(explains=False)}
     async with start_serving(versions=versions) as serving, start_gateway(serving) as gateway:
