@@ -25,4 +25,4 @@ def _entries(path: Path) -> Iterator[tuple[str, int, int]]:
                 status = entry.stat()
             except OSError:
                 continue  # removed as we look; the next poll sees it gone
-            yield str(entry), status.st_mtime_ns, status.st_size
+            yield str(entry), status.st_ctime_ns, status.st_size  # not mtime: a copy may have that of its original

@@ -143,6 +143,18 @@ def test_a_look_at_files_without_end_ends(tmp_path: Path, monkeypatch: pytest.Mo
     assert fingerprint(tmp_path) != before
 
 
+def test_a_file_that_is_mended_in_place_is_another_one_though_it_has_its_size_and_time(tmp_path: Path) -> None:
+    """As by `cp -p` over a damaged copy, which has them from the same original."""
+    weights = tmp_path / "weights"
+    weights.write_text("damaged")
+    os.utime(weights, (1, 1))
+    before, written_ns = fingerprint(tmp_path), weights.stat().st_ctime_ns
+    while weights.stat().st_ctime_ns == written_ns:  # clocks of file systems tick a few hundred times a second
+        weights.write_text("correct")
+        os.utime(weights, (1, 1))
+    assert fingerprint(tmp_path) != before
+
+
 def test_pending_retries_end_when_nobody_wants_the_version(stage: Any) -> None:
     stage.broken = {1}
     stage.aspire(1)
