@@ -83,4 +83,5 @@ class Watched(Generic[_T]):
 
     def _look(self) -> _Stamp:
         found = [path.stat() for path in self._paths]
-        return tuple((state.st_mtime_ns, state.st_ino, state.st_size) for state in found)
+        # Not st_mtime_ns: whoever copies a file may give it that of its original.
+        return tuple((state.st_ctime_ns, state.st_ino, state.st_size) for state in found)

@@ -40,6 +40,19 @@ def test_a_file_in_the_place_of_another_is_read_though_it_has_its_size_and_time(
     assert watched.get() == 2
 
 
+def test_a_file_that_is_written_anew_is_read_though_it_has_its_size_and_time(tmp_path: Path) -> None:
+    """As by `cp -p`, where all files of a release have one time."""
+    file = tmp_path / "number"
+    file.write_text("1")
+    os.utime(file, (1, 1))
+    written_ns = file.stat().st_ctime_ns
+    watched = Watched([file], lambda: _number(file), lambda *_: None, pause_s=0.0)
+    while file.stat().st_ctime_ns == written_ns:  # clocks of file systems tick a few hundred times a second
+        file.write_text("2")
+        os.utime(file, (1, 1))
+    assert watched.get() == 2
+
+
 def test_each_problem_is_logged_once_however_often_one_looks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "number"
     file.write_text("1")
