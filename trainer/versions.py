@@ -50,6 +50,7 @@ class VersionRecord:
       architecture: its key in ARCHITECTURES.
       fingerprint: SHA-256 of its training data, as hex digits.
       parent: the version that was stable when it was trained; 0 for none.
+      lineage: that one, the one that was stable before it, and so on, as far as is known.
       created: when it was published.
       evaluation: figures on its test split.
       card: the model card, as JSON.
@@ -59,6 +60,7 @@ class VersionRecord:
     architecture: str = ""
     fingerprint: str = ""
     parent: Annotated[int, Field(ge=0, le=_MAX_VERSION)] = 0
+    lineage: tuple[int, ...] = ()
     created: Annotated[datetime.datetime, AfterValidator(_in_our_years)] | None = None
     evaluation: Evaluation | None = None
     card: str = ""
@@ -109,6 +111,7 @@ def read_version(model_dir: Path, version: int) -> VersionRecord:
                 "architecture": card["architecture"],
                 "fingerprint": card["training_data"]["fingerprint"],
                 "parent": card["parent_version"],
+                "lineage": card.get("lineage", [card["parent_version"]] if card["parent_version"] else []),
                 "created": card["created"],
                 "evaluation": card["metrics"]["test"],
                 "card": text,
@@ -150,8 +153,7 @@ def lineage(model_dir: Path, parent: int) -> list[int]:
     if parent == 0:
         return []
     record = read_version(model_dir, parent) if parent in versions_on_disk(model_dir) else VersionRecord(parent)
-    card = json.loads(record.card) if record.card else {}
-    return [parent, *card.get("lineage", [record.parent] if record.parent else [])]
+    return [parent, *record.lineage]
 
 
 def require_version(model_dir: Path, version: int) -> None:

@@ -58,6 +58,7 @@ _ODD = (
     {"architecture": 5},
     {"parent_version": "x"},
     {"parent_version": 2**70},
+    {"lineage": 5},
     {"created": "9999-12-31T23:59:59-01:00"},
     {"created": "0001-01-01T00:00:00+01:00"},
     {"metrics": {"test": _FIGURES | {"examples": 2**63}}},
