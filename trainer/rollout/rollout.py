@@ -145,7 +145,7 @@ class Rollout:
           ModelVersionNotFoundError, RolloutError, ServingUnavailableError: as for `roll_out`.
         """
         if not 0 <= percent <= 100 or math.isnan(percent):
-            raise InvalidFieldError(f"percent is {percent:g}, but a share lies in [0, 100]", "percent")
+            raise InvalidFieldError(f"percent is {percent}, but a share lies in [0, 100]", "percent")
         async with self._lock:
             before = self.state
             if percent == 0:

@@ -290,5 +290,7 @@ def test_what_makes_no_sense_is_refused(add_version, play) -> None:
         for version, percent in ((1, 10), (2, -1), (2, 101), (2, float("nan"))):
             with pytest.raises(InvalidFieldError):
                 await rollout.set_canary(version, percent)
+        with pytest.raises(InvalidFieldError, match=r"percent is 100\.00000001, but a share lies in \[0, 100\]"):
+            await rollout.set_canary(2, 100.00000001)
 
     play(scene)
