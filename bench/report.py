@@ -109,8 +109,9 @@ def _middle(results: Sequence[Result], figure: Callable[[Result], float], digits
 
 
 def write_json(rounds: Sequence[Sequence[Result]], engine: str, path: Path) -> None:
-    """Writes all results of all rounds, and the medians of the figures that have a bar."""
+    """Writes all results of all rounds, and the medians of the figures that have a bar; null where one is none."""
     by_way = _by_way(rounds)
+    medians = {figure.name: median(map(figure.of, by_way)) for figure in figures(engine)}
     content = {
         "machine": {
             "cpus": os.cpu_count(),
@@ -120,7 +121,7 @@ def write_json(rounds: Sequence[Sequence[Result]], engine: str, path: Path) -> N
         },
         "engine": engine,
         "rounds": [[dataclasses.asdict(result) for result in results] for results in rounds],
-        "figures": {figure.name: median(map(figure.of, by_way)) for figure in figures(engine)},
+        "figures": {name: None if math.isnan(value) else value for name, value in medians.items()},
     }
     path.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -64,3 +64,11 @@ def test_json_holds_every_round(tmp_path):
     assert len(found["rounds"]) == 3
     assert found["rounds"][0][2]["measurement"]["answers"] == 700
     assert found["figures"]["32 callers: images/s, gateway / limit"] == 0.7
+
+
+def test_json_of_a_bench_in_which_nobody_was_answered_is_json(tmp_path):
+    """JSON has no word for what is not a number."""
+    silent = [Result(result.way, Measurement(1.0, 0, 9, 9), 0.0, result.resident_mb) for result in round_of(700)]
+    write_json([silent], "tensorflow", tmp_path / "bench.json")
+    found = json.loads((tmp_path / "bench.json").read_text(), parse_constant=lambda word: f"{word} is no JSON")
+    assert found["figures"]["1 caller: p50, gateway / serving"] is None
