@@ -79,9 +79,9 @@ class AuditLog:
             "model_name": self._model_name,
             "model_version": version,
             "class": verdict.label,
-            "probability": round(verdict.probability, 6),
+            "probability": verdict.probability,
             "reliability": verdict.reliability.name,
-            "ood_score": round(verdict.ood_score, 6),
+            "ood_score": verdict.ood_score,
         }
         written: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._waiting[written] = _Entry(image, facts)

@@ -67,6 +67,14 @@ async def test_each_verdict_leaves_a_line(start_serving, start_gateway, png, tmp
     assert {line["image_sha256"] for line in lines[2:]} == {hashlib.sha256(png(n)).hexdigest() for n in range(1, 9)}
 
 
+async def test_the_numbers_are_those_that_the_caller_was_told(open_log, tmp_path):
+    """Rounded, they would contradict the words beside them: 0.5 and No Tumor, 1.0 and out of domain."""
+    narrow = Verdict(False, probability=0.49999997, reliability=Reliability.OUT_OF_DOMAIN, ood_score=1.0000001)
+    await open_log(tmp_path / "audit.jsonl").note(b"image", 1, narrow)
+    (line,) = _lines(tmp_path / "audit.jsonl")
+    assert (line["probability"], line["ood_score"]) == (narrow.probability, narrow.ood_score)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 async def test_what_cannot_be_recorded_is_not_told(start_serving, start_gateway, png, failure_of, tmp_path):
     log = tmp_path / "audit.jsonl"
