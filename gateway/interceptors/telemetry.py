@@ -69,7 +69,7 @@ class _Observed:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         duration_s = time.perf_counter() - self._begun
-        code, version = status_name(self._context, error), call.model_version.get()
+        code, version = status_name(self._context, error, duration_s), call.model_version.get()
         self._method.in_progress.dec()
         if code != _REFUSED:
             self._method.duration.observe(duration_s)

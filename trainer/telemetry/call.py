@@ -23,7 +23,8 @@ class ObservedCall:
             tracing.current.set(self._trace)
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        metrics.REQUEST_DURATION.labels(self._method).observe(time.perf_counter() - self._begun)
-        code = status_name(self._context, error)
+        duration_s = time.perf_counter() - self._begun
+        metrics.REQUEST_DURATION.labels(self._method).observe(duration_s)
+        code = status_name(self._context, error, duration_s)
         metrics.REQUESTS.labels(self._method, code).inc()
         tracing.end(self._trace, {"rpc.grpc.status_code": code}, "" if code == "OK" else code)
