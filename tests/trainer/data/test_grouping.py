@@ -58,12 +58,14 @@ def test_a_chain_of_neighbours_is_cut() -> None:
         assert np.ptp(np.flatnonzero(groups == group)) < 8
 
 
-def test_large_sets_are_grouped_in_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells bound the memory; copies still meet, since equal hashes count once."""
-    monkeypatch.setattr(grouping, "_MAX_CELL", 16)
-    hashes = np.repeat(np.random.default_rng(0).random((100, HASH_BITS)) < 0.5, 2, axis=0)
+def test_copies_share_a_group_in_large_sets_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices that are alike, though no near-duplicates of each other, and a copy of each that differs in one bit."""
+    monkeypatch.setattr(grouping, "_MAX_MATRIX", 16)
+    rng = np.random.default_rng(0)
+    slices = np.stack([rng.random(HASH_BITS) < np.where(np.arange(HASH_BITS) % 2, 0.8, 0.2) for _ in range(300)])
+    copies = slices ^ np.eye(HASH_BITS, dtype=np.bool_)[rng.integers(0, HASH_BITS, len(slices))]
 
-    groups = near_duplicate_groups(hashes)
+    groups = near_duplicate_groups(np.concatenate([slices, copies, slices])).reshape(3, -1)
 
-    assert (groups[::2] == groups[1::2]).all()
-    assert len(np.unique(groups)) > 50
+    assert (groups == groups[0]).all()
+    assert len(np.unique(groups)) > 250
