@@ -31,6 +31,7 @@ THRESHOLDS = (0.3, 0.5)
 perfect, and a few wrong labels among some hundred slices cannot pull it away."""
 
 _SHRINKAGE = 0.1
+_BLOCK = 4096
 _SMALLEST = 1e-7
 
 
@@ -143,9 +144,11 @@ def _conformal(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) ->
 
 
 def _distance(train: NetworkOutputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    embeddings = train.embeddings.astype(np.float64)
-    means = np.stack([embeddings[train.labels == label].mean(axis=0) for label in (0, 1)])
-    covariance = np.cov(embeddings - means[train.labels], rowvar=False)
+    means = np.stack([train.embeddings[train.labels == label].mean(axis=0, dtype=np.float64) for label in (0, 1)])
+    covariance = np.zeros((means.shape[1], means.shape[1]))
+    for at in range(0, len(train.labels), _BLOCK):  # as float64 all would take more memory than the network
+        offsets = train.embeddings[at : at + _BLOCK] - means[train.labels[at : at + _BLOCK]]
+        covariance += offsets.T @ offsets / (len(train.labels) - 1)
     # Where each class has one slice, or equal ones, nothing else is left to invert.
     floor = max(np.trace(covariance) / len(covariance), _SMALLEST) * np.eye(len(covariance))
     return means, np.linalg.inv((1 - _SHRINKAGE) * covariance + _SHRINKAGE * floor)

@@ -1,5 +1,7 @@
 """Calibration finds the temperature, covers each class, and knows near from far."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,25 @@ def test_the_threshold_lies_in_the_widest_run_of_the_best() -> None:
     labels = np.array([0, 1, 0, 0, 1])
 
     assert _threshold(tumor, labels) > 0.38
+
+
+def test_the_distance_takes_no_copies_of_a_large_training_split() -> None:
+    """Of a million slices one copy in 64 bits is a gigabyte."""
+    rows = np.tile(np.arange(4000), 100)
+    small = _outputs(0, 1)
+    large = NetworkOutputs(
+        small.probabilities[rows], small.embeddings[rows], small.criticisms[rows], small.labels[rows]
+    )
+
+    tracemalloc.start()
+    try:
+        calibration = calibrate(large, small)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 2 * large.embeddings.nbytes
+    np.testing.assert_allclose(calibration.precision, calibrate(small, small).precision, rtol=1e-3)
 
 
 def test_equal_slices_of_each_class_leave_a_distance() -> None:
