@@ -1,15 +1,24 @@
 """The page of metrics that Prometheus reads."""
 
 import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from transport.addresses import with_port
 from transport.errors import CannotListenError
+from transport.free_port import place_of
+
+_PAUSE_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -28,12 +37,13 @@ def exposed(registry: Collector, address: str) -> Iterator[None]:
     if not address:
         yield
         return
-    host, _, port = address.rpartition(":")
     try:
-        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+        server = _Server(address, registry)
     except OSError as err:
         raise CannotListenError(address) from err
-    _logger.info("metrics are served", extra={"metrics_address": f"{host}:{server.server_port}"})
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    _logger.info("metrics are served", extra={"metrics_address": with_port(address, server.server_port)})
     try:
         yield
     finally:
@@ -58,3 +68,36 @@ def of_processes(directory: Path, own: Collector) -> Collector:
 def forget(directory: Path, pid: int) -> None:
     """Drops what a process that has died says of its present state; what it has counted stays."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # untyped there
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, none of which holds up the end."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str, registry: Collector) -> None:
+        self.address_family, place = place_of(address)
+        super().__init__(place, _Handler)
+        self.set_app(make_wsgi_app(registry))
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError:
+            # Where no descriptor is free the connection waits on, and is found again at once: that took a processor.
+            time.sleep(_PAUSE_S)
+            raise
+
+
+class _Handler(WSGIRequestHandler):
+    """Tells nobody of requests, nor of connections that are given up."""
+
+    timeout = 30.0
+    """For what comes and goes, in seconds: the thread of a connection on which nothing comes ends, too."""
+
+    def handle(self) -> None:
+        with suppress(OSError):  # else each is a traceback in the log
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        pass
