@@ -32,6 +32,9 @@ _INT64_DIGITS = 19
 _MAX_BODY_BYTES = 2**20
 """Of a request, none of which means anything; it is read so that the next one is found behind it."""
 _LINGER_S = 1.0
+_IDLE_S = 60.0
+"""Within which something has to come on a connection; else it ends, and its thread."""
+_PAUSE_S = 1.0
 
 _HTTP_STATUS = {
     StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -123,6 +126,11 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
         """One request."""
 
         protocol_version = "HTTP/1.1"
+        timeout = _IDLE_S
+
+        def handle(self) -> None:
+            with suppress(OSError):  # of who leaves in mid-request: else a traceback in the log
+                super().handle()
 
         def _answer(self) -> None:
             length = self.headers.get("Content-Length", "").lstrip("0")
@@ -160,6 +168,14 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
         """Of either family of addresses."""
 
         address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+        def get_request(self) -> Any:
+            try:
+                return super().get_request()
+            except OSError:
+                # Where no descriptor is free the connection waits on, and is found again at once: it took a processor.
+                time.sleep(_PAUSE_S)
+                raise
 
     server = Server((address, port), Handler)
     threading.Thread(target=server.serve_forever, name="rest", daemon=True).start()
