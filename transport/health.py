@@ -11,10 +11,23 @@ from collections.abc import AsyncIterator, Sequence
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from transport import keepalive
+from transport.calls import METADATA_SIZE
 from transport.peer_tls import NO_PROXY
 from transport.server_tls import listen
 
 _PROBE_TIMEOUT_S = 4.0
+
+_LIMITS = (
+    # A probe names a service. By its own limit gRPC takes in 4 MiB of each, and keeps them until all is there.
+    ("grpc.max_receive_message_length", 4096),
+    # The same of those that nobody reads yet, once a connection has shown to be fast.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.max_concurrent_streams", 128),
+    *METADATA_SIZE,
+    *keepalive.OF_SERVERS,
+)
+"""Options of the server: whoever asks is not known."""
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +55,7 @@ async def answering_probes(
     if not address:
         yield
         return
-    server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", int(share_port))])
+    server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", int(share_port)), *_LIMITS])
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     listening = listen(server, address, None)
     await server.start()

@@ -53,6 +53,9 @@ async def test_probes_need_neither_tls_nor_a_token_and_get_nothing_but_health(
             assert (await failure_of(health.Check(_Request(service="no.Such")))).reason == "UNKNOWN_SERVICE"
             no_message = channel.unary_unary("/grpc.health.v1.Health/Check")(b"\xff")
             assert (await failure_of(no_message)).reason == "REQUEST_MALFORMED"
+            with pytest.raises(grpc.aio.AioRpcError) as caught:  # of strangers no more is taken in than a probe has
+                await health.Check(_Request(service="n" * 5000))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             stub = classifier_service_pb2_grpc.ClassifierServiceStub(channel)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.GetServiceInfo(pb2.GetServiceInfoRequest())
