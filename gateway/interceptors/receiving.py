@@ -9,11 +9,12 @@ import grpc
 
 from gateway import caller, deadline
 from gateway.admission import Admission
-from gateway.errors import MalformedRequestError, RequestLateError
+from gateway.errors import MalformedRequestError, QueueFullError, RequestLateError
 from gateway.interceptors.wrapping import Handler, WrappingInterceptor, behaviour_of, made_reading
 from gateway.outlook import OutlookOf
 from gateway.room import Room
 from gateway.settings import Settings
+from gateway.tally import Tally
 from transport.calls import of_its_kind
 
 IMAGES_AT_ONCE = 16
@@ -22,6 +23,10 @@ have twice the limit of an image, and nothing tells how long they are before the
 
 OTHERS_AT_ONCE = 4
 """The same of all others, which are a few bytes, and some of which anybody may send; gRPC takes large ones too."""
+
+WAITING = 1024
+"""Calls of one caller that wait for their requests, be it for those of others to be received first. Each is some 25 KB,
+and what of its request is here already."""
 
 _PREDICT = "/braintumor.v1.ClassifierService/Predict"
 
@@ -81,20 +86,25 @@ class _Receiving:
     def __init__(self, at_once: int, timeout_s: float) -> None:
         self._at_once = at_once
         self._timeout_s = timeout_s
+        self._waiting = Tally()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def message(self, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """Returns the first message of a call.
 
         Raises:
+          QueueFullError: too many of the caller's wait already.
           RequestLateError: it was not there in time.
           MalformedRequestError: there is none.
         """
-        turns = self._turns_of(caller.current.get())
+        name = caller.current.get()
+        if self._waiting.own() >= WAITING:
+            raise QueueFullError(f"{WAITING} calls of {name} wait for their requests, which is the limit; send these.")
         remaining_s = context.time_remaining()
+        timeout_s = self._timeout_s if remaining_s is None else min(self._timeout_s, remaining_s)
         try:
-            async with asyncio.timeout(self._timeout_s if remaining_s is None else min(self._timeout_s, remaining_s)):
-                async with turns:
+            with self._waiting.one_more():
+                async with asyncio.timeout(timeout_s), self._turns_of(name):
                     # Not with an iterator: it would end in a task of its own for each call.
                     data = await context.read()
         except TimeoutError as err:

@@ -221,6 +221,26 @@ async def test_a_request_that_does_not_come_is_not_waited_for(start_serving, sta
         assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_LATE")
 
 
+@pytest.mark.parametrize(("held", "other"), [(_PREDICT, _CHECK), (_CHECK, _PREDICT)])
+async def test_so_many_calls_of_a_caller_wait_for_their_requests_and_no_more(
+    start_serving, start_gateway, png, until, failure_of, monkeypatch, held, other
+):
+    """Anybody can begin calls without end, of health without a token."""
+    monkeypatch.setattr("gateway.interceptors.receiving.WAITING", 2)
+    requests = {_PREDICT: _request(png(1)).SerializeToString(), _CHECK: b""}
+    async with start_serving() as serving, start_gateway(serving) as gateway:
+        begun = [gateway.channel.stream_unary(held)() for _ in range(2)]
+        in_progress = metrics.REQUESTS_IN_PROGRESS.labels(held.removeprefix("/"))
+        await until(lambda: in_progress._value.get() == 2)
+        failure = await failure_of(gateway.channel.unary_unary(held)(requests[held]))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        assert await gateway.channel.unary_unary(other)(requests[other])
+        begun[0].cancel()
+        await until(lambda: in_progress._value.get() == 1)
+        assert await gateway.channel.unary_unary(held)(requests[held])
+        begun[1].cancel()
+
+
 @pytest.mark.parametrize(
     ("held", "at_once", "other"), [(_PREDICT, IMAGES_AT_ONCE, _CHECK), (_CHECK, OTHERS_AT_ONCE, _PREDICT)]
 )
