@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from observability import request_id
-from observability.logs import JsonFormatter
+from observability.logs import JsonFormatter, configure
 
 
 def _line(**fields):
@@ -50,3 +50,19 @@ def test_no_message_breaks_the_line(message):
     formatted = JsonFormatter().format(record)
     assert "\n" not in formatted
     assert json.loads(formatted)["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("ExecuteBatchError raised in core by servicer method [/braintumor.v1.ClassifierService/Predict]", False),
+        ("Invalid encoding on x-routing-key metadata b'\\xff'", False),
+        ("Unexpected [KeyError] raised by servicer method [/braintumor.v1.ClassifierService/Predict]", True),
+    ],
+)
+def test_grpc_writes_nothing_that_callers_bring_about(message, shown, capfd, monkeypatch):
+    """What they send to metadata is nobody's business, and who leaves before an error does so often."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    configure("INFO")
+    logging.getLogger("grpc._cython.cygrpc").error(message)
+    assert (message[:10] in capfd.readouterr().err) == shown
