@@ -35,9 +35,16 @@ class _Mapped:
         if not isinstance(error, Exception) or isinstance(error, grpc.aio.BaseError):
             return
         status = to_status(error)
+        # gRPC keeps for the call what `abort` raises, and so the frames that it came through, which know the call: a
+        # circle that is there until garbage is collected. Frames that have the image shall be no part of it.
+        del error, traceback
         told = (DETAILS_KEY, status.SerializeToString()), *_pushback(status, self._context.time_remaining())
         metadata = (*self._context.trailing_metadata(), *told)
-        await self._context.abort(CODES[status.code], status.message, metadata)
+        try:
+            await self._context.abort(CODES[status.code], status.message, metadata)
+        except grpc.aio.AbortError as aborted:
+            aborted.__context__ = None
+            raise
 
 
 def _pushback(status: status_pb2.Status, remaining_s: float | None) -> tuple[tuple[str, str], ...]:
