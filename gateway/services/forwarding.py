@@ -19,6 +19,7 @@ from gateway.backend.trainer_channel import TrainerChannel
 from gateway.errors import DeadlineExceededError, ForwardedError, StoppingError, TrainerUnavailableError
 from observability import request_id, tracing
 from transport.calls import CALLER_KEY, WAIT
+from transport.news import News
 from transport.status import DETAILS_KEY, status_of
 
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -63,6 +64,7 @@ class Forwarder:
         self._moved = moved
         self._unbounded: set[grpc.aio.Call] = set()
         self._closed = False
+        self._trouble = News()
 
     def handler_of(self, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
         """Returns what answers the calls of a service.
@@ -109,7 +111,8 @@ class Forwarder:
                 with self._until_closed(call) if default_s is None else contextlib.nullcontext():
                     answer: bytes = await call
             except grpc.aio.AioRpcError as err:
-                raise _error(err, context) from err
+                raise self._error(err, context) from err
+            self._trouble.is_news("")
             _hand_back(await call.trailing_metadata(), context)
             return _checked(answer, kind)
 
@@ -126,9 +129,30 @@ class Forwarder:
                         yield _checked(answer, kind)
                     _hand_back(await call.trailing_metadata(), context)
             except grpc.aio.AioRpcError as err:
-                raise _error(err, context) from err
+                raise self._error(err, context) from err
 
         return forward
+
+    def _error(self, err: grpc.aio.AioRpcError, context: _Context) -> Exception:
+        _hand_back(err.trailing_metadata(), context)
+        told = _told(err)
+        if told is not None:
+            self._trouble.is_news("")
+            return ForwardedError(told)
+        match err.code():
+            case grpc.StatusCode.DEADLINE_EXCEEDED:
+                return DeadlineExceededError("The trainer did not answer within the call's deadline.")
+            case code if code in _AWAY:
+                self._tell("trainer cannot be reached", err)
+                return TrainerUnavailableError("The trainer cannot be reached.")
+            case code:
+                self._tell("trainer cannot answer", err)
+                return ForwardedError(status_of(code, code.name, "The trainer cannot answer this call."))
+
+    def _tell(self, what: str, err: grpc.aio.AioRpcError) -> None:
+        # Once until it answers again: callers look after their jobs every second.
+        if self._trouble.is_news(err.code().name):
+            _logger.warning(what, extra={"status": err.code().name, "problem": err.details()})
 
     @contextlib.contextmanager
     def _until_closed(self, call: grpc.aio.Call) -> Iterator[None]:
@@ -176,22 +200,6 @@ def _hand_back(metadata: Any, context: _Context) -> None:
     own = context.trailing_metadata() or ()
     taken = {DETAILS_KEY, *(key for key, _ in own)}
     context.set_trailing_metadata((*own, *((key, value) for key, value in metadata or () if key not in taken)))
-
-
-def _error(err: grpc.aio.AioRpcError, context: _Context) -> Exception:
-    _hand_back(err.trailing_metadata(), context)
-    told = _told(err)
-    if told is not None:
-        return ForwardedError(told)
-    match err.code():
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceededError("The trainer did not answer within the call's deadline.")
-        case code if code in _AWAY:
-            _logger.info("trainer cannot be reached", extra={"status": code.name, "problem": err.details()})
-            return TrainerUnavailableError("The trainer cannot be reached.")
-        case code:
-            _logger.warning("trainer cannot answer", extra={"status": code.name, "problem": err.details()})
-            return ForwardedError(status_of(code, code.name, "The trainer cannot answer this call."))
 
 
 def _told(err: grpc.aio.AioRpcError) -> status_pb2.Status | None:

@@ -34,6 +34,29 @@ async def test_calls_fail_soon_and_say_when_to_come_again(
         assert asyncio.get_running_loop().time() - begun < 2
 
 
+async def test_that_it_cannot_be_reached_is_logged_once_until_it_is_back(
+    start_serving, start_trainer, start_gateway, stubs, failure_of, until, caplog
+):
+    def told():
+        return sum(record.message == "trainer cannot be reached" for record in caplog.records)
+
+    async with (
+        start_serving() as serving,
+        start_trainer() as trainer,
+        start_gateway(serving, trainer_address=trainer.address) as gateway,
+    ):
+        caller = stubs(gateway.channel).trainer
+        for times in (1, 2):
+            await until(lambda: _all_serve(gateway))
+            await caller.Retrain(_RETRAIN)
+            await trainer.stop()
+            for _ in range(3):
+                assert (await failure_of(caller.Retrain(_RETRAIN))).reason == "TRAINER_UNAVAILABLE"
+            assert told() == times
+            await until(lambda: _none_of_trainer_serves(gateway))
+            await trainer.start()
+
+
 async def test_a_trainer_that_leaves_ends_its_calls_and_no_other(
     start_serving, start_trainer, start_gateway, stubs, failure_of, png, until
 ):
