@@ -197,3 +197,18 @@ def test_a_client_that_is_closed_is_no_cancelled_task(service, kind):
         return closed.value.code
 
     assert asyncio.run(scene()) is grpc.StatusCode.CANCELLED
+
+
+def test_a_client_that_is_closed_before_its_stream_begins_says_so(service):
+    class ClosedAfterInfo(braintumor.AsyncClient):
+        async def info(self, **options):
+            info = await super().info(**options)
+            await self.close()
+            return info
+
+    async def scene() -> None:
+        async with ClosedAfterInfo(service.address) as client:
+            with pytest.raises(braintumor.ServiceError, match="the client was closed"):
+                await anext(client.predict_stream([("a", b"tumor")]))
+
+    asyncio.run(scene())

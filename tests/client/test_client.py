@@ -207,3 +207,14 @@ def test_a_deadline_that_the_service_noticed_first_is_as_one_of_the_client(servi
     with braintumor.Client(service.address) as client, pytest.raises(braintumor.ServiceError) as late:
         client.predict(b"late")
     assert (late.value.reason, late.value.unreached) == ("DEADLINE_EXCEEDED", True)
+
+
+def test_a_client_that_is_closed_before_its_stream_begins_says_so(service):
+    class ClosedAfterInfo(braintumor.Client):
+        def info(self, **options):
+            info = super().info(**options)
+            self.close()
+            return info
+
+    with pytest.raises(braintumor.ServiceError, match="the client was closed"):
+        next(ClosedAfterInfo(service.address).predict_stream([("a", b"tumor")]))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import ExitStack
 from typing import TypeAlias
 
 import grpc.aio
@@ -70,17 +71,15 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
     ) -> AsyncGenerator[tuple[str, Outcome], None]:
         # Tried again where the service is away, as the stream itself is not.
         limits = (await self.info(timeout_s=timeout_s)).limits
-        state, exchange = StreamState(timeout_s), _Exchange(limits.max_image_bytes)
-        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata())
-        receiving = asyncio.create_task(exchange.receive(self._answers(call, timeout_s), state))
-        try:
-            with state.errors(), self._errors():
-                while (outcome := await exchange.next(call, state)) is not None:
-                    yield outcome
-            state.ended()
-        finally:
-            call.cancel()
-            receiving.cancel()
+        state, exchange, metadata = StreamState(timeout_s), _Exchange(limits.max_image_bytes), self._metadata()
+        with state.errors(), self._errors(), ExitStack() as end:
+            call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=metadata)
+            end.callback(call.cancel)
+            receiving = asyncio.create_task(exchange.receive(self._answers(call, timeout_s), state))
+            end.callback(receiving.cancel)
+            while (outcome := await exchange.next(call, state)) is not None:
+                yield outcome
+        state.ended()
 
     async def _answers(self, call: "_Call", timeout_s: float) -> AsyncIterator[PredictStreamResponse]:
         """Yields what comes. Where grpc.aio has lost why no more does, a stream without images is to end likewise."""

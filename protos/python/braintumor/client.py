@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 
 import grpc
 
@@ -112,17 +113,15 @@ class Client(JobCalls, VersionCalls):
     ) -> Generator[tuple[str, Outcome], None, None]:
         # Tried again where the service is away, as the stream itself is not.
         limits = self.info(timeout_s=timeout_s).limits
-        state, exchange = StreamState(timeout_s), _Exchange(limits.max_image_bytes)
-        call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=self._metadata())
-        threading.Thread(target=exchange.receive, args=(call, state), daemon=True).start()
-        try:
-            with state.errors(), self._errors():
-                while (outcome := exchange.next(call, state)) is not None:
-                    yield outcome
-            state.ended()
-        finally:
-            call.cancel()
-            exchange.end()
+        state, exchange, metadata = StreamState(timeout_s), _Exchange(limits.max_image_bytes), self._metadata()
+        with state.errors(), self._errors(), ExitStack() as end:
+            call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=metadata)
+            end.callback(exchange.end)
+            end.callback(call.cancel)
+            threading.Thread(target=exchange.receive, args=(call, state), daemon=True).start()
+            while (outcome := exchange.next(call, state)) is not None:
+                yield outcome
+        state.ended()
 
 
 class _Exchange:
