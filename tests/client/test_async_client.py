@@ -171,6 +171,32 @@ def test_a_source_that_is_cancelled_is_no_cancelled_task(service):
     asyncio.run(scene())
 
 
+def test_a_stream_that_has_ended_takes_no_more_images(service):
+    """They are those of the next stream, where one queue feeds both."""
+    queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+    left = []
+
+    async def images() -> AsyncIterator[tuple[str, bytes]]:
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            left.append("the source")
+
+    async def scene() -> None:
+        async with braintumor.AsyncClient(service.address) as client:
+            service.batch = 1
+            queue.put_nowait(("a", b"drop"))
+            await _ended(client, images())
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not rest or not (await asyncio.wait(rest, timeout=10))[1]
+            assert left == ["the source"]
+            queue.put_nowait(("b", b"tumor"))
+            assert (await anext(client.predict_stream(images())))[0] == "b"
+
+    asyncio.run(scene())
+
+
 def test_takes_credentials(service):
     async def label() -> str:
         credentials = grpc.local_channel_credentials()

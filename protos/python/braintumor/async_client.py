@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc.aio
 
@@ -74,6 +74,7 @@ class AsyncClient(AsyncJobCalls, AsyncVersionCalls):
         state, exchange, metadata = StreamState(timeout_s), _Exchange(limits.max_image_bytes), self._metadata()
         with state.errors(), self._errors(), ExitStack() as end:
             call = self._classifier.PredictStream(exchange.requests(images, question, state), metadata=metadata)
+            end.callback(exchange.end)
             end.callback(call.cancel)
             receiving = asyncio.create_task(exchange.receive(self._answers(call, timeout_s), state))
             end.callback(receiving.cancel)
@@ -100,10 +101,12 @@ class _Exchange:
         self._max_image_bytes = max_image_bytes
         self._room = asyncio.Semaphore(MAX_IN_FLIGHT - 1)
         self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._sending: asyncio.Task[Any] | None = None
 
     async def requests(
         self, images: _Images, question: Question, state: StreamState
     ) -> AsyncIterator[PredictStreamRequest]:
+        self._sending = asyncio.current_task()
         try:
             async for image_id, image in _each(images):
                 try:
@@ -141,6 +144,11 @@ class _Exchange:
                 raise arrival
             self._room.release()
             return arrival
+
+    def end(self) -> None:
+        """Takes no more images: where the service has ended the call, gRPC would leave its task waiting for one."""
+        if self._sending is not None:
+            self._sending.cancel()
 
 
 async def _each(images: _Images) -> AsyncIterator[tuple[str, Image]]:
