@@ -100,12 +100,13 @@ class Jobs:
         operation = await self._operations.next_unfinished()
         if operation is None:
             await changed.wait()
-        elif await self._operations.begin(operation.operation_id):
-            try:
+            return
+        try:
+            if await self._operations.begin(operation.operation_id):
                 await self._do(operation)
-            finally:  # which is where nobody comes who is killed
-                with contextlib.suppress(TrainerError):
-                    await self._operations.leave(operation.operation_id)
+        finally:  # which is where nobody comes who is killed
+            with contextlib.suppress(TrainerError):
+                await self._operations.leave(operation.operation_id)
 
     async def _do(self, operation: Operation) -> None:
         observed = ObservedJob(operation)

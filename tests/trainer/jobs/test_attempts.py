@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from trainer.errors import SourceError
 from trainer.jobs.jobs import Jobs
-from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress
+from trainer.jobs.operation import Failure, Operation, Order, Outcome, Progress, State
 from trainer.operations import Operations
 
 
@@ -72,6 +74,27 @@ async def test_a_trainer_may_be_stopped_in_good_order_any_number_of_times(
             async with _trainer(operations) as work:
                 await work.begun.wait()
             assert (await operations.get(identity)).attempts == 0
+
+
+async def test_a_trainer_that_is_stopped_as_it_begins_a_job_is_stopped_in_good_order(
+    opened: Any, tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as operations:
+        identity = (await operations.add(order, "", 2)).operation_id
+        stepping = asyncio.create_task(Jobs(operations, Work(), max_queued=2, max_attempts=3).step())
+        begin = operations.begin
+
+        async def stopped_as_it_begins(operation_id: str) -> bool:
+            await begin(operation_id)
+            stepping.cancel()
+            await asyncio.sleep(0)
+            return True
+
+        monkeypatch.setattr(operations, "begin", stopped_as_it_begins)
+        await asyncio.wait([stepping])
+        assert stepping.cancelled()
+        operation = await operations.get(identity)
+        assert (operation.state, operation.attempts) == (State.RUNNING, 0)
 
 
 async def test_attempts_count_from_where_a_job_last_got_further(opened: Any, tmp_path: Path, order: Order) -> None:
