@@ -29,6 +29,7 @@ from gateway.backend.versions import Versions
 from gateway.backend_monitor import BackendMonitor
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
+from gateway.entrance import Entrance
 from gateway.errors import UnknownServiceError
 from gateway.imaging import ImageLimits
 from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS, chain
@@ -125,7 +126,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
             server = _server(settings, share_port, parts)
             tls = FollowedTls(settings.tls, note_files) if settings.tls else None
             address = listen(server, settings.address, tls)
-            on_probes = [chain(PROBE_INTERCEPTORS, settings, parts.outlook)]
+            on_probes = [chain(PROBE_INTERCEPTORS, settings, parts.outlook, parts.entrance)]
             async with (
                 answering_probes(parts.health, settings.health_address, on_probes, share_port),
                 in_background(parts.monitor.run()),
@@ -145,6 +146,7 @@ class _Parts:
     health: HealthService
     monitor: BackendMonitor
     outlook: OutlookOf
+    entrance: Entrance
 
 
 def _assembled(settings: Settings, decoding: Decoding, audit: Audit, fleet: Fleet, onward: TrainerChannel) -> _Parts:
@@ -159,7 +161,7 @@ def _assembled(settings: Settings, decoding: Decoding, audit: Audit, fleet: Flee
     def outlook() -> Outlook:
         return decoding.outlook() + batcher.outlook()
 
-    return _Parts(classifier, forwarder, health, monitor, outlook)
+    return _Parts(classifier, forwarder, health, monitor, outlook, Entrance())
 
 
 @contextlib.asynccontextmanager
@@ -169,10 +171,13 @@ async def _answering(server: grpc.aio.Server, parts: _Parts, drain_grace_s: floa
         yield
     finally:
         # First the word that no more calls are welcome, then the wait for those that are here.
+        loop = asyncio.get_running_loop()
+        end = loop.time() + drain_grace_s
         parts.health.close()
         parts.forwarder.close()
-        asyncio.get_running_loop().call_later(drain_grace_s / 2, parts.classifier.close)
-        await server.stop(drain_grace_s)
+        loop.call_later(drain_grace_s / 2, parts.classifier.close)
+        await parts.entrance.let_all_in(drain_grace_s / 4)
+        await server.stop(max(0.0, end - loop.time()))
 
 
 @contextlib.asynccontextmanager
@@ -227,7 +232,8 @@ def _server(settings: Settings, share_port: bool, parts: _Parts) -> grpc.aio.Ser
         *METADATA_SIZE,
         *keepalive.OF_SERVERS,
     ]
-    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, settings, parts.outlook)], options=options)
+    interceptors = [chain(INTERCEPTORS, settings, parts.outlook, parts.entrance)]
+    server = grpc.aio.server(interceptors=interceptors, options=options)
     classifier_service_pb2_grpc.add_ClassifierServiceServicer_to_server(parts.classifier, server)
     server.add_generic_rpc_handlers([parts.forwarder.handler_of(service) for service in FORWARDED])
     health_pb2_grpc.add_HealthServicer_to_server(parts.health, server)

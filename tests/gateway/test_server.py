@@ -65,6 +65,31 @@ async def test_calls_in_flight_finish_and_new_ones_are_refused(start_serving, st
         assert time.monotonic() - begun < 5  # Neither the watcher nor the grace period holds it up.
 
 
+async def test_calls_that_wait_to_be_begun_finish_too(start_serving, spawn_gateway, png, until):
+    """Of many calls at once most wait in gRPC, which cancels them when its server stops."""
+    answered = 0
+    drain = asyncio.Event()
+
+    async def call_on(classifier):
+        nonlocal answered
+        while not drain.is_set():
+            await classifier.Predict(pb2.PredictRequest(image=png(204)), timeout=60)
+            answered += 1
+
+    async with start_serving() as serving, spawn_gateway(serving) as gateway, AsyncExitStack() as stack:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(gateway.address, options)) for _ in range(4)
+        ]
+        callers = [classifier_service_pb2_grpc.ClassifierServiceStub(channel) for channel in channels]
+        calls = [asyncio.ensure_future(call_on(caller)) for caller in callers for _ in range(25)]
+        await until(lambda: answered > 200)
+        drain.set()
+        gateway.process.terminate()
+        await asyncio.gather(*calls)
+        assert await asyncio.wait_for(gateway.process.wait(), 20) == 0
+
+
 async def test_calls_that_outlast_the_grace_period_are_cut_off(start_serving, start_gateway, png, until):
     async with start_serving() as serving, _draining(start_gateway(serving, drain_grace_s=0.2)) as gateway:
         serving.open.clear()

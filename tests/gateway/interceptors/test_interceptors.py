@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from gateway import caller
+from gateway.entrance import Entrance
 from gateway.errors import ServingBusyError
 from gateway.interceptors import INTERCEPTORS, chain
 from gateway.outlook import Outlook
@@ -69,7 +70,7 @@ async def _served():
         kind: getattr(grpc, f"{kind.removesuffix('_writing')}_rpc_method_handler")(getattr(service, kind))
         for kind in _KINDS
     }
-    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, Settings(), Outlook)])
+    server = grpc.aio.server(interceptors=[chain(INTERCEPTORS, Settings(), Outlook, Entrance())])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
