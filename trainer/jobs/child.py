@@ -67,7 +67,22 @@ async def _end(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)  # also what it started, should it have died before that
     if process.stdin is not None:
         process.stdin.close()
-    await process.wait()
+    await _gone(process)
+
+
+async def _gone(process: Process) -> None:
+    """Returns when a process that was killed has ended, whoever cancels the wait for it.
+
+    Two callers may cancel one job, and a drain cancels an evaluation twice: after its grace period, and with the loop.
+    """
+    cancelled = None
+    while process.returncode is None:
+        try:
+            await process.wait()
+        except asyncio.CancelledError as err:
+            cancelled = err
+    if cancelled is not None:
+        raise cancelled
 
 
 def _raised(failure: Failure) -> ChildError:

@@ -93,6 +93,18 @@ async def test_a_cancelled_task_ends_its_process(until: Until) -> None:
     assert not child.is_running()
 
 
+async def test_a_task_that_is_cancelled_again_ends_its_process_too(until: Until) -> None:
+    task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
+    (child,) = await until(_children)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not child.is_running()
+
+
 async def test_it_gives_way_to_others(until: Until) -> None:
     task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
     (child,) = await until(_children)
