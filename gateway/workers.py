@@ -121,7 +121,7 @@ class _Supervisor:
             return
         if not ended.done() and not words.at_eof():
             _logger.error("worker hangs", extra={"pid": process.pid})
-            process.kill()
+            _send(signal.SIGKILL, process)
         status = await ended
         if self._metrics is not None:
             forget(self._metrics, process.pid)
@@ -139,7 +139,8 @@ class _Supervisor:
         )
         if process.stdin is None or process.stdout is None:
             raise AssertionError("pipes were asked for")
-        process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
+        with suppress(RuntimeError):  # of uvloop, where it is dead already: whoever sees it out tells
+            process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
         return process, process.stdout
 
     async def _await_silence(self, words: asyncio.StreamReader, listening: asyncio.Event) -> None:
@@ -168,12 +169,17 @@ class _Supervisor:
             print(f"Gateway listening on {self._settings.address}", flush=True)  # noqa: T201 as one gateway does
 
     async def _drain(self, process: Process, ended: asyncio.Task[int]) -> None:
-        if not ended.done():
-            process.terminate()
+        _send(signal.SIGTERM, process)
         await asyncio.wait([ended], timeout=self._settings.drain_grace_s + _KILL_MARGIN_S)
         if not ended.done():
-            process.kill()
+            _send(signal.SIGKILL, process)
             await ended
+
+
+def _send(number: signal.Signals, process: Process) -> None:
+    """Sends a signal to a process unless it has ended, be it that whoever waits for that has not heard of it yet."""
+    with suppress(ProcessLookupError):
+        process.send_signal(number)
 
 
 async def _work() -> None:

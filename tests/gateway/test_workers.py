@@ -9,11 +9,13 @@ from contextlib import contextmanager
 import grpc
 import psutil
 import pytest
+import uvloop
 from braintumor.v1 import classifier_service_pb2 as pb2
 from braintumor.v1 import classifier_service_pb2_grpc
+from prometheus_client import Counter
 
 from gateway.settings import Settings
-from gateway.workers import _set_at_end_of, supervise
+from gateway.workers import _set_at_end_of, _Supervisor, supervise
 from transport.errors import CannotListenError
 
 
@@ -105,6 +107,17 @@ async def test_a_worker_that_hangs_before_it_listens_does_not_hold_up_the_end(mo
     assert _children() == before
 
 
+async def test_a_worker_that_dies_as_it_is_told_to_drain_stops_nobody(tmp_path):
+    supervisor = _Supervisor(Settings(workers=2), asyncio.Event(), Counter("deaths", "", registry=None), tmp_path)
+    worker = await asyncio.create_subprocess_exec("true")
+    await worker.wait()
+    ended = asyncio.create_task(worker.wait())
+    assert not ended.done()
+    await supervisor._drain(worker, ended)
+    assert ended.done()
+    supervisor._stopped.cancel()
+
+
 async def test_a_port_of_other_workers_is_taken(start_serving, spawn_gateway):
     async with start_serving() as serving, spawn_gateway(serving, GATEWAY_WORKERS="2") as gateway:
         with pytest.raises(CannotListenError, match=gateway.address):
@@ -152,6 +165,21 @@ async def test_workers_that_cannot_start_end_it(monkeypatch, capsys):
     settings = Settings(address="127.0.0.1:0", workers=2)
     assert await asyncio.wait_for(supervise(settings), 20) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_workers_that_are_dead_before_they_are_told_anything_end_it_too(monkeypatch):
+    """In the loop that the gateway runs in: another one does not complain of it."""
+    create = asyncio.create_subprocess_exec
+
+    async def create_dead(*arguments, **options):
+        process = await create(*arguments, **options)
+        await process.wait()
+        await process.stdin.wait_closed()
+        return process
+
+    monkeypatch.setattr("gateway.workers.sys.executable", "/bin/false")
+    monkeypatch.setattr("gateway.workers.asyncio.create_subprocess_exec", create_dead)
+    assert uvloop.run(supervise(Settings(address="127.0.0.1:0", workers=2))) == 1
 
 
 async def test_a_port_that_is_taken_is_an_error():
