@@ -1,5 +1,6 @@
 """Interceptor around every call."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,6 +29,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     It is the one place where exceptions leave the process: as `trainer.status` words them.
     """
 
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[Any]] = set()
+
+    async def all_ended(self) -> None:
+        """Returns when no call is open. A server stops before the handlers of calls that it cancels have ended."""
+        if self._open:
+            await asyncio.wait(self._open)
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable["_Handler | None"]],
@@ -37,7 +46,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
         if handler is None:  # of every kind of call, since no request is read
-            refused = _wrapped(_refuse, lambda requests: requests, UNKNOWN_METHOD, offered)
+            refused = self._wrapped(_refuse, lambda requests: requests, UNKNOWN_METHOD, offered)
             return grpc.stream_unary_rpc_method_handler(refused)
         if handler.request_streaming:  # none of our methods is; reflection is
             return handler
@@ -45,9 +54,32 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
         parse = partial(_parsed, handler.request_deserializer or bytes)
-        behaviour = _wrapped(handler.unary_stream or handler.unary_unary, parse, handler_call_details.method, offered)
+        behaviour = self._wrapped(
+            handler.unary_stream or handler.unary_unary, parse, handler_call_details.method, offered
+        )
         # Without a deserializer of gRPC's: it would call bytes that are no message an error of the server.
         return make(behaviour, None, handler.response_serializer)
+
+    def _wrapped(self, behaviour: Any, parse: Callable[[Any], Any], method: str, offered_id: str | bytes | None) -> Any:
+        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
+            self._note_open()
+            with ObservedCall(method, context):
+                async with _mapped(context, offered_id):
+                    async for response in behaviour(parse(request), context):
+                        yield response
+
+        async def returning(request: Any, context: Any) -> Any:
+            self._note_open()
+            with ObservedCall(method, context):
+                async with _mapped(context, offered_id):
+                    return await behaviour(parse(request), context)
+
+        return of_its_kind(behaviour, yielding, returning)
+
+    def _note_open(self) -> None:
+        if (call := asyncio.current_task()) is not None:
+            self._open.add(call)
+            call.add_done_callback(self._open.discard)
 
 
 async def _refuse(_requests: object, _context: object) -> None:
@@ -65,21 +97,6 @@ def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
         raise MalformedRequestError(
             f"The {len(data)} bytes are no request of this method; make them with stubs of this contract."
         ) from err
-
-
-def _wrapped(behaviour: Any, parse: Callable[[Any], Any], method: str, offered_id: str | bytes | None) -> Any:
-    async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-        with ObservedCall(method, context):
-            async with _mapped(context, offered_id):
-                async for response in behaviour(parse(request), context):
-                    yield response
-
-    async def returning(request: Any, context: Any) -> Any:
-        with ObservedCall(method, context):
-            async with _mapped(context, offered_id):
-                return await behaviour(parse(request), context)
-
-    return of_its_kind(behaviour, yielding, returning)
 
 
 @asynccontextmanager

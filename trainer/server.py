@@ -112,7 +112,8 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         retraining = Retraining(settings, rollout)
         await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
         jobs = Jobs(operations, retraining, settings.max_queued_jobs, settings.max_job_attempts)
-        interceptors = [CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))]
+        calls = CallInterceptor()
+        interceptors = [calls, AuditInterceptor(AuditTrail(settings.audit_trail))]
         # Without SO_REUSEPORT: a second daemon on the port is an error, and not a share of the calls.
         options = [("grpc.so_reuseport", 0), *METADATA_SIZE, *keepalive.OF_SERVERS]
         server = grpc.aio.server(interceptors=interceptors, options=options)
@@ -122,7 +123,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(rollout, serving, settings), server)
         tls = FollowedTls(settings.tls, note_files) if settings.tls else None
         async with (
-            _listening(server, settings, tls) as address,
+            _listening(server, settings, tls, calls) as address,
             in_background(jobs.run()),
             in_background(rollout.keep()),
             in_background(StrandedReplicas(settings, serving).keep()),
@@ -134,7 +135,9 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _listening(server: grpc.aio.Server, settings: TrainerSettings, tls: FollowedTls | None) -> AsyncIterator[str]:
+async def _listening(
+    server: grpc.aio.Server, settings: TrainerSettings, tls: FollowedTls | None, calls: CallInterceptor
+) -> AsyncIterator[str]:
     health = HealthService(_SERVICES, UnknownServiceError)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(_REFLECTED, server)
@@ -149,6 +152,7 @@ async def _listening(server: grpc.aio.Server, settings: TrainerSettings, tls: Fo
         finally:
             health.close()
             await server.stop(_DRAIN_GRACE_S)
+            await calls.all_ended()
 
 
 def _require_database(settings: TrainerSettings) -> None:
