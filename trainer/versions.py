@@ -152,7 +152,7 @@ def lineage(model_dir: Path, parent: int) -> list[int]:
     """Returns a version, the one that was stable before it, and so on, as far as model cards tell; 0 has none."""
     if parent == 0:
         return []
-    record = read_version(model_dir, parent) if parent in versions_on_disk(model_dir) else VersionRecord(parent)
+    (record,) = read_versions(model_dir, [parent]) or [VersionRecord(parent)]
     return [parent, *record.lineage]
 
 
@@ -164,10 +164,9 @@ def require_version(model_dir: Path, version: int) -> None:
 
 def published_by(model_dir: Path, operation_id: str) -> int:
     """Returns the version that a job has published; 0 where it has not."""
-    for version in reversed(versions_on_disk(model_dir)):
-        card = read_version(model_dir, version).card
-        if card and json.loads(card).get("operation_id") == operation_id:
-            return version
+    for record in read_versions(model_dir, versions_on_disk(model_dir)):
+        if record.card and json.loads(record.card).get("operation_id") == operation_id:
+            return record.version
     return 0
 
 

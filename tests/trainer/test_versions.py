@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainer.versions import (
     read_report,
     read_version,
     remove_version,
+    require_version,
     surplus,
     versions_on_disk,
 )
@@ -48,6 +50,9 @@ def test_only_names_that_publish_gives_are_versions(tmp_path: Path) -> None:
     (tmp_path / "6").touch()
 
     assert versions_on_disk(tmp_path) == [2, 10]
+    for number in (0, 2**63):
+        with pytest.raises(ModelVersionNotFoundError):
+            require_version(tmp_path, number)
     assert next_version(tmp_path) == 11
     (tmp_path / "11").touch()
     (tmp_path / "12").symlink_to("nowhere")
@@ -71,9 +76,11 @@ def test_of_a_version_with_an_odd_card_only_the_number_is_known(tmp_path: Path, 
     directory = _add(tmp_path, 1, **{"parent_version": 0} | card)
     assert read_version(tmp_path, 1) == VersionRecord(1)
 
-    for text in ("[" * 100_000, "[]"):
+    for text in ("[" * 100_000, "[]", "{}"):
         (directory / MODEL_CARD).write_text(text)
         assert read_version(tmp_path, 1) == VersionRecord(1)
+    (directory / MODEL_CARD).unlink()
+    assert read_version(tmp_path, 1) == VersionRecord(1)
 
 
 def test_after_the_highest_number_there_is_none(tmp_path: Path) -> None:
@@ -121,6 +128,20 @@ def test_the_version_of_a_job_is_found_below_those_of_others(tmp_path: Path) -> 
 
     assert published_by(tmp_path, "job") == 2
     assert published_by(tmp_path, "another") == 0
+
+
+def test_a_version_that_goes_while_those_of_a_job_are_looked_for_is_passed_over(tmp_path: Path) -> None:
+    """Somebody promotes another, which retires one, in the moment in which a job is about to publish."""
+    card = _add(tmp_path, 1) / MODEL_CARD
+    card.unlink()
+    os.mkfifo(card)
+    _add(tmp_path, 2, parent_version=0, operation_id="other")
+    with ThreadPoolExecutor() as pool:
+        looking = pool.submit(published_by, tmp_path, "job")
+        with card.open("w"):  # which waits until it is read
+            remove_version(tmp_path, 2)
+
+        assert looking.result() == 0
 
 
 @pytest.mark.parametrize(
