@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import math
 
 from observability import tracing
 from trainer.errors import (
@@ -144,7 +143,7 @@ class Rollout:
           NoStableVersionError: there is none that it could be tried beside.
           ModelVersionNotFoundError, RolloutError, ServingUnavailableError: as for `roll_out`.
         """
-        if not 0 <= percent <= 100 or math.isnan(percent):
+        if not 0 <= percent <= 100:  # as what is no number does not, either
             raise InvalidFieldError(f"percent is {percent}, but a share lies in [0, 100]", "percent")
         async with self._lock:
             before = self.state
