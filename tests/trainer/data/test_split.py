@@ -103,6 +103,22 @@ def test_too_few_groups_are_an_error() -> None:
         held_out_rows(np.zeros(80, np.int64), np.arange(80) % 2, 0.16, 0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_label_in_one_group_alone_is_an_error_on_whichever_side_it_would_be(seed: int) -> None:
+    with pytest.raises(TooFewSlicesError, match="makes 6 groups of them"):
+        held_out_rows(np.repeat(np.arange(6), 3), np.eye(1, 18, dtype=np.int64)[0], 0.16, seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_counts_as_what_most_of_its_slices_are(seed: int) -> None:
+    groups, labels = np.repeat(np.arange(20), 5), np.array([*[0, 0, 0, 1, 1] * 10, *[0, 0, 1, 1, 1] * 10])
+
+    held_out, folds = held_out_rows(groups, labels, 0.1, seed), fold_numbers(groups, labels, 5, seed)
+
+    assert labels[held_out].sum() == 2 + 3
+    assert np.bincount(folds, labels).tolist() == [2 * (2 + 3)] * 5
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_label_without_slices_is_told_as_such(label: int) -> None:
     with pytest.raises(TooFewSlicesError, match=f"^there are no slices of class {label}; add some$"):
