@@ -119,7 +119,7 @@ class ZipSource:
 
     def images(self) -> dict[str, str]:
         """See SliceSource."""
-        return _by_stem(self._archive.namelist(), self._name)
+        return _by_stem((name for name in self._archive.namelist() if not name.endswith("/")), self._name)
 
     def read(self, location: str) -> bytes:
         """See SliceSource."""

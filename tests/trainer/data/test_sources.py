@@ -1,6 +1,7 @@
 """Archives as they come, not all of which can be read."""
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -185,16 +186,14 @@ def test_a_directory_is_searched_at_any_depth_and_behind_links(tmp_path):
 
 
 def test_an_archive_is_searched_as_a_directory_is(tmp_path):
-    names = ("images/s1/a.png", "images/.thumbnails/a.png", "images/a.overlay.png", "__MACOSX/images/s1/._a.png")
-    for name in names:
+    """Also where a folder has a name like an image, and an entry of its own."""
+    found = {"a": "images/s1/a.png", "b": "images/s2.png/b.png"}
+    for name in (*found.values(), "images/.thumbnails/a.png", "images/a.overlay.png", "__MACOSX/images/s1/._a.png"):
         _write((tmp_path / "tree" / name).parent, Path(name).name)
-    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-        for name in names:
-            archive.writestr(name, b"")
-    with ZipSource(tmp_path / "set.zip") as source:
+    with ZipSource(Path(shutil.make_archive(tmp_path / "set", "zip", tmp_path / "tree"))) as source:
         zipped = source.images()
 
-    assert zipped == DirectorySource(tmp_path / "tree", tmp_path / "labels.csv").images() == {"a": "images/s1/a.png"}
+    assert zipped == DirectorySource(tmp_path / "tree", tmp_path / "labels.csv").images() == found
 
 
 def test_two_images_of_one_name_in_two_folders_are_an_error(tmp_path):
