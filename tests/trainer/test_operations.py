@@ -133,7 +133,7 @@ async def test_what_is_beyond_the_capacity_is_refused_but_for_known_request_ids(
         await operations.add(order, "", 2)
 
 
-async def test_only_what_has_ended_can_be_removed(opened: Any, tmp_path: Path, order: Order) -> None:
+async def test_only_what_has_ended_can_be_removed_and_stays_so(opened: Any, tmp_path: Path, order: Order) -> None:
     async with opened(tmp_path) as operations:
         identity = (await operations.add(order, "mine", 9)).operation_id
         with pytest.raises(OperationUnfinishedError):
@@ -145,6 +145,9 @@ async def test_only_what_has_ended_can_be_removed(opened: Any, tmp_path: Path, o
             with pytest.raises(OperationNotFoundError, match="does not exist; the list of jobs tells which do"):
                 await call(identity)
         assert await operations.of_request(order, "mine") is None
+
+    async with opened(tmp_path) as operations:
+        assert await operations.newest(None, 9, 9) == []
 
 
 async def test_pages_go_from_new_to_old_and_know_what_is_done(opened: Any, tmp_path: Path, order: Order) -> None:
