@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, BinaryIO
 
 import numpy as np
@@ -55,7 +56,7 @@ def allocate_pixels(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 def write_npz(path: Path, arrays: Mapping[str, Streamed | NDArray[Any]]) -> None:
     """Writes arrays without compression; memory is bounded by the largest block."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 if isinstance(array, Streamed):
@@ -87,7 +88,7 @@ def map_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         raise NpzError(f"{path.name} lacks an array: {err.args[0]}") from err
     except OSError as err:
         raise NpzError(f"{path.name} cannot be read: {err.strerror}") from err
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as err:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, TokenError) as err:  # the last: of NumPy's headers
         raise NpzError(
             f"{path.name} is no npz file, or damaged; make it with: python -m trainer build-dataset"
         ) from err
@@ -105,8 +106,6 @@ def _map_member(name: str, file: BinaryIO, member: zipfile.ZipInfo) -> NDArray[A
     shape, fortran_order, dtype = read_header(file)
     if dtype.hasobject:
         raise NpzError(f"{name} holds pickled objects in {member.filename}, which are never read")
-    if 0 in shape:
-        return np.empty(shape, dtype)
     mapped: NDArray[Any] = np.memmap(
         file, dtype, "r", offset=file.tell(), shape=shape, order="F" if fortran_order else "C"
     )

@@ -57,6 +57,19 @@ def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
         map_npz(tmp_path / "a.npz", ["X"])
 
 
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [(b"\x93NUMPY", b"\x93NOMPY"), (b"(3, 3)", b"(3, 3,"), (b"(3, 3)", b"(9, 9)")],
+    ids=["no array", "no end of its shape", "more than is there"],
+)
+def test_a_damaged_array_makes_a_damaged_file(tmp_path: Path, found: bytes, put: bytes) -> None:
+    np.savez(tmp_path / "a.npz", X=np.eye(3))
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes().replace(found, put))
+
+    with pytest.raises(NpzError, match=r"a\.npz is no npz file, or damaged"):
+        map_npz(tmp_path / "a.npz", ["X"])
+
+
 def test_a_file_that_cannot_be_read_is_told_without_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.npz").mkdir()
 
