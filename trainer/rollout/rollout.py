@@ -95,7 +95,6 @@ class Rollout:
                 require_version(self._model_dir, version)
                 before = self.state
                 await self._change(before, before.with_stable(version), version, is_proven=False)
-                self._broken_off = None
         except asyncio.CancelledError:
             self._broken_off = version
             raise
