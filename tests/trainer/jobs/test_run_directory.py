@@ -35,7 +35,9 @@ with renewed(Path(sys.argv[1])):
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that holds the directory, in a group with one that it started."""
+    """A process that holds the directory, as another one did before, in a group with one that it started."""
+    with hold(tmp_path):
+        pass
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -81,6 +83,17 @@ def test_what_was_there_outlives_a_kill_while_it_is_replaced(tmp_path: Path) -> 
         raise KeyboardInterrupt
 
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["run", "run/old"]
+
+
+def test_what_was_replaced_goes_with_the_next_where_a_kill_has_left_it(tmp_path: Path) -> None:
+    for name in ("run", "run.replaced"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").touch()
+
+    with renewed(tmp_path / "run") as unfinished:
+        (unfinished / "new").touch()
+
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {"run", "run/lock", "run/new"}
 
 
 def test_curves_of_what_was_broken_off_stay_until_the_next(tmp_path: Path) -> None:
