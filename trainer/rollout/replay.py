@@ -79,9 +79,16 @@ def differences(expected: Any, actual: Any) -> list[str]:
     for name in sorted({*expected.outputs, *actual.outputs}):
         if name not in expected.outputs or name not in actual.outputs:
             found.append(f"{name} is {'missing' if name in expected.outputs else 'not expected'}")
-        elif difference := _difference(to_array(expected.outputs[name]), to_array(actual.outputs[name])):
+        elif difference := _difference_of(expected.outputs[name], actual.outputs[name]):
             found.append(f"{name} {difference}")
     return found
+
+
+def _difference_of(expected: Any, actual: Any) -> str:
+    try:
+        return _difference(to_array(expected), to_array(actual))
+    except ValueError as err:
+        return f"is no tensor: {err}"
 
 
 def _difference(expected: NDArray[Any], actual: NDArray[Any]) -> str:

@@ -49,6 +49,13 @@ def test_what_differs_is_told(expected, actual, phrase) -> None:
     assert differences(_response(x=expected), _response(x=actual)) == [phrase]
 
 
+def test_what_is_no_tensor_is_told() -> None:
+    answer = _response(x=[1])
+    answer.outputs["x"].ClearField("dtype")
+
+    assert differences(_response(x=[1]), answer) == ["x is no tensor: unknown dtype or shape"]
+
+
 def test_outputs_must_be_the_same_ones() -> None:
     assert differences(_response(x=[1], y=[1]), _response(x=[1], z=[1])) == ["y is missing", "z is not expected"]
 
