@@ -13,7 +13,7 @@ from trainer.rollout.serving_client import VersionState, VersionStatus
 from trainer.rollout.state import RolloutState
 
 _AWAY = None
-_LOADING, _AVAILABLE = VersionStatus(VersionState.LOADING), VersionStatus(VersionState.AVAILABLE)
+_START, _LOADING, _AVAILABLE = map(VersionStatus, (VersionState.START, VersionState.LOADING, VersionState.AVAILABLE))
 _FAILED = VersionStatus(VersionState.END, "damaged")
 _UNKNOWN = VersionStatus()
 
@@ -89,7 +89,7 @@ async def test_a_new_failure_is_believed_at_once(
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        (RolloutState(stable=6), [_AVAILABLE, VersionStatus(VersionState.UNLOADING), _FAILED]),
+        (RolloutState(stable=6), [_START, _LOADING, _AVAILABLE, VersionStatus(VersionState.UNLOADING), _FAILED]),
         (RolloutState(stable=6), [_AVAILABLE, _AWAY]),
         (RolloutState(stable=7), [_AVAILABLE]),
         (RolloutState(), [_AVAILABLE]),
