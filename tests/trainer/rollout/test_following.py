@@ -5,10 +5,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tfserving_api.messages import PredictionLog
+from tfserving_api.tensors import write_array
+from tfserving_api.tfrecord import write_records
 from trainer.errors import RolloutError, ServingUnavailableError
 from trainer.rollout.following import Following
+from trainer.rollout.replay import GOLDEN_REQUESTS
 from trainer.rollout.serving_client import VersionState, VersionStatus
 from trainer.rollout.state import RolloutState
 
@@ -36,6 +41,19 @@ class _Told:
 
     async def predict(self, request: Any, version: int) -> Any:
         raise NotImplementedError
+
+
+class _Leaving(_Told):
+    """Is away when it is first asked for an answer, and then gives the right one."""
+
+    def __init__(self, states: Iterable[VersionStatus | None], answer: Any) -> None:
+        super().__init__(states)
+        self._answers: Iterator[Any] = iter([None, answer])
+
+    async def predict(self, request: Any, version: int) -> Any:  # noqa: ARG002  as Serving has it
+        if (answer := next(self._answers)) is None:
+            raise ServingUnavailableError("nothing is known")
+        return answer
 
 
 def _following(tmp_path: Path, *states: VersionStatus | None) -> Following:
@@ -103,3 +121,17 @@ async def test_a_version_that_was_dropped_is_waited_for_until_it_has_left(
         left = await _following(tmp_path, *told).let_go(7, state)
 
     assert left == next(status for status in reversed(told) if status is not _AWAY)
+
+
+async def test_a_serving_that_leaves_while_it_answers_is_asked_again_when_it_has_the_version_back(
+    tmp_path: Path,
+) -> None:
+    log = PredictionLog()
+    write_array(np.ones(3, np.float32), log.predict_log.response.outputs["x"])
+    (tmp_path / "7" / GOLDEN_REQUESTS).parent.mkdir(parents=True)
+    write_records(tmp_path / "7" / GOLDEN_REQUESTS, [log.SerializeToString()])
+    states = iter([_AWAY, _LOADING, _AVAILABLE])
+    async with asyncio.timeout(10):
+        await Following(tmp_path, _Leaving(states, log.predict_log.response)).prove(7)
+
+    assert list(states) == []
