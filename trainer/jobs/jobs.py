@@ -62,17 +62,13 @@ class Jobs:
         Raises:
           OperationNotFoundError: there is none.
         """
-        operation = await self._operations.get(operation_id)
-        if operation.state is State.QUEUED and await self._operations.end(
-            operation_id, State.CANCELLED, expected=(State.QUEUED,)
-        ):
+        if await self._operations.end(operation_id, State.CANCELLED, expected=(State.QUEUED,)):
             return
-        if not operation.state.is_final:
-            self._unwanted.add(operation_id)
-            if self._current is not None and self._current[0] == operation_id:
-                self._current[1].cancel()
-            await self._operations.ended(operation_id)
-            self._unwanted.discard(operation_id)
+        self._unwanted.add(operation_id)
+        if self._current is not None and self._current[0] == operation_id:
+            self._current[1].cancel()
+        await self._operations.ended(operation_id)
+        self._unwanted.discard(operation_id)
 
     async def delete(self, operation_id: str) -> None:
         """Forgets a job that has ended, with its log.

@@ -77,13 +77,19 @@ async def test_a_cancel_that_is_too_late_changes_nothing(
         assert await scene.state(identity) is State.SUCCEEDED
 
 
-async def test_a_cancel_of_what_has_ended_does_nothing(scene_of: Any, tmp_path: Path, order: Order) -> None:
+async def test_a_cancel_of_what_has_ended_does_nothing(scene_of: Any, tmp_path: Path, order: Order, until: Any) -> None:
+    """Nor to the job that runs."""
     async with scene_of(tmp_path, order) as scene:
         scene.work.let_go.set()
         identity = await scene.submit()
         await scene.operations.ended(identity)
+        scene.work.let_go.clear()
+        other = await scene.submit()
+        await until(lambda: scene.work.at_work)
         await scene.jobs.cancel(identity)
+        scene.work.let_go.set()
 
+        assert (await scene.operations.ended(other)).state is State.SUCCEEDED
         assert await scene.state(identity) is State.SUCCEEDED
         with pytest.raises(OperationNotFoundError):
             await scene.jobs.cancel("other")
