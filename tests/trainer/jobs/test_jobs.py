@@ -166,18 +166,21 @@ async def test_what_cannot_be_cleared_is_not_done_again(
         assert scene.work.done == [first, second]
 
 
-async def test_only_what_has_ended_is_deleted(scene_of: Any, tmp_path: Path, order: Order) -> None:
+async def test_only_what_has_ended_is_deleted_and_then_all_of_it(
+    scene_of: Any, tmp_path: Path, order: Order, until: Any
+) -> None:
     async with scene_of(tmp_path, order) as scene:
         identity = await scene.submit()
         with pytest.raises(OperationUnfinishedError):
             await scene.jobs.delete(identity)
         assert scene.work.cleared == []
-        await scene.jobs.cancel(identity)
+        scene.work.let_go.set()
+        await until(lambda: scene.work.cleared == [(identity, False)])
         await scene.jobs.delete(identity)
 
         with pytest.raises(OperationNotFoundError):
             await scene.operations.get(identity)
-        assert scene.work.cleared[-1] == (identity, True)
+        assert scene.work.cleared[1:] == [(identity, True)]
 
 
 @contextlib.asynccontextmanager
