@@ -14,6 +14,7 @@ from trainer.jobs.operation import Failure, Operation, Order, Origin, Outcome, P
 from trainer.no_space import told_of_files
 from trainer.operations import Operations
 from trainer.telemetry.job import ObservedJob
+from transport.news import News
 
 _NOTE_INTERVAL_S = 0.2
 _RETRY_S = 1.0
@@ -83,12 +84,16 @@ class Jobs:
 
     async def run(self) -> None:
         """Works until it is cancelled. The job that is broken off by that goes on at the next start."""
+        news = News()
         while True:
             try:
                 await self.step()
             except Exception as err:
-                _logger.warning("jobs have to wait", exc_info=err)
+                if news.is_news(repr(err)):
+                    _logger.warning("jobs have to wait", exc_info=err)
                 await asyncio.sleep(_RETRY_S)
+            else:
+                news.is_news("")
 
     async def step(self) -> None:
         """Does the next job, or waits until there may be one."""

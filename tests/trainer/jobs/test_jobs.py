@@ -24,6 +24,7 @@ from trainer.errors import (
 from trainer.jobs.jobs import Jobs
 from trainer.jobs.operation import Failure, Operation, Order, Progress, State, Step
 from trainer.operations import Operations
+from transport.background import in_background
 
 
 async def test_jobs_run_one_after_the_other(scene_of: Any, tmp_path: Path, order: Order, until: Any) -> None:
@@ -164,6 +165,30 @@ async def test_what_cannot_be_cleared_is_not_done_again(
         await scene.operations.ended(second)
 
         assert scene.work.done == [first, second]
+
+
+async def test_why_jobs_have_to_wait_is_told_once(
+    opened: Any,
+    script: Any,
+    tmp_path: Path,
+    order: Order,
+    until: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not each second, with a traceback, for as long as somebody has the database elsewhere."""
+    monkeypatch.setattr("trainer.jobs.jobs._RETRY_S", 0.01)
+    async with opened(tmp_path) as operations:
+        jobs = Jobs(operations, script, max_queued=2, max_attempts=3)
+        await jobs.submit(order, "")
+        (tmp_path / "trainer.db").rename(tmp_path / "away.db")
+        async with in_background(jobs.run()):
+            await until(lambda: caplog.records)
+            await asyncio.sleep(0.2)
+            (tmp_path / "away.db").rename(tmp_path / "trainer.db")
+            await until(lambda: script.at_work)
+
+    assert [record.message for record in caplog.records] == ["jobs have to wait"]
 
 
 async def test_only_what_has_ended_is_deleted_and_then_all_of_it(
