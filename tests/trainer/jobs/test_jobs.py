@@ -132,6 +132,17 @@ async def test_a_job_that_comes_while_the_next_is_looked_for_is_not_missed(
         await asyncio.wait_for(jobs.step(), 10)
 
 
+async def test_who_has_no_job_waits_for_one(opened: Any, script: Any, tmp_path: Path, order: Order) -> None:
+    async with opened(tmp_path) as operations:
+        jobs = Jobs(operations, script, max_queued=2, max_attempts=3)
+        step = asyncio.create_task(jobs.step())
+        await asyncio.sleep(0)
+        await operations.next_unfinished()  # behind the look of the step, on the one thread
+        assert not step.done()
+        await jobs.submit(order, "")
+        await asyncio.wait_for(step, 10)
+
+
 async def test_as_many_jobs_wait_as_may_beside_the_one_that_runs(scene_of: Any, tmp_path: Path, order: Order) -> None:
     async with scene_of(tmp_path, order) as scene:
         for _ in range(3):
