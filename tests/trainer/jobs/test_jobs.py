@@ -163,6 +163,18 @@ async def test_a_stop_leaves_the_job_to_the_next_start(scene_of: Any, tmp_path: 
         assert scene.work.done == [identity, waiting]
 
 
+async def test_a_stop_ends_the_work_where_nothing_can_be_written(
+    scene_of: Any, tmp_path: Path, order: Order, until: Any
+) -> None:
+    async with scene_of(tmp_path, order) as scene:
+        await scene.submit()
+        await until(lambda: scene.work.at_work)
+        (tmp_path / "trainer.db").unlink()
+        await asyncio.wait_for(scene.stop(), 10)
+
+        assert not scene.work.at_work
+
+
 @pytest.mark.parametrize("error", [None, SourceError("gone")])
 async def test_what_cannot_be_cleared_is_not_done_again(
     scene_of: Any, tmp_path: Path, order: Order, error: Exception | None, monkeypatch: pytest.MonkeyPatch
