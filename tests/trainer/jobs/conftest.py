@@ -33,11 +33,13 @@ class Script:
         self.clear_error: Exception | None = None
         self.undo_is_too_late = False
         self.at_work = 0
+        self.note: Callable[[Progress], None] = lambda _: None
         self.let_go = asyncio.Event()
 
     async def do(self, operation: Operation, note: Callable[[Progress], None]) -> Outcome:
         self.done.append(operation.operation_id)
         self.at_work += 1
+        self.note = note
         assert self.at_work == 1
         try:
             for progress in self.steps:

@@ -71,6 +71,24 @@ async def test_progress_is_noted_while_a_job_runs(scene_of: Any, tmp_path: Path,
         await until(newest)
 
 
+async def test_progress_that_cannot_be_noted_costs_no_later_one(
+    scene_of: Any, tmp_path: Path, order: Order, until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scene_of(tmp_path, order) as scene:
+        identity = await scene.submit()
+
+        async def is_at(fraction: float) -> bool:
+            return bool((await scene.operations.get(identity)).progress.fraction == fraction)
+
+        await until(lambda: is_at(0.5))
+        (tmp_path / "trainer.db").rename(tmp_path / "away.db")
+        scene.work.note(Progress(step=Step.TRAIN, fraction=0.6))
+        await until(lambda: "progress is not noted" in caplog.text)
+        (tmp_path / "away.db").rename(tmp_path / "trainer.db")
+        scene.work.note(Progress(step=Step.TRAIN, fraction=0.7))
+        await until(lambda: is_at(0.7))
+
+
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
@@ -191,13 +209,7 @@ async def test_what_cannot_be_cleared_is_not_done_again(
 
 
 async def test_why_jobs_have_to_wait_is_told_once(
-    opened: Any,
-    script: Any,
-    tmp_path: Path,
-    order: Order,
-    until: Any,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    opened: Any, script: Any, tmp_path: Path, order: Order, until: Any, caplog: Any, monkeypatch: Any
 ) -> None:
     """And not each second, with a traceback, for as long as somebody has the database elsewhere."""
     monkeypatch.setattr("trainer.jobs.jobs._RETRY_S", 0.01)
