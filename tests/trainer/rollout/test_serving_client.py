@@ -1,5 +1,6 @@
 """What a serving answers, and what is made of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -23,13 +24,15 @@ _Ask = Callable[[ServingClient], Awaitable[object]]
 
 
 class _Answering(grpc.GenericRpcHandler):
-    """Answers every call alike: with bytes, or with a status."""
+    """Answers every call alike: with bytes, with a status, or not at all."""
 
-    def __init__(self, answer: bytes | grpc.StatusCode) -> None:
+    def __init__(self, answer: bytes | grpc.StatusCode | None) -> None:
         self._answer = answer
 
     def service(self, handler_call_details: object) -> "grpc.RpcMethodHandler[bytes, bytes]":  # noqa: ARG002 gRPC's name
         async def answer(_request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+            if self._answer is None:
+                await asyncio.Event().wait()
             if isinstance(self._answer, grpc.StatusCode):
                 await context.abort(self._answer, "no")
             return self._answer
@@ -38,7 +41,7 @@ class _Answering(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def _client(answer: bytes | grpc.StatusCode) -> AsyncIterator[ServingClient]:
+async def _client(answer: bytes | grpc.StatusCode | None) -> AsyncIterator[ServingClient]:
     server = grpc.aio.server(handlers=[_Answering(answer)], options=[("grpc.so_reuseport", 0)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -73,6 +76,25 @@ async def test_what_may_pass_is_no_refusal(ask: _Ask, code: grpc.StatusCode, err
     async with _client(code) as client:
         with pytest.raises(error):
             await ask(client)
+
+
+@_ASKED
+async def test_who_does_not_answer_is_away(ask: _Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("_LOOK_TIMEOUT_S", "_PREDICT_TIMEOUT_S"):
+        monkeypatch.setattr(f"trainer.rollout.serving_client.{limit}", 0.1)
+    async with _client(None) as client:
+        with pytest.raises(ServingUnavailableError):
+            await asyncio.wait_for(ask(client), 10)
+
+
+async def test_what_serving_does_not_have_is_none_of_its_versions() -> None:
+    async with _client(grpc.StatusCode.NOT_FOUND) as client:
+        assert await client.statuses() == {}
+        assert await client.version_labelled("stable") is None
+        with pytest.raises(ServingUnavailableError, match="version 1 is not loaded at the moment"):
+            await client.predict(PredictRequest(), 1)
+    async with _client(grpc.StatusCode.INVALID_ARGUMENT) as client:  # to a label that leads nowhere
+        assert await client.version_labelled("stable") is None
 
 
 @pytest.mark.parametrize(
