@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -44,7 +45,8 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     assert process.stdout is not None
     assert {process.stdout.readline(), process.stdout.readline()} == {"holds\n", "1\n"}
     yield process
-    process.kill()
+    with contextlib.suppress(ProcessLookupError):  # of a test that has ended them all
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
 
