@@ -169,7 +169,7 @@ def test_versions_are_described_and_measured(client: braintumor.Client, run: Run
     card = run("version", "2").stdout
     assert card.startswith("version 2, stable, available in serving\n")
     assert "parent_version  1\n" in card
-    assert "forced  True" in card
+    assert "forced  yes\n" in card
     assert run("report", "2", "--output", str(tmp_path / "report.html")).returncode == 0
     assert "version 1, stable before" in (tmp_path / "report.html").read_text()
     measured = run("evaluate", "1")
