@@ -126,6 +126,7 @@ class Forwarder:
             try:
                 with self._until_closed(call):
                     async for answer in call:
+                        self._trouble.is_news("")
                         yield _checked(answer, kind)
                     _hand_back(await call.trailing_metadata(), context)
             except grpc.aio.AioRpcError as err:

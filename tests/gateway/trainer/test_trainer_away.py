@@ -3,6 +3,7 @@
 import asyncio
 
 import grpc
+import pytest
 from braintumor.v1 import classifier_service_pb2, trainer_service_pb2
 from grpc_health.v1 import health_pb2
 
@@ -34,24 +35,27 @@ async def test_calls_fail_soon_and_say_when_to_come_again(
         assert asyncio.get_running_loop().time() - begun < 2
 
 
+@pytest.mark.parametrize(
+    "call", [lambda caller: caller.Retrain(_RETRAIN), lambda caller: _drained(caller.WatchRetrain(_WATCH))]
+)
 async def test_that_it_cannot_be_reached_is_logged_once_until_it_is_back(
-    start_serving, start_trainer, start_gateway, stubs, failure_of, until, caplog
+    call, start_serving, start_trainer, start_gateway, stubs, failure_of, until, caplog
 ):
     def told():
         return sum(record.message == "trainer cannot be reached" for record in caplog.records)
 
     async with (
         start_serving() as serving,
-        start_trainer() as trainer,
+        start_trainer(reports=1) as trainer,
         start_gateway(serving, trainer_address=trainer.address) as gateway,
     ):
         caller = stubs(gateway.channel).trainer
         for times in (1, 2):
             await until(lambda: _all_serve(gateway))
-            await caller.Retrain(_RETRAIN)
+            await call(caller)
             await trainer.stop()
             for _ in range(3):
-                assert (await failure_of(caller.Retrain(_RETRAIN))).reason == "TRAINER_UNAVAILABLE"
+                assert (await failure_of(call(caller))).reason == "TRAINER_UNAVAILABLE"
             assert told() == times
             await until(lambda: _none_of_trainer_serves(gateway))
             await trainer.start()
