@@ -10,10 +10,11 @@ _ROUNDING = 1e-3
 
 
 def average_linkage(bits: NDArray[np.uint8], max_distance: int) -> NDArray[np.int64]:
-    """Groups hashes by average linkage, a bit at a time: which of two pairs less than that apart comes first is open.
+    """Groups hashes by average linkage, nearest first as far as whole bits tell.
 
-    Each group looks for its nearest one among all, and again only where that has changed: about two distances are
-    computed for each pair of hashes, by products of matrices.
+    All groups up to one bit apart are joined, then all up to two, and so on; within a bit the order is open. Each group
+    looks for its nearest one among all, and again only where that has changed: two to five distances are computed for
+    each pair of hashes, by products of matrices.
 
     Args:
       bits: (N, B), 0 or 1.

@@ -43,6 +43,13 @@ def test_groups_up_to_the_distance_are_joined(distance: int, groups: int) -> Non
     assert len(set(average_linkage(hashes, _MAX_DISTANCE))) == groups
 
 
+def test_the_nearest_are_joined_first() -> None:
+    """The third is 7 bits from the second, 8 from the fourth, and 9.5 from the first two together."""
+    hashes = np.stack([np.arange(_BITS) < bits for bits in (0, 5, 12, 20)]).astype(np.uint8)
+
+    assert average_linkage(hashes, _MAX_DISTANCE).tolist() == [0, 0, 1, 1]
+
+
 def test_copies_of_one_slice_are_one_group() -> None:
     """All have the same nearest neighbour, which moves away from each with every one that joins it."""
     rng = np.random.default_rng(0)
