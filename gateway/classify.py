@@ -112,7 +112,7 @@ class Classifier:
             explanation = await self._explain(row, query.image) if query.explain else None
             verdict = read_verdict(row)
         except ModelFailedError as err:
-            inferences(version.version, err.reason).inc()  # of its batch the model itself says that all is well
+            inferences(version.version, err.reason).inc()  # serving has called its batch OK
             raise
         if fitted.has_lost_colour:
             verdict = replace(verdict, reliability=Reliability.OUT_OF_DOMAIN)

@@ -58,7 +58,8 @@ INFERENCE_DURATION = Histogram(
 )
 INFERENCES = Counter(
     "braintumor_gateway_inferences_total",
-    "Batches sent to serving, by version and outcome: OK, or an ErrorInfo.reason; and images left without a verdict.",
+    "Batches sent to serving, by version and outcome: OK, or an ErrorInfo.reason; as MODEL_FAILED also each image of "
+    "a batch that is OK whose outputs are no verdict.",
     ["model_version", "outcome"],
     registry=REGISTRY,
 )
@@ -147,7 +148,7 @@ def predictions(version: int, label: str, reliability: str) -> Counter:
 
 @cache
 def inferences(version: int, outcome: str) -> Counter:
-    """Returns the count of one kind of batches."""
+    """Returns the count of one outcome of a version."""
     return INFERENCES.labels(version, outcome)
 
 
