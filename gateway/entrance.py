@@ -9,7 +9,7 @@ _TURNS, _TURN_S = 20, 0.002
 """Turns of the loop between two looks, and the least time of each."""
 
 _FEW = 2
-"""Calls that begin between two looks where none had to wait: of those that wait it is at least one in three turns."""
+"""Calls that may begin between two looks where none waits. While some do, every third turn at least begins one."""
 
 
 class Entrance:

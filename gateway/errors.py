@@ -160,7 +160,7 @@ class CallerRateExceededError(GatewayError):
 
 
 class QueueFullError(GatewayError):
-    """More images are in work than the gateway takes at a time."""
+    """More images are in work, or more calls and streams of a caller wait, than the gateway takes at a time."""
 
     status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "QUEUE_FULL"

@@ -70,7 +70,11 @@ class ServingFleet:
     async def each(
         self, question: Callable[[ServingClient], Awaitable[_T]], replicas: Collection[str]
     ) -> dict[str, _T]:
-        """Returns the answers of those replicas that can be reached, by address. Raises as the question, or nothing."""
+        """Asks some replicas; returns the answers by address, without those that cannot be reached.
+
+        Raises:
+          ServingRefusedError: as of ServingClient.
+        """
         answers: dict[str, _T] = {}
 
         async def ask(replica: str) -> None:
