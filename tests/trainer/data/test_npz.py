@@ -59,8 +59,15 @@ def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("found", "put"),
-    [(b"\x93NUMPY", b"\x93NOMPY"), (b"(3, 3)", b"(3, 3,"), (b"(3, 3)", b"(9, 9)")],
-    ids=["no array", "no end of its shape", "more than is there"],
+    [
+        (b"\x93NUMPY", b"\x93NOMPY"),
+        (b"(3, 3)", b"(3, 3,"),
+        (b"(3, 3)", b"(9, 9)"),
+        (b"'<f8'", b"',f8'"),
+        (b" 'fort", b"b'fort"),
+        (b"(3, 3), }" + b" " * 20, b"(3, 3" + b"0" * 20 + b"), }"),
+    ],
+    ids=["no array", "no end of its shape", "more than is there", "no type", "no name", "more than can be counted"],
 )
 def test_a_damaged_array_makes_a_damaged_file(tmp_path: Path, found: bytes, put: bytes) -> None:
     np.savez(tmp_path / "a.npz", X=np.eye(3))
