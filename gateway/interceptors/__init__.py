@@ -33,10 +33,10 @@ INTERCEPTORS: tuple[_Make, ...] = (
     lambda *_: ParsingInterceptor(),
 )
 """In the order in which a call meets them. The request id comes first: errors and their log records carry it. What
-counts calls stands around what gives them their status. At the entrance calls wait before anything is done for them.
-Who is not let in gets no further than the authentication, where there is one; who is known has a rate, and only then,
-and where there is room, the request is read. Streams are counted after that, where they still differ from other calls.
-The parsing comes last, as part of the handling."""
+counts calls stands around what gives them their status. At the entrance calls wait while a drain lets all in, before
+anything is done for them. Who is unknown gets no further than the authentication, where there is one; who is known has
+a rate, and only then, and where there is room, the request is read. Streams are counted after that, where they still
+differ from other calls. The parsing comes last, as part of the handling."""
 
 PROBE_INTERCEPTORS: tuple[_Make, ...] = (
     lambda *_: ErrorStatusInterceptor(),
