@@ -31,8 +31,8 @@ METADATA_SIZE = (
 """Options of a server: how much metadata a call may have. Else gRPC, from half of it on, refuses some calls at random:
 a token with many groups in it was good for one call, and not for the next."""
 
-# The caller's own deadline comes first, and looks as if it had left: on its way here it is rounded up, and calls take
-# time for that way, though not as much as half of a short deadline.
+# A deadline ends at the caller first, and looks here as if the caller had left: gRPC rounds it up, by one in a hundred
+# at most, and the way here takes time, of a short one less than half.
 _ROUNDING, _WAY_S = 0.01, 0.1
 
 

@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 
 class StrandedReplicas:
-    """Has replicas load what models.config lists, if it moves a label there and they will not take it for that.
+    """Has replicas load what models.config lists where they refuse it, as it moves a label to what they do not hold.
 
     A replica whose machine slept through a rollout, or could not read its disk, finds a config with a label that leads
     to a version which it does not hold. It refuses that as a whole, and so never loads the version. It is sent the
@@ -38,7 +38,7 @@ class StrandedReplicas:
         self._files = RolloutFiles(settings)
         self._serving = serving
         self._told: dict[str, Any] = {}
-        """What was sent to the replicas that lacked something at the last look; None to those that had time yet."""
+        """For each replica that lacked something at the last look what it was sent; None where that was the first."""
 
     async def keep(self) -> None:
         """Goes on until it is cancelled."""
@@ -53,6 +53,7 @@ class StrandedReplicas:
         listed = self._files.listed()
         seen = await self._serving.each(ServingClient.statuses, replicas)
         lacking = {replica for replica, statuses in seen.items() if not _begun(listed, statuses)}
+        # Not at the first look that finds it lacking, nor once it was sent the same.
         stranded = {replica for replica in lacking if self._told.get(replica, listed) != listed}
         self._told = {replica: self._told.get(replica) for replica in lacking}
         for replica in await self._serving.each(partial(_load, listed), stranded):
