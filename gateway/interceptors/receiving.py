@@ -105,8 +105,9 @@ class _Receiving:
         try:
             with self._waiting.one_more():
                 async with asyncio.timeout(timeout_s), self._turns_of(name):
-                    # Not with an iterator: it would end in a task of its own for each call.
-                    data = await context.read()
+                    # gRPC keeps for good what it has received for who stops waiting for it (grpc/grpc#43360), as with
+                    # each call that ends as its request comes. So the read goes on to its end, which is the call's.
+                    data = await asyncio.shield(asyncio.get_running_loop().create_task(context.read()))
         except TimeoutError as err:
             raise RequestLateError("The request was not there in time.") from err
         if not isinstance(data, bytes):
