@@ -29,7 +29,6 @@ from gateway.backend.versions import Versions
 from gateway.backend_monitor import BackendMonitor
 from gateway.classify import Classifier
 from gateway.decoding import Decoding
-from gateway.entrance import Entrance
 from gateway.errors import UnknownServiceError
 from gateway.imaging import ImageLimits
 from gateway.interceptors import INTERCEPTORS, PROBE_INTERCEPTORS, chain
@@ -46,6 +45,7 @@ from transport import keepalive
 from transport.background import in_background
 from transport.calls import METADATA_SIZE
 from transport.certificate_expiry import watch_expiry
+from transport.entrance import Entrance
 from transport.health import answering_probes
 from transport.health_service import HealthService
 from transport.peer_tls import FollowedPeerTls, renewal_of

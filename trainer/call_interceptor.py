@@ -13,7 +13,8 @@ from observability import request_id
 from trainer.errors import MalformedRequestError, MethodUnknownError
 from trainer.status import to_status
 from trainer.telemetry.call import ObservedCall
-from transport.calls import UNKNOWN_METHOD, of_its_kind
+from transport.calls import HEALTH, UNKNOWN_METHOD, of_its_kind
+from transport.entrance import Entrance
 from transport.status import CODES, DETAILS_KEY
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: it is generic for type checkers only
@@ -31,6 +32,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self) -> None:
         self._open: set[asyncio.Task[Any]] = set()
+        self._entrance = Entrance()
+
+    async def all_begun(self, longest_s: float) -> None:
+        """Returns when all calls have begun that have arrived; a server that stops cancels the others.
+
+        Args:
+          longest_s: longest time for that, in seconds.
+        """
+        await self._entrance.let_all_in(longest_s)
 
     async def all_ended(self) -> None:
         """Returns when no call is open. A server stops before the handlers of calls that it cancels have ended."""
@@ -65,6 +75,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._note_open()
             with ObservedCall(method, context):
                 async with _mapped(context, offered_id):
+                    await self._enter(method)
                     async for response in behaviour(parse(request), context):
                         yield response
 
@@ -72,6 +83,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._note_open()
             with ObservedCall(method, context):
                 async with _mapped(context, offered_id):
+                    await self._enter(method)
                     return await behaviour(parse(request), context)
 
         return of_its_kind(behaviour, yielding, returning)
@@ -80,6 +92,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if (call := asyncio.current_task()) is not None:
             self._open.add(call)
             call.add_done_callback(self._open.discard)
+
+    async def _enter(self, method: str) -> None:
+        if not method.startswith(f"/{HEALTH}"):  # whoever asks how the daemon is, is told at once
+            await self._entrance.enter()
 
 
 async def _refuse(_requests: object, _context: object) -> None:

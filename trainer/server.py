@@ -151,6 +151,7 @@ async def _listening(
             yield address
         finally:
             health.close()
+            await calls.all_begun(_DRAIN_GRACE_S / 4)
             await server.stop(_DRAIN_GRACE_S)
             await calls.all_ended()
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from gateway.entrance import Entrance
 from gateway.interceptors.authentication import authentication_of
 from gateway.interceptors.caller import CallerInterceptor
 from gateway.interceptors.caller_rate import CallerRateInterceptor
@@ -17,6 +16,7 @@ from gateway.interceptors.telemetry import TelemetryInterceptor
 from gateway.interceptors.wrapping import Chain, WrappingInterceptor
 from gateway.outlook import OutlookOf
 from gateway.settings import Settings
+from transport.entrance import Entrance
 
 _Make: TypeAlias = Callable[[Settings, OutlookOf, Entrance], WrappingInterceptor | None]
 

@@ -1,9 +1,9 @@
 """Interceptor through which calls come in."""
 
-from gateway.entrance import Entrance
 from gateway.interceptors.around import BeforeInterceptor, Context
 from gateway.interceptors.wrapping import Handler
 from transport.calls import HEALTH
+from transport.entrance import Entrance
 
 
 class EntranceInterceptor(BeforeInterceptor):

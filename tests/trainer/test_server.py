@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.longrunning import operations_pb2, operations_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from trainer.errors import TrainerError
@@ -32,6 +33,28 @@ async def test_a_watcher_is_told_of_a_drain_and_does_not_hold_it_up(settings: Tr
         draining = asyncio.ensure_future(daemon.aclose())
         assert [answer.status async for answer in statuses] == [_Status.NOT_SERVING]
         await asyncio.wait_for(draining, 2)
+
+
+async def test_calls_that_wait_to_be_begun_finish_before_the_daemon(settings: TrainerSettings) -> None:
+    """Of many calls at once most wait in gRPC, which cancels them when its server stops."""
+    answered, draining = 0, asyncio.Event()
+
+    async def call_on(operations: Any) -> None:
+        nonlocal answered
+        while not draining.is_set():
+            await operations.ListOperations(operations_pb2.ListOperationsRequest(), timeout=60)
+            answered += 1
+
+    async with AsyncExitStack() as daemon, AsyncExitStack() as client:
+        address = await daemon.enter_async_context(running_daemon(settings))
+        channel = await client.enter_async_context(grpc.aio.insecure_channel(address, [("grpc.enable_retries", 0)]))
+        operations = operations_pb2_grpc.OperationsStub(channel)
+        calls = [asyncio.ensure_future(call_on(operations)) for _ in range(50)]
+        while answered < 100:
+            await asyncio.wait(calls, timeout=0.01)
+        draining.set()
+        await daemon.aclose()
+        await asyncio.gather(*calls)
 
 
 async def test_a_gateway_that_vanishes_without_a_word_holds_no_stream(

@@ -8,13 +8,13 @@ import grpc
 import pytest
 
 from gateway import caller
-from gateway.entrance import Entrance
 from gateway.errors import ServingBusyError
 from gateway.interceptors import INTERCEPTORS, chain
 from gateway.outlook import Outlook
 from gateway.settings import Settings
 from gateway.telemetry.metrics import REGISTRY
 from observability import request_id
+from transport.entrance import Entrance
 
 _KINDS = ["unary_unary", "unary_stream", "unary_stream_writing", "stream_unary", "stream_stream"]
 

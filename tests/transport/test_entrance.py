@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.entrance import Entrance
+from transport.entrance import Entrance
 
 
 async def test_work_begins_at_once_where_nothing_drains():

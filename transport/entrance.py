@@ -1,4 +1,4 @@
-"""Where calls begin, and where a gateway that drains has all begin that have arrived."""
+"""Where calls begin, and where a process that drains has all begin that have arrived."""
 
 import asyncio
 
