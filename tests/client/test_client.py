@@ -85,9 +85,11 @@ def test_a_refusal_has_code_reason_message_and_the_time_to_wait(service):
     assert (busy.value.code, busy.value.retry_after_s) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 0.25)
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED]
+)
 @pytest.mark.parametrize("size", [5, 16 * 2**20], ids=["small", "largest"])
-def test_tries_again_where_the_service_is_away_or_busy(service, code, size):
+def test_tries_again_where_the_service_is_away_or_stops_or_is_busy(service, code, size):
     service.failures.extend([code, code])
     with braintumor.Client(service.address) as client:
         assert client.predict(b"tumor".ljust(size, b"\0")).prediction.label == "Tumor"
