@@ -62,7 +62,11 @@ def test_no_message_breaks_the_line(message):
 )
 def test_grpc_writes_nothing_that_callers_bring_about(message, shown, capfd, monkeypatch):
     """What they send to metadata is nobody's business, and who leaves before an error does so often."""
+    grpc_logger = logging.getLogger("grpc._cython.cygrpc")
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    configure("INFO")
-    logging.getLogger("grpc._cython.cygrpc").error(message)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+    monkeypatch.setattr(grpc_logger, "filters", [])
+    monkeypatch.setenv("GRPC_VERBOSITY", "ERROR")
+    configure("WARNING")
+    grpc_logger.error(message)
     assert (message[:10] in capfd.readouterr().err) == shown

@@ -1,5 +1,6 @@
 """Files are followed, and what cannot be used is not, which is told as long as it lasts."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def test_each_problem_is_logged_once_however_often_one_looks(tmp_path: Path, cap
     file = tmp_path / "number"
     file.write_text("1")
     watched = Watched([file], lambda: _number(file), lambda *_: None, pause_s=0.0)
+    caplog.set_level(logging.ERROR)
     for spoil in (lambda: file.write_text("many"), file.unlink, lambda: file.write_text("2"), file.unlink):
         spoil()
         for _ in range(3):
