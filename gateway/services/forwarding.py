@@ -87,23 +87,12 @@ class Forwarder:
         path, kind = f"/{method.containing_service.full_name}/{method.name}", GetMessageClass(method.output_type)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._forwarding_stream(path, kind))
-        default_s = None if path == WAIT else self._default_deadline_s
-        forward = self._forwarding(path, kind, default_s)
-        may_move = access_to(path) is Right.ADMIN
-        return grpc.unary_unary_rpc_method_handler(self._moving(forward) if may_move else forward)
+        return grpc.unary_unary_rpc_method_handler(self._forwarding(path, kind))
 
-    def _moving(self, forward: Callable[[bytes, _Context], Awaitable[bytes]]) -> Callable[[bytes, _Context], Any]:
-        async def move(request: bytes, context: _Context) -> bytes:
-            answer = await forward(request, context)
-            await self._moved()
-            return answer
-
-        return move
-
-    def _forwarding(
-        self, path: str, kind: type[Message], default_s: float | None
-    ) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+    def _forwarding(self, path: str, kind: type[Message]) -> Callable[[bytes, _Context], Awaitable[bytes]]:
         start: Any = self._channel.unary_unary(path)
+        default_s = None if path == WAIT else self._default_deadline_s
+        may_move = access_to(path) is Right.ADMIN
 
         async def forward(request: bytes, context: _Context) -> bytes:
             call = start(request, timeout=_time_of(context, default_s), metadata=_metadata(context))
@@ -114,7 +103,10 @@ class Forwarder:
                 raise self._error(err, context) from err
             self._trouble.is_news("")
             _hand_back(await call.trailing_metadata(), context)
-            return _checked(answer, kind)
+            _check(answer, kind)
+            if may_move:
+                await self._moved()
+            return answer
 
         return forward
 
@@ -127,7 +119,8 @@ class Forwarder:
                 with self._until_closed(call):
                     async for answer in call:
                         self._trouble.is_news("")
-                        yield _checked(answer, kind)
+                        _check(answer, kind)
+                        yield answer
                     _hand_back(await call.trailing_metadata(), context)
             except grpc.aio.AioRpcError as err:
                 raise self._error(err, context) from err
@@ -179,13 +172,12 @@ def _time_of(context: _Context, default_s: float | None) -> float | None:
     return None if time_s is None else min(time_s, _LONGEST_CALL_S)
 
 
-def _checked(answer: bytes, kind: type[Message]) -> bytes:
-    """Returns an answer as it is. Callers are told what is wrong with it, and not left to their stubs' complaint."""
+def _check(answer: bytes, kind: type[Message]) -> None:
+    """Raises for an answer that is no message: callers are told what is wrong, not left to their stubs' complaint."""
     try:
         kind.FromString(answer)
     except DecodeError as err:
         raise TrainerUnavailableError("What the trainer answers cannot be read.") from err
-    return answer
 
 
 def _metadata(context: _Context) -> _Metadata:
