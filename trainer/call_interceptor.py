@@ -72,30 +72,26 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrapped(self, behaviour: Any, parse: Callable[[Any], Any], method: str, offered_id: str | bytes | None) -> Any:
         async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            self._note_open()
-            with ObservedCall(method, context):
-                async with _mapped(context, offered_id):
-                    await self._enter(method)
-                    async for response in behaviour(parse(request), context):
-                        yield response
+            async with self._around(method, context, offered_id):
+                async for response in behaviour(parse(request), context):
+                    yield response
 
         async def returning(request: Any, context: Any) -> Any:
-            self._note_open()
-            with ObservedCall(method, context):
-                async with _mapped(context, offered_id):
-                    await self._enter(method)
-                    return await behaviour(parse(request), context)
+            async with self._around(method, context, offered_id):
+                return await behaviour(parse(request), context)
 
         return of_its_kind(behaviour, yielding, returning)
 
-    def _note_open(self) -> None:
+    @asynccontextmanager
+    async def _around(self, method: str, context: Any, offered_id: str | bytes | None) -> AsyncIterator[None]:
         if (call := asyncio.current_task()) is not None:
             self._open.add(call)
             call.add_done_callback(self._open.discard)
-
-    async def _enter(self, method: str) -> None:
-        if not method.startswith(f"/{HEALTH}"):  # whoever asks how the daemon is, is told at once
-            await self._entrance.enter()
+        with ObservedCall(method, context):
+            async with _mapped(context, offered_id):
+                if not method.startswith(f"/{HEALTH}"):  # whoever asks how the daemon is, is told at once
+                    await self._entrance.enter()
+                yield
 
 
 async def _refuse(_requests: object, _context: object) -> None:

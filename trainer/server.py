@@ -76,7 +76,8 @@ async def serve(settings: TrainerSettings) -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    with _only_daemon(settings):
+    # Versions may lie in a volume of their own, that other data roots share.
+    with _only_on(settings.data_root), _only_on(settings.model_dir.parent):
         async with running_daemon(settings) as address:
             _logger.info("trainer listens", extra={"address": address})
             print(f"Trainer listening on {address}", flush=True)  # noqa: T201 whoever chose port 0 reads it here
@@ -141,9 +142,8 @@ async def _listening(
     health = HealthService(_SERVICES, UnknownServiceError)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection(_REFLECTED, server)
-    async with contextlib.AsyncExitStack() as stack:
-        address = listen(server, settings.address, tls)
-        await stack.enter_async_context(answering_probes(health, settings.health_address, [CallInterceptor()]))
+    address = listen(server, settings.address, tls)
+    async with answering_probes(health, settings.health_address, [CallInterceptor()]):
         await server.start()
         for service in ("", *_SERVICES):
             health.set(service, serving=True)
@@ -167,14 +167,8 @@ def _require_database(settings: TrainerSettings) -> None:
 
 
 @contextlib.contextmanager
-def _only_daemon(settings: TrainerSettings) -> Iterator[None]:
-    # Versions may lie in a volume of their own, that other data roots share.
-    with _only_on(settings.data_root), _only_on(settings.model_dir.parent):
-        yield
-
-
-@contextlib.contextmanager
 def _only_on(directory: Path) -> Iterator[None]:
+    """Keeps other daemons off a directory."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         file = (directory / "trainer.lock").open("w")
