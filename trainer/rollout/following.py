@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -55,17 +54,14 @@ class Following:
           How it left.
         """
         status = VersionStatus()
-
-        async def left() -> bool:
-            nonlocal status
+        while True:
             try:
                 status = await self._status(version)
             except ServingUnavailableError:  # who is away holds nothing
-                return True
-            return not state.loaded or version in state.loaded or status.state not in _HELD
-
-        await _until(left)
-        return status
+                return status
+            if not state.loaded or version in state.loaded or status.state not in _HELD:
+                return status
+            await asyncio.sleep(_POLL_S)
 
     async def available(self, version: int, failed_before: VersionStatus) -> None:
         """Waits until a version that models.config lists is loaded.
@@ -120,17 +116,12 @@ class Following:
 
     async def followed(self, state: RolloutState) -> None:
         """Waits until labels lead where a state says."""
+        while not await self._agrees_with(state):  # noqa: ASYNC110  what is waited for happens in another process
+            await asyncio.sleep(_POLL_S)
 
-        async def agrees() -> bool:
-            try:
-                found = {label: await self._serving.version_labelled(label) for label in (STABLE, CANARY)}
-            except ServingUnavailableError:
-                return False
-            return all(found[label] == state.labels.get(label) for label in found)
-
-        await _until(agrees)
-
-
-async def _until(is_met: Callable[[], Awaitable[bool]]) -> None:
-    while not await is_met():  # noqa: ASYNC110  what is waited for happens in another process
-        await asyncio.sleep(_POLL_S)
+    async def _agrees_with(self, state: RolloutState) -> bool:
+        try:
+            found = {label: await self._serving.version_labelled(label) for label in (STABLE, CANARY)}
+        except ServingUnavailableError:
+            return False
+        return all(found[label] == state.labels.get(label) for label in found)
