@@ -23,7 +23,6 @@ from trainer.report.answers import Answers
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.golden import write_golden_requests
 from trainer.rollout.infra_validation import infra_validate
-from trainer.rollout.replay import GOLDEN_REQUESTS
 from trainer.settings import TrainerSettings
 from trainer.train import Training, train
 from trainer.versions import published_by, versions_on_disk
@@ -151,10 +150,8 @@ class Pipeline:
         decision = gate(self._outputs, self._stable_outputs, self._test_split, self._settings, self._order.seed)
         if not (decision.blessed or self._order.force):
             return decision
-        golden_requests = self._candidate_dir / GOLDEN_REQUESTS
-        golden_requests.parent.mkdir(exist_ok=True)
-        write_golden_requests(self._candidate, self._settings.model_name, golden_requests)
-        sync_tree(golden_requests.parent)
+        write_golden_requests(self._candidate, self._settings.model_name, self._candidate_dir)
+        sync_tree(self._candidate_dir)
         reasons = infra_validate(self._candidate_dir, self._run_dir, self._settings.rollout_timeout_s)
         return Decision(decision.blessed and not reasons, (*decision.reasons, *reasons))
 

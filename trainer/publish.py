@@ -64,10 +64,8 @@ def publish(
         with locked(model_dir), _cleared(unfinished):
             shutil.copytree(candidate_dir, unfinished)
             candidate = Candidate(candidate_dir)
-            golden_requests = unfinished / GOLDEN_REQUESTS
-            golden_requests.parent.mkdir(exist_ok=True)
-            if not golden_requests.exists():
-                write_golden_requests(candidate, model_dir.name, golden_requests)
+            if not (unfinished / GOLDEN_REQUESTS).exists():
+                write_golden_requests(candidate, model_dir.name, unfinished)
             write_hashes(unfinished / TEST_HASHES, answers.split.images)
             measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
             found = shortcuts(answers.split)

@@ -17,6 +17,7 @@ from tfserving_api.tensors import write_array
 from tfserving_api.tfrecord import write_records
 from trainer.data.synthetic import synthetic_slice
 from trainer.evaluate import Candidate
+from trainer.rollout.replay import GOLDEN_REQUESTS
 
 _BATCHES = (("serving_default", 1), ("serving_default", 8), ("serving_default", 32), ("explain", 1))
 """Signatures and batch sizes that callers will use."""
@@ -27,8 +28,16 @@ def golden_images(count: int, spec: InputSpec) -> NDArray[np.uint8]:
     return np.stack([preprocess(synthetic_slice(seed, lesion=seed % 2 == 1), spec) for seed in range(count)])
 
 
-def write_golden_requests(candidate: Candidate, model_name: str, path: Path) -> None:
-    """Writes one record for each of the batches that callers will use."""
+def write_golden_requests(candidate: Candidate, model_name: str, version_dir: Path) -> None:
+    """Writes one record for each of the batches that callers will use; `read_golden_requests` is the way back.
+
+    Args:
+      candidate: answers them.
+      model_name: of the model that they are for.
+      version_dir: of the SavedModel that gets them.
+    """
+    path = version_dir / GOLDEN_REQUESTS
+    path.parent.mkdir(exist_ok=True)
     images = golden_images(max(size for _, size in _BATCHES), candidate.input_spec)
     records = (_record(candidate, model_name, signature, images[:size]) for signature, size in _BATCHES)
     write_records(path, (record.SerializeToString() for record in records))

@@ -56,8 +56,7 @@ def _export(directory: Path, spec: InputSpec) -> None:
         1.0, 0.5, np.full(2, 0.9, np.float32), np.zeros((2, 4), np.float32), np.eye(4, dtype=np.float32), 50.0
     )
     export(network, build_critic(network.input_shape[1:]), calibration, spec, directory)
-    (directory / "assets.extra").mkdir()
-    write_golden_requests(Candidate(directory), "brain_tumor", directory / GOLDEN_REQUESTS)
+    write_golden_requests(Candidate(directory), "brain_tumor", directory)
 
 
 @pytest.fixture(scope="session")
