@@ -18,10 +18,10 @@ from prometheus_client import Counter
 from gateway.settings import Settings
 from observability import logs
 from observability.exposition import exposed, forget, of_processes
-from transport.addresses import with_port
+from transport.addresses import place_of, with_port
 from transport.background import in_background
 from transport.errors import CannotListenError
-from transport.free_port import place_of, require_free
+from transport.free_port import require_free
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0

@@ -14,9 +14,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from transport.addresses import with_port
+from transport.addresses import place_of, with_port
 from transport.errors import CannotListenError
-from transport.free_port import place_of
 
 _PAUSE_S = 1.0
 

@@ -1,5 +1,6 @@
 """Where a process may be told to listen."""
 
+import socket
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -23,3 +24,9 @@ MaybeListenAddress = Annotated[str, Field(pattern=r"^(.+:\d+)?$"), AfterValidato
 def with_port(address: str, port: int) -> str:
     """Returns "host:port" with the port that was taken."""
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def place_of(address: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """Returns family and address of "host:port", as sockets take them."""
+    host, _, port = address.rpartition(":")
+    return socket.AF_INET6 if ":" in host else socket.AF_INET, (host.strip("[]"), int(port))

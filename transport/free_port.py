@@ -3,13 +3,8 @@
 import socket
 import sys
 
+from transport.addresses import place_of
 from transport.errors import CannotListenError
-
-
-def place_of(address: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
-    """Returns family and address of "host:port", as sockets take them."""
-    host, _, port = address.rpartition(":")
-    return socket.AF_INET6 if ":" in host else socket.AF_INET, (host.strip("[]"), int(port))
 
 
 def require_free(address: str) -> None:
