@@ -21,22 +21,17 @@ def main() -> int:
         return 0 if sys.argv[1] in {"-h", "--help"} else 2
     try:
         settings = settings_from_environment(Settings)
-    except SettingsError as err:
-        sys.stderr.write(f"{err}\n")
-        return 2
-    knows_callers = bool(settings.api_keys or settings.jwt)
-    if problem := refusal("gateway", settings.address, settings.tls, knows_callers, settings.insecure):
-        sys.stderr.write(f"{problem}\n")
-        return 2
-    logs.configure(settings.log_level)
-    try:
+        knows_callers = bool(settings.api_keys or settings.jwt)
+        if problem := refusal("gateway", settings.address, settings.tls, knows_callers, settings.insecure):
+            raise SettingsError(problem)
+        logs.configure(settings.log_level)
         return uvloop.run(_run(settings))
-    except UnusableFileError as err:
-        sys.stderr.write(f"{err}\n")
-        return 2
+    except (SettingsError, UnusableFileError) as err:
+        told = str(err)
     except CannotListenError as err:
-        sys.stderr.write(f"{err} GATEWAY_ADDRESS, GATEWAY_HEALTH_ADDRESS and GATEWAY_METRICS_ADDRESS set others\n")
-        return 2
+        told = f"{err} GATEWAY_ADDRESS, GATEWAY_HEALTH_ADDRESS and GATEWAY_METRICS_ADDRESS set others"
+    sys.stderr.write(f"{told}\n")
+    return 2
 
 
 async def _run(settings: Settings) -> int:

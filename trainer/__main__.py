@@ -43,11 +43,9 @@ def run() -> None:
     """Runs a command; of one that fails as may happen there is one line on stderr."""
     try:
         main()
-    except UnusableFileError as err:
-        sys.exit(str(err))
     except CannotListenError as err:
         sys.exit(f"{err} TRAINER_ADDRESS, TRAINER_HEALTH_ADDRESS and TRAINER_METRICS_ADDRESS set others")
-    except OSError as err:
+    except (OSError, UnusableFileError) as err:
         sys.exit(str(err))
     except SettingsError as err:
         click.echo(err, err=True)

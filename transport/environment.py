@@ -20,7 +20,7 @@ _OF_KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_.+)?")
 
 
 class SettingsError(Exception):
-    """Variables have values that cannot be, or set nothing; the text has a line for each."""
+    """Variables have values that cannot be, or do not go together, or set nothing; the text has a line for each."""
 
 
 def settings_from_environment(kind: type[_Settings]) -> _Settings:

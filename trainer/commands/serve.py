@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from trainer.settings import TrainerSettings
-from transport.environment import description_of
+from transport.environment import SettingsError, description_of
 from transport.exposure import refusal
 
 
@@ -22,7 +22,6 @@ def serve(settings: TrainerSettings) -> None:
     from trainer import server
 
     if problem := refusal("trainer", settings.address, settings.tls, knows_callers=False, insecure=settings.insecure):
-        click.echo(problem, err=True)
-        raise click.exceptions.Exit(2)
+        raise SettingsError(problem)
     logs.configure(settings.log_level)
     asyncio.run(server.serve(settings))
