@@ -121,62 +121,67 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
     Raises:
       OSError: the port is taken.
     """
-
-    class Handler(BaseHTTPRequestHandler):
-        """One request."""
-
-        protocol_version = "HTTP/1.1"
-        timeout = _IDLE_S
-
-        def handle(self) -> None:
-            with suppress(OSError):  # of who leaves in mid-request: else a traceback in the log
-                super().handle()
-
-        def _answer(self) -> None:
-            length = self.headers.get("Content-Length", "").lstrip("0")
-            body_bytes = int(length[:_INT64_DIGITS]) if length.isdecimal() else 0
-            self.rfile.read(min(body_bytes, _MAX_BODY_BYTES))
-            status, content_type, body = api.answer(self.command, self.path.partition("?")[0])
-            encoded = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(encoded)))
-            has_more = "Transfer-Encoding" in self.headers or body_bytes > _MAX_BODY_BYTES
-            if has_more:  # of its body, which would be taken for a request
-                self.send_header("Connection", "close")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(encoded)
-            if has_more:
-                self._linger()
-
-        def _linger(self) -> None:
-            """Takes what still comes: a connection that is closed with bytes unread is reset, the answer with it."""
-            ends_s = time.monotonic() + _LINGER_S
-            self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(_LINGER_S)
-            with suppress(OSError):
-                while time.monotonic() < ends_s and self.rfile.read1(_MAX_BODY_BYTES):
-                    pass
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 named by http.server
-
-        def log_message(self, *_: object) -> None:
-            """Status polls would fill the log."""
-
-    class Server(ThreadingHTTPServer):
-        """Of either family of addresses."""
-
-        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-
-        def get_request(self) -> Any:
-            try:
-                return super().get_request()
-            except OSError:
-                # Where no descriptor is free the connection waits on, and is found again at once: it took a processor.
-                time.sleep(_PAUSE_S)
-                raise
-
-    server = Server((address, port), Handler)
+    server = _Server(api, address, port)
     threading.Thread(target=server.serve_forever, name="rest", daemon=True).start()
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    """Of either family of addresses."""
+
+    def __init__(self, api: RestApi, address: str, port: int) -> None:
+        self.api = api
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        super().__init__((address, port), _Handler)
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError:
+            # Where no descriptor is free the connection waits on, and is found again at once: it took a processor.
+            time.sleep(_PAUSE_S)
+            raise
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
+    server: _Server
+
+    def handle(self) -> None:
+        with suppress(OSError):  # of who leaves in mid-request: else a traceback in the log
+            super().handle()
+
+    def _answer(self) -> None:
+        length = self.headers.get("Content-Length", "").lstrip("0")
+        body_bytes = int(length[:_INT64_DIGITS]) if length.isdecimal() else 0
+        self.rfile.read(min(body_bytes, _MAX_BODY_BYTES))
+        status, content_type, body = self.server.api.answer(self.command, self.path.partition("?")[0])
+        encoded = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(encoded)))
+        has_more = "Transfer-Encoding" in self.headers or body_bytes > _MAX_BODY_BYTES
+        if has_more:  # of its body, which would be taken for a request
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(encoded)
+        if has_more:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Takes what still comes: a connection that is closed with bytes unread is reset, the answer with it."""
+        ends_s = time.monotonic() + _LINGER_S
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(_LINGER_S)
+        with suppress(OSError):
+            while time.monotonic() < ends_s and self.rfile.read1(_MAX_BODY_BYTES):
+                pass
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 named by http.server
+
+    def log_message(self, *_: object) -> None:
+        """Status polls would fill the log."""

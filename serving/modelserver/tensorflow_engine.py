@@ -35,14 +35,8 @@ class TensorFlowEngine:
         except BaseException:
             self._lib.TF_DeleteGraph(self._graph)
             raise
-        self._inputs = {
-            name: {alias: self._endpoint(info.name) for alias, info in signature.inputs.items()}
-            for name, signature in signatures.items()
-        }
-        self._outputs = {
-            name: {alias: self._endpoint(info.name) for alias, info in signature.outputs.items()}
-            for name, signature in signatures.items()
-        }
+        self._inputs = {name: self._endpoints_of(signature.inputs) for name, signature in signatures.items()}
+        self._outputs = {name: self._endpoints_of(signature.outputs) for name, signature in signatures.items()}
 
     def _load(self, path: Path, tags: frozenset[str]) -> int:
         lib = self._lib
@@ -57,6 +51,9 @@ class TensorFlowEngine:
                 return session
         finally:
             lib.TF_DeleteSessionOptions(options)
+
+    def _endpoints_of(self, tensors: Mapping[str, Any]) -> dict[str, Output | str]:
+        return {alias: self._endpoint(info.name) for alias, info in tensors.items()}
 
     def _endpoint(self, tensor_name: str) -> Output | str:
         """The graph's own end of a signature's tensor; the name, where the graph has no such operation."""

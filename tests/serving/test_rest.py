@@ -49,7 +49,7 @@ def test_where_no_descriptor_is_left_a_request_waits_for_one(monkeypatch: pytest
 
 @pytest.mark.parametrize("begun", [b"", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"])
 def test_a_connection_on_which_nothing_comes_ends(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
-    monkeypatch.setattr(rest, "_IDLE_S", 0.01)
+    monkeypatch.setattr(rest._Handler, "timeout", 0.01)
     with _port() as port, socket.create_connection(port, timeout=_PATIENCE_S) as silent:
         silent.sendall(begun)
         assert silent.recv(1) == b""
