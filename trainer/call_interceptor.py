@@ -54,9 +54,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> _Handler:
         """Returns the method's handler, wrapped; where there is no such method, the one that says so."""
         handler = await continuation(handler_call_details)
-        offered = dict(handler_call_details.invocation_metadata).get(request_id.METADATA_KEY)
         if handler is None:  # of every kind of call, since no request is read
-            refused = self._wrapped(_refuse, lambda requests: requests, UNKNOWN_METHOD, offered)
+            refused = self._wrapped(_refuse, lambda requests: requests, UNKNOWN_METHOD)
             return grpc.stream_unary_rpc_method_handler(refused)
         if handler.request_streaming:  # none of our methods is; reflection is
             return handler
@@ -64,31 +63,29 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
         )
         parse = partial(_parsed, handler.request_deserializer or bytes)
-        behaviour = self._wrapped(
-            handler.unary_stream or handler.unary_unary, parse, handler_call_details.method, offered
-        )
+        behaviour = self._wrapped(handler.unary_stream or handler.unary_unary, parse, handler_call_details.method)
         # Without a deserializer of gRPC's: it would call bytes that are no message an error of the server.
         return make(behaviour, None, handler.response_serializer)
 
-    def _wrapped(self, behaviour: Any, parse: Callable[[Any], Any], method: str, offered_id: str | bytes | None) -> Any:
+    def _wrapped(self, behaviour: Any, parse: Callable[[Any], Any], method: str) -> Any:
         async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with self._around(method, context, offered_id):
+            async with self._around(method, context):
                 async for response in behaviour(parse(request), context):
                     yield response
 
         async def returning(request: Any, context: Any) -> Any:
-            async with self._around(method, context, offered_id):
+            async with self._around(method, context):
                 return await behaviour(parse(request), context)
 
         return of_its_kind(behaviour, yielding, returning)
 
     @asynccontextmanager
-    async def _around(self, method: str, context: Any, offered_id: str | bytes | None) -> AsyncIterator[None]:
+    async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
         if (call := asyncio.current_task()) is not None:
             self._open.add(call)
             call.add_done_callback(self._open.discard)
         with ObservedCall(method, context):
-            async with _mapped(context, offered_id):
+            async with _mapped(context):
                 if not method.startswith(f"/{HEALTH}"):  # whoever asks how the daemon is, is told at once
                     await self._entrance.enter()
                 yield
@@ -112,8 +109,9 @@ def _parsed(deserialize: Callable[[bytes], Any], data: bytes) -> Any:
 
 
 @asynccontextmanager
-async def _mapped(context: Any, offered_id: str | bytes | None) -> AsyncIterator[None]:
-    identity = request_id.accept(offered_id)
+async def _mapped(context: Any) -> AsyncIterator[None]:
+    offered = dict(context.invocation_metadata() or ()).get(request_id.METADATA_KEY)
+    identity = request_id.accept(offered)
     request_id.current.set(identity)
     metadata = ((request_id.METADATA_KEY, identity),)
     context.set_trailing_metadata(metadata)
