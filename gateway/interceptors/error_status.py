@@ -1,7 +1,6 @@
 """Interceptor that turns errors into gRPC statuses with details."""
 
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -28,9 +27,7 @@ class _Mapped:
     async def __aenter__(self) -> None:
         pass
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, _kind: object, error: BaseException | None, traceback: object) -> None:
         # Cancellation is no Exception, and what gRPC raises itself tells of a call that has ended already.
         if not isinstance(error, Exception) or isinstance(error, grpc.aio.BaseError):
             return

@@ -1,7 +1,6 @@
 """A progress bar on stderr for many images."""
 
 import time
-from types import TracebackType
 from typing import Self
 
 import click
@@ -45,9 +44,7 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leaves the final state on a line of its own."""
         self._status_line.draw("")
         if self._shown and self._done:

@@ -1,7 +1,6 @@
 """A progress bar on stderr for one retraining job."""
 
 import threading
-from types import TracebackType
 from typing import Self
 
 from braintumor.cli.job_text import progress_text
@@ -48,9 +47,7 @@ class TrainingBar:
             self._ticking.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leaves the last state on a line of its own."""
         self._ended.set()
         if self._status_line.live:
