@@ -143,8 +143,9 @@ def end(trace: Trace | None, attributes: Mapping[str, _Value], error: str = "") 
     trace.span.end()
 
 
-def outgoing(trace: Trace | None) -> tuple[tuple[str, str], ...]:
-    """Returns the metadata that tells the next process of a place."""
+def outgoing() -> tuple[tuple[str, str], ...]:
+    """Returns the metadata that tells the next process of the current place."""
+    trace = current.get()
     return () if trace is None else ((TRACEPARENT, trace.traceparent),)
 
 

@@ -68,7 +68,7 @@ class ServingClient:
         request.model_spec.signature_name = signature
         write_array(np.stack(images), request.inputs[INPUT])
         try:
-            answer = await self._predict(request, timeout=timeout_s, metadata=tracing.outgoing(tracing.current.get()))
+            answer = await self._predict(request, timeout=timeout_s, metadata=tracing.outgoing())
         except grpc.aio.AioRpcError as err:
             raise _predict_error(err, version) from err
         return _outputs(answer, len(images))

@@ -185,7 +185,7 @@ def _metadata(context: _Context) -> _Metadata:
     given = context.invocation_metadata() or ()
     others = ((key, value) for key, value in given if key.startswith("x-") and key not in own)
     passed_on = ((key, value) for key, value in others if isinstance(value, bytes) or _SENDABLE.fullmatch(value))
-    return (*passed_on, *own.items(), *tracing.outgoing(tracing.current.get()))
+    return (*passed_on, *own.items(), *tracing.outgoing())
 
 
 def _hand_back(metadata: Any, context: _Context) -> None:
