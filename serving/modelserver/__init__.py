@@ -21,4 +21,8 @@ on OpenVINO inputs have to have the signature's shape, and NaN or infinity in th
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
 a broken or retrying version holds up no other; a version number that failed is tried again when its
 directory changes; the health status is live; it listens on 127.0.0.1 unless told otherwise.
+
+The way of a version: `source` finds it, `manager` has `loader` load it (`saved_model`, an engine, `golden`, `warmup`),
+and `states` tells how it is. Of a call: `grpc_handlers`, `prediction_service`, `server_core` for the version that it
+means, `predict`, and that version's engine.
 """
