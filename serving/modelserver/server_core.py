@@ -150,9 +150,7 @@ class ServerCore:
                 )
         return dict(config.version_labels)
 
-    def await_models(
-        self, names: frozenset[str], since: int, noun: str, keep_waiting: Callable[[], bool] = lambda: True
-    ) -> None:
+    def await_models(self, names: frozenset[str], since: int, noun: str, keep_waiting: Callable[[], bool]) -> None:
         """Waits, without limit of its own, until each model has a version that is available or failed.
 
         Args:
