@@ -1,6 +1,5 @@
 """Labelled slices to train and test splits without near-duplicates between them."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -21,7 +20,7 @@ from trainer.data.known_slices import KnownSlices
 from trainer.data.npz import Streamed, map_npz, write_npz
 from trainer.data.sources import SliceSource
 from trainer.data.split import TEST_SHARE, Sides, held_out_rows, validation_rows
-from trainer.durable import UNFINISHED, share
+from trainer.durable import UNFINISHED, share, take_lock
 from trainer.errors import DatasetError, TooFewSlicesError
 from trainer.paths import MANIFEST
 from trainer.progress_bar import OnProgress
@@ -136,10 +135,8 @@ def _staging(parent: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         lock = os.open(parent, os.O_RDONLY)
         stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise DatasetError(f"another process builds a data set in {parent.name}; wait for its end") from err
+        if not take_lock(lock):
+            raise DatasetError(f"another process builds a data set in {parent.name}; wait for its end")
         for left in parent.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(left)
         yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=parent)))

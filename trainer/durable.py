@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 UNFINISHED = ".unfinished-"
 """Prefix of what is being written, and cleared away where that was broken off. Serving takes numbers alone."""
@@ -22,6 +23,15 @@ def locked(directory: Path) -> Iterator[None]:
     with (directory / ".lock").open("w") as lock:  # closing it, or dying, releases it
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def take_lock(file: IO[Any] | int) -> bool:
+    """Takes the lock of an open file, until it is closed or the process dies; False where another process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def replace_files(contents: Mapping[Path, str]) -> None:

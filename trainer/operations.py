@@ -16,6 +16,9 @@ from trainer.jobs.operation_store import OperationStore
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 
+_LAST_PLACE = 2**63 - 1
+"""SQLite counts no further."""
+
 
 class Operations:
     """The operations of a data root.
@@ -76,7 +79,9 @@ class Operations:
         """Returns an operation; raises OperationNotFoundError."""
         return await self._run(self._store.get, operation_id)
 
-    async def newest(self, done: bool | None, first: int, count: int) -> list[tuple[int, Operation]]:
+    async def newest(
+        self, done: bool | None = None, first: int = _LAST_PLACE, count: int = -1
+    ) -> list[tuple[int, Operation]]:
         """Returns operations with their place in the sequence of all, newest first.
 
         Args:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ from observability.exposition import exposed
 from observability.tracing import exporting
 from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.call_interceptor import CallInterceptor
+from trainer.durable import take_lock
 from trainer.errors import TrainerError, UnknownServiceError
 from trainer.jobs.evaluator import Evaluator
 from trainer.jobs.jobs import Jobs
@@ -111,7 +111,7 @@ async def running_daemon(settings: TrainerSettings) -> AsyncIterator[str]:
         stack.enter_context(registered(Present(settings.database, lambda: rollout.state.labels), REGISTRY))
         stack.enter_context(exposed(REGISTRY, settings.metrics_address))
         retraining = Retraining(settings, rollout)
-        await retraining.recover([operation for _, operation in await operations.newest(None, 2**63 - 1, -1)])
+        await retraining.recover([operation for _, operation in await operations.newest()])
         jobs = Jobs(operations, retraining, settings.max_queued_jobs, settings.max_job_attempts)
         calls = CallInterceptor()
         interceptors = [calls, AuditInterceptor(AuditTrail(settings.audit_trail))]
@@ -176,9 +176,7 @@ def _only_on(directory: Path) -> Iterator[None]:
         remedy = f"; it has to belong to user {os.getuid()}, as whom the trainer runs"
         told = remedy if isinstance(err, PermissionError) else ""
         raise TrainerError(f"{directory} cannot be written ({err.strerror}){told}") from err
-    with file as lock:  # closing it, or dying, releases it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise TrainerError(f"another trainer works on {directory}; one is enough") from err
+    with file as lock:
+        if not take_lock(lock):
+            raise TrainerError(f"another trainer works on {directory}; one is enough")
         yield

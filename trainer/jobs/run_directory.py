@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from trainer.durable import take_lock
 from trainer.errors import TrainerError
 
 LOG = "log.txt"
@@ -51,11 +52,11 @@ def hold(run_dir: Path, *, wait: bool = False) -> IO[str]:
       TrainerError: another process does.
     """
     lock = (run_dir / _LOCK).open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError as err:
+    if wait:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    elif not take_lock(lock):
         lock.close()
-        raise TrainerError(f"another process works in {run_dir.name}; wait for its end") from err
+        raise TrainerError(f"another process works in {run_dir.name}; wait for its end")
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
@@ -121,7 +122,7 @@ def evict(run_dir: Path) -> None:
         return
     deadline = time.monotonic() + _EVICTION_TIMEOUT_S
     with (run_dir / _LOCK).open() as lock:
-        while not _is_free(lock):
+        while not take_lock(lock):
             lock.seek(0)
             holder = lock.read()
             if holder:  # empty for the moment between lock and number
@@ -151,11 +152,3 @@ def _clear(directory: Path, kept: set[str]) -> None:
     for entry in directory.iterdir():
         if entry.name not in kept:
             remove(entry)
-
-
-def _is_free(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
