@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,9 +55,11 @@ def predict(
     take is the service's to say (GATEWAY_DEFAULT_DEADLINE_S).
     """
     single = len(paths) == 1 and (paths[0] == _STDIN or paths[0].is_file())
-    with _usage_errors():
+    try:
         question = Question(version=version, version_label=version_label, explain=explain_dir is not None)
         total, others = _count(paths)
+    except (ValueError, OSError) as err:
+        raise click.UsageError(str(err)) from err
     explanations = ExplanationFolder(explain_dir, paths) if explain_dir else None
     with connected(address, timeout_s) as client, ProgressBar(total, shown=not single) as bar:
         printer = Printer(bar, as_json=as_json, with_path=not single, explanations=explanations)
@@ -91,11 +92,3 @@ def _count(paths: Sequence[Path]) -> tuple[int, int]:
         folders = ", ".join(map(click.format_filename, paths))
         raise ValueError(f"no images below {folders}: there they have one of the suffixes {SUFFIXES}")
     return images, others
-
-
-@contextmanager
-def _usage_errors() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as err:
-        raise click.UsageError(str(err)) from err
