@@ -1,6 +1,6 @@
 """TLS of the calls that a process makes itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
@@ -77,14 +77,16 @@ def renewal_of(tls: FollowedPeerTls | None) -> Callable[[], bool]:
     return lambda: tls.credentials() is not present
 
 
-def connect(target: str, sizes: Sequence[tuple[str, int]], tls: FollowedPeerTls | None) -> grpc.aio.Channel:
+def connect(target: str, tls: FollowedPeerTls | None = None, max_answer_bytes: int = -1) -> grpc.aio.Channel:
     """Returns a channel to a gRPC target that notices soon that the other side is lost, or back.
 
     Args:
       target: such as "127.0.0.1:8500" or "dns:///serving:8500".
-      sizes: options of gRPC, which tell how long messages may be.
       tls: of the other side; None is plain text.
+      max_answer_bytes: how long an answer may be; -1 for any length, as requests have.
     """
+    # By default 4 MiB are the limit, and a batch of large inputs, or of heatmaps, has more.
+    sizes = ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", max_answer_bytes)
     options = (*sizes, *_RECONNECTION, *keepalive.OF_CHANNELS, NO_PROXY)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)

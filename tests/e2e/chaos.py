@@ -24,7 +24,8 @@ from braintumor.v1 import trainer_service_pb2 as pb2
 from chaos_cast import MODEL, Caller, Jobs, Service, concluded, made_data_root, say, started
 
 from trainer.rollout.replay import replay
-from trainer.rollout.serving_client import ServingClient, open_channel
+from trainer.rollout.serving_client import ServingClient
+from transport.peer_tls import connect
 
 _TIDY_S = 10.0
 """Time for the trainer to clear up after the last job."""
@@ -126,7 +127,7 @@ def _published(data_root: Path) -> dict[int, str]:
 async def _stable_problems(address: str, data_root: Path) -> list[str]:
     """Plays the golden requests of the stable version to serving."""
     stable = json.loads((data_root / "models/rollout.json").read_text())["stable"]
-    async with open_channel(address) as channel:
+    async with connect(address) as channel:
         client = ServingClient(channel, MODEL)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:

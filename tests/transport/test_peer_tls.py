@@ -64,7 +64,7 @@ async def test_a_name_that_leads_elsewhere_is_followed_within_seconds(names: Nam
     await old.start()
     await new.start()
     try:
-        async with connect(f"dns://{names.address}/trainer:{port}", (), None) as channel:
+        async with connect(f"dns://{names.address}/trainer:{port}") as channel:
             await asyncio.wait_for(channel.channel_ready(), 10)
             names.leads_to = "127.0.0.3"
             await old.stop(None)
@@ -81,7 +81,7 @@ async def test_a_connection_that_falls_silent_is_lost(raw: Any, monkeypatch: pyt
     soon = (("grpc.keepalive_time_ms", 100), ("grpc.http2.ping_timeout_ms", 100))
     monkeypatch.setattr(keepalive, "OF_CHANNELS", soon)
     with closing(raw.SilentServer()) as silent:
-        async with connect(silent.address, (), None) as channel:
+        async with connect(silent.address) as channel:
             call = channel.unary_unary("/no/such", lambda _: b"", lambda _: None)
             answer = asyncio.ensure_future(call(None, timeout=_PATIENCE_S))
             await asyncio.to_thread(silent.take)

@@ -19,7 +19,8 @@ from trainer.errors import DiskFullError, OutOfMemoryError, RolloutError, Servin
 from trainer.jobs.leash import leashed
 from trainer.no_space import is_no_space
 from trainer.rollout.replay import replay
-from trainer.rollout.serving_client import ServingClient, open_channel
+from trainer.rollout.serving_client import ServingClient
+from transport.peer_tls import connect
 
 _MODEL, _VERSION = "candidate", 1
 _RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")
@@ -70,7 +71,7 @@ async def _validated(base_path: str, version_dir: Path, timeout_s: float) -> lis
 
 
 async def _differences(base_path: str, version_dir: Path, timeout_s: float) -> list[str]:
-    async with asyncio.timeout(timeout_s), _serving(base_path) as address, open_channel(address) as channel:
+    async with asyncio.timeout(timeout_s), _serving(base_path) as address, connect(address) as channel:
         return await replay(ServingClient(channel, _MODEL), version_dir, _VERSION)
 
 

@@ -19,13 +19,7 @@ from tfserving_api.messages import (
     ReloadConfigResponse,
 )
 from trainer.errors import ServingRefusedError, ServingUnavailableError
-from transport.peer_tls import FollowedPeerTls, connect
 
-_SIZES = (
-    # Batches of 240x240x3 slices are beyond gRPC's default of 4 MiB.
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
 AWAY = "serving cannot be reached, or is busy; try again"
 
 _LOOK_TIMEOUT_S = 2.0
@@ -140,11 +134,6 @@ class ServingClient:
             if err.code() is grpc.StatusCode.NOT_FOUND:
                 raise ServingUnavailableError(f"version {version} is not loaded at the moment; try again") from err
             raise _translated(err) from err
-
-
-def open_channel(address: str, tls: FollowedPeerTls | None = None) -> grpc.aio.Channel:
-    """Returns a channel as `connect` makes it, for messages of any length."""
-    return connect(address, _SIZES, tls)
 
 
 def _read(kind: Any, answer: bytes) -> Any:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from tfserving_api.addresses import resolve
 from trainer.errors import ServingUnavailableError
-from trainer.rollout.serving_client import AWAY, ServingClient, VersionState, VersionStatus, open_channel
-from transport.peer_tls import FollowedPeerTls
+from trainer.rollout.serving_client import AWAY, ServingClient, VersionState, VersionStatus
+from transport.peer_tls import FollowedPeerTls, connect
 
 _RESOLUTION_S = 2.0
 _GONE = {VersionState.UNKNOWN, VersionState.END}
@@ -64,7 +64,7 @@ class ServingFleet:
 
     async def predict(self, request: Any, version: int) -> Any:
         """Plays a PredictRequest to one replica, another one each time. Raises as ServingClient's."""
-        async with open_channel(random.choice(await self.replicas()), self._tls) as channel:  # noqa: S311 no secret
+        async with connect(random.choice(await self.replicas()), self._tls) as channel:  # noqa: S311 no secret
             return await ServingClient(channel, self._model_name).predict(request, version)
 
     async def each(
@@ -78,7 +78,7 @@ class ServingFleet:
         answers: dict[str, _T] = {}
 
         async def ask(replica: str) -> None:
-            async with open_channel(replica, self._tls) as channel:
+            async with connect(replica, self._tls) as channel:
                 with contextlib.suppress(ServingUnavailableError):
                     answers[replica] = await question(ServingClient(channel, self._model_name))
 

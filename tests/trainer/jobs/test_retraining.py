@@ -23,11 +23,12 @@ from trainer.jobs.retraining import Retraining
 from trainer.record import write_record
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.rollout import Rollout
-from trainer.rollout.serving_client import ServingClient, open_channel
+from trainer.rollout.serving_client import ServingClient
 from trainer.rollout.state import RolloutState
 from trainer.settings import TrainerSettings
 from trainer.train import Training
 from trainer.versions import versions_on_disk
+from transport.peer_tls import connect
 
 _SHIPPED = Path(__file__).parents[3] / "data/models/brain_tumor/1"
 _NOWHERE = "127.0.0.1:1"
@@ -71,7 +72,7 @@ def retraining(settings: TrainerSettings) -> Open:
 
     @asynccontextmanager
     async def retraining() -> AsyncIterator[Retraining]:
-        async with open_channel(_NOWHERE) as channel:
+        async with connect(_NOWHERE) as channel:
             yield Retraining(settings, Rollout(settings, ServingClient(channel, settings.model_name)))
 
     return retraining

@@ -22,9 +22,10 @@ from tfserving_api.tfrecord import read_records, write_records
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.replay import GOLDEN_REQUESTS
 from trainer.rollout.rollout import Rollout
-from trainer.rollout.serving_client import ServingClient, open_channel
+from trainer.rollout.serving_client import ServingClient
 from trainer.settings import TrainerSettings
 from trainer.versions import MODEL_CARD
+from transport.peer_tls import connect
 
 _T = TypeVar("_T")
 _START_S = 60
@@ -187,7 +188,7 @@ def play(
 
     def play(scene: Callable[[Rollout, ServingClient], Awaitable[Any]]) -> Any:
         async def run() -> Any:
-            async with open_channel(serving.address) as channel:
+            async with connect(serving.address) as channel:
                 client = ServingClient(channel, settings.model_name)
                 return await scene(Rollout(settings, client), client)
 

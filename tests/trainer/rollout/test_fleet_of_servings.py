@@ -15,10 +15,10 @@ from tfserving_api.messages import (
 from trainer.errors import RolloutError, ServingUnavailableError
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.rollout import Rollout
-from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus
 from trainer.rollout.serving_fleet import ServingFleet
 from trainer.rollout.state import RolloutState
-from transport.peer_tls import FollowedPeerTls
+from transport.peer_tls import FollowedPeerTls, connect
 from transport.tls_settings import PeerTls
 
 _NOBODY = "127.0.0.1:1"
@@ -168,7 +168,7 @@ def test_a_label_waits_for_the_last_replica(replicas, settings, add_version):
         fleet = ServingFleet(",".join(replica.address for replica in replicas), settings.model_name)
         await Rollout(settings, fleet).roll_out(2)
         for replica in replicas:
-            async with open_channel(replica.address) as channel:
+            async with connect(replica.address) as channel:
                 assert await ServingClient(channel, settings.model_name).version_labelled("stable") == 2
 
     asyncio.run(scene())

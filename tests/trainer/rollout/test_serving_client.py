@@ -9,7 +9,8 @@ import pytest
 
 from tfserving_api.messages import GetModelStatusResponse, PredictRequest
 from trainer.errors import ServingRefusedError, ServingUnavailableError, TrainerError
-from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus, open_channel
+from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus
+from transport.peer_tls import connect
 
 _ASKED = pytest.mark.parametrize(
     "ask",
@@ -46,7 +47,7 @@ async def _client(answer: bytes | grpc.StatusCode | None) -> AsyncIterator[Servi
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
+        async with connect(f"127.0.0.1:{port}") as channel:
             yield ServingClient(channel, "brain_tumor")
     finally:
         await server.stop(None)

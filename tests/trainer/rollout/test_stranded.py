@@ -9,10 +9,11 @@ import pytest
 from trainer.errors import ServingUnavailableError
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.rollout import Rollout
-from trainer.rollout.serving_client import ServingClient, VersionStatus, open_channel
+from trainer.rollout.serving_client import ServingClient, VersionStatus
 from trainer.rollout.serving_fleet import ServingFleet
 from trainer.rollout.state import RolloutState
 from trainer.rollout.stranded import StrandedReplicas
+from transport.peer_tls import connect
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_replica_that_slept_through_a_rollout_takes_part_in_the_next(replicas,
         sleeper.pause()
         await Rollout(settings, _fleet(settings, awake)).roll_out(2)
         sleeper.resume()
-        async with open_channel(sleeper.address) as channel:
+        async with connect(sleeper.address) as channel:
             asleep = ServingClient(channel, settings.model_name)
             await _eventually(lambda: asleep.version_labelled("stable"), 1)
             await stranded.step()
@@ -88,7 +89,7 @@ def test_a_state_put_back_by_hand_is_followed_while_the_old_version_answers(repl
         async def watch():
             while True:
                 for replica in replicas:
-                    async with open_channel(replica.address) as channel:
+                    async with connect(replica.address) as channel:
                         led.add(await ServingClient(channel, settings.model_name).version_labelled("stable"))
 
         watching = asyncio.create_task(watch())

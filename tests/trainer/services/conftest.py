@@ -22,10 +22,11 @@ from trainer.jobs.jobs import Jobs
 from trainer.jobs.operation import Operation, Outcome, Progress, Step
 from trainer.operations import Operations
 from trainer.rollout.rollout import Rollout
-from trainer.rollout.serving_client import ServingClient, open_channel
+from trainer.rollout.serving_client import ServingClient
 from trainer.services.operations import OperationsServicer
 from trainer.services.training import TrainingServicer
 from trainer.settings import TrainerSettings
+from transport.peer_tls import connect
 
 _MAX_QUEUED = 2
 
@@ -87,7 +88,7 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
         jobs = Jobs(store, work, _MAX_QUEUED, max_attempts=3)
         running = asyncio.create_task(jobs.run())
         server = grpc.aio.server(interceptors=[CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))])
-        async with open_channel("127.0.0.1:1") as nowhere:
+        async with connect("127.0.0.1:1") as nowhere:
             evaluator = Evaluator(settings, Rollout(settings, ServingClient(nowhere, settings.model_name)))
             trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
                 TrainingServicer(store, jobs, evaluator, settings), server
