@@ -206,6 +206,12 @@ def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, variable, v
     assert (run.returncode, run.stderr) == (2, f"{text}\n")
 
 
+def test_a_daemon_whom_others_could_reach_does_not_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINER_ADDRESS", "0.0.0.0:0")
+    run = _trainer(tmp_path, "serve")
+    assert (run.returncode, run.stderr[:27], run.stderr.count("\n")) == (2, "The trainer does not start:", 1)
+
+
 _FULL = os.strerror(errno.ENOSPC)
 
 
