@@ -19,7 +19,7 @@ directory; predictions beyond `--grpc_max_threads` wait and are not refused; the
 on OpenVINO inputs have to have the signature's shape, and NaN or infinity in them may come out as a number.
 
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
-a broken or retrying version holds up no other; a version number that failed is tried again when its
+a broken or retrying version holds up no other, nor the start; a version number that failed is tried again when its
 directory changes; the health status is live; it listens on 127.0.0.1 unless told otherwise.
 
 The way of a version: `source` finds it, `manager` has `loader` load it (`saved_model`, an engine, `golden`, `warmup`),

@@ -151,7 +151,7 @@ class ServerCore:
         return dict(config.version_labels)
 
     def await_models(self, names: frozenset[str], since: int, noun: str, keep_waiting: Callable[[], bool]) -> None:
-        """Waits, without limit of its own, until each model has a version that is available or failed.
+        """Waits, without limit of its own, until each model has a version that is available, or all of it have failed.
 
         Args:
           names: models to wait for.

@@ -60,19 +60,22 @@ class ServableStateMonitor:
             return self._clock
 
     def settled(self, name: str, since: int) -> tuple[int, ServableState] | None:
-        """The newest version that is available or failed in a life begun after a point in time; None while none is."""
+        """The newest version that is available, or, where none is or may still be, the newest that failed; else None.
+
+        Only lives that began after a point in time count. The original ends the wait with the first one that fails.
+        """
         with self._changed:
             states = self._states.get(name, {})
-            for version in sorted(states, reverse=True):
-                began, state = states[version]
-                if began > since and (state.error or state.state is ManagerState.AVAILABLE):
-                    return version, state
-        return None
+            lives = [(version, state) for version, (began, state) in sorted(states.items()) if began > since]
+        available = [life for life in lives if life[1].state is ManagerState.AVAILABLE]
+        if not available and any(state.state < ManagerState.AVAILABLE for _, state in lives):
+            return None
+        return next(reversed(available or [life for life in lives if life[1].error]), None)
 
     def wait_until_settled(
         self, names: Iterable[str], since: int, timeout_s: float
     ) -> dict[str, tuple[int, ServableState]] | None:
-        """Waits until each model has a version that is available or failed, in a life begun since then.
+        """Waits until each model is settled.
 
         Returns:
           For each model that version and its state, or None if the time ran out.

@@ -180,18 +180,27 @@ def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage
         pass
 
 
-def test_a_life_that_began_before_settles_nothing_and_of_those_since_the_newest_does() -> None:
+def test_a_life_that_began_before_settles_nothing_and_of_those_since_the_newest_that_serves_does() -> None:
+    """A broken version holds up no good one, and is what is told where all are broken."""
     monitor = ServableStateMonitor()
     monitor.publish("m", 1, ManagerState.START)
     since = monitor.now
     monitor.publish("m", 1, ManagerState.AVAILABLE)
     assert monitor.settled("m", since) is None
-    for version, state in ((2, ManagerState.AVAILABLE), (3, ManagerState.END)):
+    for version in (2, 3):
         monitor.publish("m", version, ManagerState.START)
-        monitor.publish("m", version, state, UnavailableError("broken") if state is ManagerState.END else None)
+    for version, settled in ((3, None), (2, 3)):
+        monitor.publish("m", version, ManagerState.END, UnavailableError("broken"))
+        assert _settled_version(monitor, since) == settled
+    for version in (4, 5):
+        monitor.publish("m", version, ManagerState.START)
+        monitor.publish("m", version, ManagerState.AVAILABLE)
+        assert _settled_version(monitor, since) == version
+
+
+def _settled_version(monitor: ServableStateMonitor, since: int) -> int | None:
     settled = monitor.settled("m", since)
-    assert settled is not None
-    assert settled[0] == 3
+    return settled and settled[0]
 
 
 def test_waiting_ends_with_the_first_version_whose_life_since_is_available_or_failed() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tfserving_api.messages import PredictRequest, PredictResponse, ReloadConfigRequest, TensorProto
+from tfserving_api.messages import ModelServerConfig, PredictRequest, PredictResponse, ReloadConfigRequest, TensorProto
 
 AVAILABLE, UNLOADING, END = 30, 40, 50
 FAST = ("--max_num_load_retries=0",)
@@ -86,6 +86,18 @@ def test_a_broken_version_leaves_the_old_one_serving_and_loads_once_it_is_repair
     assert client.half() == 3.0
     shutil.copytree(saved_models / "half_plus_three" / "variables", base_path / "2" / "variables")
     eventually(lambda: client.states() == {2: AVAILABLE, 1: END})
+
+
+def test_a_broken_version_holds_up_no_start(launch: Any, publish: Any, base_path: Path, tmp_path: Path) -> None:
+    publish("half_plus_two", "1")
+    publish("no_variables", "2")
+    config, policy = ModelServerConfig(), {"latest": {"num_versions": 2}}
+    config.model_config_list.config.add(
+        name="m", base_path=str(base_path), model_platform="tensorflow", model_version_policy=policy
+    )
+    config_file = tmp_path / "models.config"
+    config_file.write_text(str(config))
+    assert launch(f"--model_config_file={config_file}", *FAST).ready().half() == 3.0
 
 
 def test_a_base_path_that_vanishes_unloads_nothing(launch: Any, publish: Any, base_path: Path, eventually: Any) -> None:
