@@ -138,12 +138,13 @@ def from_proto(proto: Any) -> Tensor:
     if storage is None or any(size < 0 for size in shape):
         raise ValueError("unknown dtype or shape")
     size = math.prod(shape)
+    content = proto.tensor_content  # each look at it is a copy
     if size * storage.numpy.itemsize > _MAX_TENSOR_BYTES:
         raise ValueError(f"{size} values are more than any message holds")
     if size == 0:
         flat = np.empty(0, storage.numpy)
-    elif proto.tensor_content:
-        flat = _from_content(proto.tensor_content, storage, size)
+    elif content:
+        flat = _from_content(content, storage, size)
     else:
         flat = _from_field(getattr(proto, storage.field), storage, size)
     return Tensor(proto.dtype, flat.reshape(shape))
@@ -211,13 +212,13 @@ def to_proto(tensor: Tensor, proto: Any, *, as_content: bool = False) -> None:
     for size in tensor.array.shape:
         proto.tensor_shape.dim.add(size=size)
     storage = _STORAGE[tensor.dtype]
-    flat = tensor.array.reshape(-1)
+    flat = np.ascontiguousarray(tensor.array).reshape(-1)
     if as_content:
         proto.tensor_content = _string_content(flat) if storage.is_string else flat.tobytes()
     elif storage.field in _PACKED_TAGS:
-        values = flat.tobytes()
-        if values:
-            proto.MergeFromString(bytes([_PACKED_TAGS[storage.field]]) + _encode_varint(len(values)) + values)
+        if flat.size:
+            header = bytes([_PACKED_TAGS[storage.field]]) + _encode_varint(flat.nbytes)
+            proto.MergeFromString(b"".join((header, flat.data)))  # the values are copied once
     elif storage.field == "float8_val":
         proto.float8_val = flat.tobytes()
     elif storage.field == "half_val":

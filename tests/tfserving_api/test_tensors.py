@@ -1,5 +1,8 @@
 """Tensors travel to the bit, in either of their two encodings."""
 
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -32,6 +35,34 @@ def test_an_array_comes_back_as_it_was(name, shape) -> None:
         read = to_array(TensorProto.FromString(proto.SerializeToString()))
         assert (read.dtype, read.shape) == (array.dtype, array.shape)
         np.testing.assert_array_equal(read, array)
+
+
+def test_values_are_copied_out_of_a_message_once_and_into_it_once() -> None:
+    """A batch of large images is many megabytes."""
+    array = np.zeros(2**20, np.float32)
+    tracemalloc.start()
+    to_proto(Tensor(1, array), TensorProto())
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1.5 * array.nbytes
+
+    class Counting(SimpleNamespace):
+        reads = 0
+
+        @property
+        def tensor_content(self) -> bytes:
+            self.reads += 1
+            return array.tobytes()
+
+    message = Counting(dtype=1, tensor_shape=SimpleNamespace(dim=[SimpleNamespace(size=array.size)]))
+    assert from_proto(message).array.nbytes == array.nbytes
+    assert message.reads == 1
+
+
+def test_values_that_do_not_lie_side_by_side_travel_too() -> None:
+    proto = TensorProto()
+    to_proto(Tensor(1, np.arange(6, dtype=np.float32)[::2]), proto)
+    assert list(proto.float_val) == [0, 2, 4]
 
 
 def test_strings_travel_both_ways() -> None:
