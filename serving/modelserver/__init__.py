@@ -16,7 +16,8 @@ batches), so `--enable_batching` only warns; TensorFlow Lite, TLS and custom pla
 
 On purpose otherwise: an unknown flag is an error; a relative `--model_base_path` begins at the working
 directory; predictions beyond `--grpc_max_threads` wait and are not refused; there is reflection, and no profiler;
-on OpenVINO inputs have to have the signature's shape, and NaN or infinity in them may come out as a number.
+on OpenVINO inputs have to have the signature's shape, NaN or infinity in them may come out as a number, and requests
+to one signature take turns, each with all cores; no request is logged, whatever a `logging_config` says.
 
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
 a broken or retrying version holds up no other, nor the start; a version number that failed is tried again when its
