@@ -79,18 +79,19 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
       InvalidArgumentError: flags that contradict each other or ask for what is left out.
     """
     parser = argparse.ArgumentParser("python -m serving.modelserver", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"TensorFlow ModelServer: {_STAND_IN_FOR} (stand-in)")
+    _add_boolean(parser, "version", default=False, help_text="print the version, and end")
     for flag in dataclasses.fields(Flags):
         help_text = flag.metadata["help"]
         if isinstance(flag.default, bool):
-            parser.add_argument(
-                f"--{flag.name}", type=_boolean, nargs="?", const=True, default=flag.default, help=help_text
-            )
+            _add_boolean(parser, flag.name, default=flag.default, help_text=help_text)
         else:
             parser.add_argument(f"--{flag.name}", type=type(flag.default), default=flag.default, help=help_text)
     for name in (*_WITHOUT_MEANING, *_NOT_SUPPORTED):
         parser.add_argument(f"--{name}", nargs="?", default=argparse.SUPPRESS, const="true", help=argparse.SUPPRESS)
     parsed = vars(parser.parse_args(arguments))
+    if parsed.pop("version"):
+        print(f"TensorFlow ModelServer: {_STAND_IN_FOR} (stand-in)")  # noqa: T201 it was asked for
+        parser.exit()
     for name in _WITHOUT_MEANING:
         if name in parsed:
             del parsed[name]
@@ -120,6 +121,10 @@ def _checked(flags: Flags) -> Flags:
     if flags.mixed_precision not in {"", "bfloat16"}:
         raise InvalidArgumentError(f"--mixed_precision is {flags.mixed_precision!r}; it may be bfloat16 or empty")
     return flags
+
+
+def _add_boolean(parser: argparse.ArgumentParser, name: str, *, default: bool, help_text: str) -> None:
+    parser.add_argument(f"--{name}", type=_boolean, nargs="?", const=True, default=default, help=help_text)
 
 
 def _boolean(text: str) -> bool:

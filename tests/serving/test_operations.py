@@ -1,4 +1,4 @@
-"""What operations need: metadata, status, HTTP, metrics, health, reflection, sockets, flags."""
+"""What operations need: metadata, status, HTTP, metrics, health, reflection, sockets."""
 
 import json
 import shutil
@@ -17,7 +17,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.modelserver.flags import parse_flags
 from serving.modelserver.metrics import Metrics
 from tfserving_api.messages import (
     GetModelMetadataRequest,
@@ -258,56 +257,6 @@ def test_without_the_flag_there_is_no_health_service(zoo: Any) -> None:
     with pytest.raises(grpc.RpcError) as error:
         health_pb2_grpc.HealthStub(zoo.channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-def test_flags_are_spelled_as_in_the_original(caplog: pytest.LogCaptureFixture) -> None:
-    flags = parse_flags(
-        ["--port=1", "--model_base_path=/m", "--enable_batching", "--batching_parameters_file=b",
-         "--enable_model_warmup=false",
-         "--grpc_channel_arguments=grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb", "--enable_profiler",
-         "--xla_gpu_compilation_enabled"]
-    )  # fmt: skip
-    assert (flags.port, flags.enable_batching, flags.enable_model_warmup) == (1, True, False)
-    assert "--grpc_channel_arguments has no meaning here and is ignored" in caplog.text
-
-
-def test_flags_of_predict_make_answers_contents_and_refuse_signatures_that_are_not_for_serving(
-    launch: Any, publish: Any, base_path: Path
-) -> None:
-    publish("images", "1")
-    flags = ("--enable_serialization_as_tensor_content", "--enable_signature_method_name_check")
-    client = launch(f"--model_base_path={base_path}", *flags).ready()
-    label = client.predict({"name": "default"}, {"images": np.zeros((2, 8, 8, 1), np.uint8)}).outputs["label"]
-    assert (len(label.tensor_content), list(label.int64_val)) == (16, [])
-    with pytest.raises(grpc.RpcError) as error:
-        client.predict({"name": "default", "signature_name": "__saved_model_init_op"}, {})
-    assert error.value.code() is grpc.StatusCode.INTERNAL
-    assert error.value.details().startswith("Expected prediction signature method_name to be one of {tensorflow/")
-
-
-@pytest.mark.parametrize("argument", ["--nope", "--port=x", "--enable_batching=maybe", "--model_nam=m", "stray"])
-def test_a_wrong_flag_is_an_error(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse_flags([argument])
-    assert "usage:" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("flags", "text"),
-    [
-        ((), "Both server_options.model_base_path and server_options.model_config_file are empty!"),
-        (("--ssl_config_file=x",), "--ssl_config_file is not supported by this stand-in"),
-        (("--prefer_tflite_model=true",), "--prefer_tflite_model is not supported by this stand-in"),
-        (("--port=70000",), "--port is 70000; ports are 0 to 65535"),
-        (("--num_load_threads=-1",), "--num_load_threads is -1; it may be 0 or more"),
-        (("--engine=nope",), "--engine is 'nope'; it may be auto, tensorflow, openvino"),
-        (("--batching_parameters_file=x",), "server_options.batching_parameters_file is set without"),
-    ],
-)
-def test_flags_that_cannot_be_met_end_the_start(launch: Any, flags: tuple[str, ...], text: str) -> None:
-    server = launch(*flags)
-    assert server.process.stdout.read().startswith(f"Failed to start server. Error: INVALID_ARGUMENT: {text}")
-    assert server.process.wait(30) == 255
 
 
 def test_two_servers_do_not_share_a_port(launch: Any, publish: Any, base_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Flags: as the original spells them, and what of them is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.modelserver.flags import parse_flags
+
+
+def test_flags_are_spelled_as_in_the_original(caplog: pytest.LogCaptureFixture) -> None:
+    flags = parse_flags(
+        ["--port=1", "--model_base_path=/m", "--enable_batching", "--batching_parameters_file=b",
+         "--enable_model_warmup=false",
+         "--grpc_channel_arguments=grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb", "--enable_profiler",
+         "--xla_gpu_compilation_enabled"]
+    )  # fmt: skip
+    assert (flags.port, flags.enable_batching, flags.enable_model_warmup) == (1, True, False)
+    assert "--grpc_channel_arguments has no meaning here and is ignored" in caplog.text
+
+
+def test_flags_of_predict_make_answers_contents_and_refuse_signatures_that_are_not_for_serving(
+    launch: Any, publish: Any, base_path: Path
+) -> None:
+    publish("images", "1")
+    flags = ("--enable_serialization_as_tensor_content", "--enable_signature_method_name_check")
+    client = launch(f"--model_base_path={base_path}", *flags).ready()
+    label = client.predict({"name": "default"}, {"images": np.zeros((2, 8, 8, 1), np.uint8)}).outputs["label"]
+    assert (len(label.tensor_content), list(label.int64_val)) == (16, [])
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict({"name": "default", "signature_name": "__saved_model_init_op"}, {})
+    assert error.value.code() is grpc.StatusCode.INTERNAL
+    assert error.value.details().startswith("Expected prediction signature method_name to be one of {tensorflow/")
+
+
+@pytest.mark.parametrize("argument", ["--version", "--version=true"])
+def test_the_version_is_told_to_who_asks(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse_flags([argument])
+    assert not end.value.code
+    assert capsys.readouterr().out.startswith("TensorFlow ModelServer: ")
+    assert parse_flags(["--version=false"])
+
+
+@pytest.mark.parametrize("argument", ["--nope", "--port=x", "--enable_batching=maybe", "--model_nam=m", "stray"])
+def test_a_wrong_flag_is_an_error(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_flags([argument])
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        ((), "Both server_options.model_base_path and server_options.model_config_file are empty!"),
+        (("--ssl_config_file=x",), "--ssl_config_file is not supported by this stand-in"),
+        (("--prefer_tflite_model=true",), "--prefer_tflite_model is not supported by this stand-in"),
+        (("--port=70000",), "--port is 70000; ports are 0 to 65535"),
+        (("--num_load_threads=-1",), "--num_load_threads is -1; it may be 0 or more"),
+        (("--engine=nope",), "--engine is 'nope'; it may be auto, tensorflow, openvino"),
+        (("--batching_parameters_file=x",), "server_options.batching_parameters_file is set without"),
+    ],
+)
+def test_flags_that_cannot_be_met_end_the_start(launch: Any, flags: tuple[str, ...], text: str) -> None:
+    server = launch(*flags)
+    assert server.process.stdout.read().startswith(f"Failed to start server. Error: INVALID_ARGUMENT: {text}")
+    assert server.process.wait(30) == 255
