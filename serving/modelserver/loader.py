@@ -73,7 +73,7 @@ class Loader:
     def _openvino(self, path: Path, signatures: Mapping[str, Any], records: list[Any]) -> OpenVINOEngine:
         unproven = without_golden(signatures, records)
         if unproven and self.engine == "auto":
-            raise ConversionError(f"no answers are stored to check OpenVINO's against, for {', '.join(unproven)}")
+            raise ConversionError(f"no stored answers were read to check OpenVINO's against, for {', '.join(unproven)}")
         return OpenVINOEngine(path, signatures, self.tags, "bf16" if self.bf16 else "f32")
 
     def _judge(self, servable: Servable, records: list[Any]) -> None:

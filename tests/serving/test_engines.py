@@ -67,9 +67,9 @@ def test_with_stored_answers_openvino_serves_and_tensorflow_is_not_even_loaded(
 @pytest.mark.parametrize(
     ("stored", "reason"),
     [
-        ("nothing", "no answers are stored to check OpenVINO's against, for explain, serving_default"),
-        ("one signature", "no answers are stored to check OpenVINO's against, for explain"),
-        ("one output", "no answers are stored to check OpenVINO's against, for explain"),
+        ("nothing", "no stored answers were read to check OpenVINO's against, for explain, serving_default"),
+        ("one signature", "no stored answers were read to check OpenVINO's against, for explain"),
+        ("one output", "no stored answers were read to check OpenVINO's against, for explain"),
         ("no tensor", "a stored answer cannot be read: unknown dtype or shape"),
         ("wrong answer", "probabilities of serving_default differs from the stored answer by up to 0.0"),
         ("wrong label", "label of explain differs from the stored answer"),
