@@ -13,7 +13,7 @@ from gateway.imaging import InvalidImageError
 from gateway.telemetry import call
 from gateway.telemetry.metrics import ERRORS
 from observability import request_id
-from transport.status import internal, status_of
+from transport.status import internal, reason_of, status_of
 
 _TRACEBACK_PAUSE_S = 60.0
 """Between two of the same: a model that fails on every image would fill a log with them."""
@@ -33,6 +33,7 @@ def to_status(error: Exception) -> status_pb2.Status:
     """
     match error:
         case ForwardedError():
+            call.reason.set(reason_of(error.status))
             return error.status
         case GatewayError(reason=reason):
             status = status_of(error.status_code, reason, str(error), retry_after_s=error.retry_after_s)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
+from braintumor.v1.model_service_pb2 import ModelVersion
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
@@ -130,5 +131,7 @@ def _outcome_of(error: BaseException) -> str:
 
 
 def _summary(response: Message) -> dict[str, object]:
-    """Returns what leads to the result: the job's name, or the versions."""
-    return {field.name: value for field, value in response.ListFields() if isinstance(value, str | int | float | bool)}
+    """Returns what leads to the result: the job's name, or the version that the label leads to now."""
+    fields = ((field.name, value) for field, value in response.ListFields())
+    told = ((name, value.version if isinstance(value, ModelVersion) else value) for name, value in fields)
+    return {name: value for name, value in told if isinstance(value, str | int | float | bool)}

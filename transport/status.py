@@ -55,6 +55,12 @@ def brief(message: str) -> str:
     return encoded[: _MAX_MESSAGE_BYTES - 3].decode(errors="ignore") + "…"
 
 
+def reason_of(status: status_pb2.Status) -> str:
+    """Returns the ErrorInfo.reason of a status; empty where it has none."""
+    info = error_details_pb2.ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
+
+
 def internal(request_id: str) -> status_pb2.Status:
     """Returns what is told of an error of no known kind: a fixed text, and the id by which the log knows more."""
     message = f"Internal error. If it stays, report it with request id {request_id}."

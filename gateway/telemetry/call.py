@@ -6,4 +6,4 @@ model_version: ContextVar[int] = ContextVar("model_version", default=0)
 """The version that answered; 0 for none, or, in a stream, for several."""
 
 reason: ContextVar[str] = ContextVar("reason", default="")
-"""ErrorInfo.reason of what went wrong; empty where nothing did, or where the trainer said it."""
+"""ErrorInfo.reason of what went wrong; empty where nothing did."""

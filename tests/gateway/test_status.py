@@ -6,10 +6,12 @@ from functools import partial
 import grpc
 import pytest
 
-from gateway.errors import ServingBusyError, VersionLabelNotFoundError
+from gateway.errors import ForwardedError, ServingBusyError, VersionLabelNotFoundError
 from gateway.imaging import EmptyFileError, ImageLimits, InvalidImageError, decode
 from gateway.status import to_status
+from gateway.telemetry import call
 from observability import request_id
+from transport.status import status_of
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +25,13 @@ def test_an_error_names_its_reason(told):
     assert (found.message, found.reason) == ("No version is labelled 'x'.", "VERSION_LABEL_NOT_FOUND")
     assert found.field is None
     assert found.retry_after_s is None
+
+
+def test_the_trainers_reason_is_told_with_the_call():
+    """As its record in the log has it."""
+    said = status_of(grpc.StatusCode.NOT_FOUND, "OPERATION_NOT_FOUND", "There is none.")
+    assert to_status(ForwardedError(said)) is said
+    assert call.reason.get() == "OPERATION_NOT_FOUND"
 
 
 def test_an_error_that_passes_says_when(told):

@@ -9,6 +9,7 @@ from braintumor.v1 import model_service_pb2 as pb2
 from braintumor.v1.model_service_pb2_grpc import ModelServiceStub, add_ModelServiceServicer_to_server
 from google.rpc import error_details_pb2, status_pb2
 
+from trainer.audit import AuditInterceptor, AuditTrail
 from trainer.call_interceptor import CallInterceptor
 from trainer.rollout.files import RolloutFiles
 from trainer.rollout.state import RolloutState
@@ -21,7 +22,8 @@ def call(settings, play):
 
     def call(scene):
         async def with_service(rollout, client):
-            server = grpc.aio.server(interceptors=[CallInterceptor()])
+            trail = AuditTrail(settings.audit_trail)
+            server = grpc.aio.server(interceptors=[CallInterceptor(), AuditInterceptor(trail)])
             add_ModelServiceServicer_to_server(ModelServicer(rollout, client, settings), server)
             port = server.add_insecure_port("127.0.0.1:0")
             await server.start()
@@ -76,6 +78,13 @@ def test_versions_are_described_and_their_labels_moved(settings, add_version, se
     assert not listed[0].model_card_json
     assert back.version == 1
     assert not ended.HasField("model_version")
+    records = [json.loads(line) for line in settings.audit_trail.read_text().splitlines()]
+    assert [(record["method"], record["response"]) for record in records if record["outcome"] == "OK"] == [
+        ("SetCanary", {"model_version": 2}),
+        ("PromoteModelVersion", {"model_version": 2}),
+        ("RollbackModel", {"model_version": 1}),
+        ("SetCanary", {}),
+    ]
 
 
 def test_lists_are_paged_without_a_serving(add_version, call) -> None:
