@@ -31,7 +31,7 @@ class _Made(Generic[_T]):
 class Decoding:
     """Decodes in threads.
 
-    A picture of 40 million pixels takes a second and up to half a gigabyte. So those that are large have one thread to
+    A picture of 40 million pixels takes a second and up to 0.7 gigabytes. So those that are large have one thread to
     themselves: together they take no more memory than one, and slices never wait behind them.
 
     Args:

@@ -4,7 +4,8 @@ import contextlib
 import ctypes
 import re
 import struct
-from typing import BinaryIO, cast
+from io import BytesIO
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from gateway.imaging.bands import array_of
 from gateway.imaging.formats.decoder import Decoder
-from gateway.imaging.formats.tiff_directory import data_end
+from gateway.imaging.formats.tiff_directory import data_end, require_values_of_their_own
 from gateway.imaging.pixels import ImageArray, scale_by_range, to_uint8
 
 _PHOTOMETRIC, _COLOUR_MAP, _SAMPLE_FORMAT = 262, 320, 339
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_MAX_TILE_MARGIN = 2**20
+"""Pixels by which a tile may be larger than the picture: all of it is memory, and 200 bytes may ask for 2 GiB."""
 _WHITE_IS_ZERO = 0
 _UNSIGNED, _SIGNED = (1,), (2,)
 
@@ -58,8 +62,12 @@ def _silence_libtiff() -> None:
 _silence_libtiff()
 
 
-def _open(file: BinaryIO) -> Image.Image:
+def _open(file: BytesIO) -> Image.Image:
     image = TiffImageFile(file)
+    require_values_of_their_own(file.getvalue())
+    tile_pixels = image.tag_v2.get(_TILE_WIDTH, 0) * image.tag_v2.get(_TILE_LENGTH, 0)
+    if tile_pixels > image.width * image.height + _MAX_TILE_MARGIN:
+        raise ValueError("tiles are larger than the picture")
     image.tile = [tile._replace(args=_native(*tile.args or ())) for tile in image.tile]
     colours = image.tag_v2.get(_COLOUR_MAP, ())
     if image.mode == "P" and max(colours) < 2**8:  # some write eight bits where sixteen are due, and viewers know it

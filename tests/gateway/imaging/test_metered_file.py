@@ -18,7 +18,16 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 @pytest.fixture(
-    params=["JPEG scans", "JPEG segments", "JPEG comments", "JPEG padding", "PNG texts", "PNG pixels", "TIFF tags"]
+    params=[
+        "BMP lines",
+        "JPEG scans",
+        "JPEG segments",
+        "JPEG comments",
+        "JPEG padding",
+        "PNG texts",
+        "PNG pixels",
+        "TIFF tags",
+    ]
 )
 def bomb(request, grey, encode) -> bytes:
     jpeg, png = encode(grey, "JPEG", progressive=True), encode(grey, "PNG")
@@ -26,7 +35,9 @@ def bomb(request, grey, encode) -> bytes:
     tags = [(tag, 4, 1, 40) for tag in (256, 257)]
     tags += [(30_000 + number % 30_000, 2, 8, 8) for number in range(65_000)]
     directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    bitmap = struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 58, 40, 39_000_000, 1, 1, 8, 1, 0, 0, 0, 1, 0)
     return {
+        "BMP lines": b"BM" + bitmap + bytes(4) + b"\1\0\0\0\0\1",
         "JPEG scans": jpeg[:-2] + last_scan * 100 + jpeg[-2:],
         "JPEG segments": jpeg[:2] + b"\xff\xe1\0\2" * _PARTS + jpeg[2:],
         "JPEG comments": jpeg[:2] + b"\xff\xfe\0\2" * _PARTS + jpeg[2:],

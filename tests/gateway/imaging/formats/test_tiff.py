@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -98,6 +99,41 @@ def test_a_directory_without_end_is_not_walked():
     with pytest.raises(InvalidImageError):
         decode(data)
     assert data_end(data) == len(data)
+
+
+@pytest.mark.filterwarnings("ignore:Tag data larger than file")  # Pillow's, which skips it; libtiff does not
+@pytest.mark.parametrize("word", ["I", "Q"], ids=["TIFF", "BigTIFF"])
+def test_tags_do_not_share_their_values(grey, word):
+    """Libtiff had a copy of each: 16 MiB took all memory that there was."""
+    tags = [(256, 40), (257, 48), (258, 8), (259, 1), (262, 1), (273, 1000), (278, 48), (279, grey.size)]
+    values = [(tag, 4, 1, value) for tag, value in tags] + [(tag, 2, 2800, 0) for tag in (40_000, 40_001)]
+    start = b"II+\0\x08\0\0\0" if word == "Q" else b"II*\0"
+    at = len(start) + struct.calcsize(f"<{word}")
+
+    def file(count):
+        length = struct.pack("<Q" if word == "Q" else "<H", 8 + count)
+        directory = b"".join(struct.pack(f"<HH{word}{word}", *entry) for entry in values[: 8 + count])
+        head = start + struct.pack(f"<{word}", at) + length + directory
+        return head.ljust(1000, b"\0") + grey.tobytes()
+
+    assert np.array_equal(decode(file(1))[..., 0], grey)
+    with pytest.raises(CorruptImageError):
+        decode(file(2))
+
+
+@pytest.mark.parametrize(("side", "fits"), [(1024, True), (2048, False)])
+def test_tiles_are_not_much_larger_than_the_picture(grey, side, fits):
+    """A tile is memory as a whole: 200 bytes took 2 GiB."""
+    pixels = zlib.compress(np.pad(grey, ((0, side - 48), (0, side - 40))).tobytes())
+    tags = [(256, 40), (257, 48), (258, 8), (259, 8), (262, 1), (322, side), (323, side), (324, 1000)]
+    tags.append((325, len(pixels)))
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = (b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory).ljust(1000, b"\0") + pixels
+    if fits:
+        assert np.array_equal(decode(data)[..., 0], grey)
+    else:
+        with pytest.raises(CorruptImageError):
+            decode(data)
 
 
 def test_big_tiff(grey, encode):
