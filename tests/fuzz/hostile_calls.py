@@ -1,7 +1,9 @@
-"""Bytes instead of messages, to every method of a gateway, a trainer and a serving."""
+"""Bytes instead of messages, to every method of a gateway, with a trainer and a serving behind it."""
 
+import itertools
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import grpc
 from braintumor.v1 import classifier_service_pb2, model_service_pb2, trainer_service_pb2
@@ -9,12 +11,16 @@ from google.longrunning import operations_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 _SERVICES = (
     classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"],
     trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"],
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"],
     operations_pb2.DESCRIPTOR.services_by_name["Operations"],
+    health_pb2.DESCRIPTOR.services_by_name["Health"],
+    reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"],
 )
 METHODS: tuple[MethodDescriptor, ...] = tuple(method for service in _SERVICES for method in service.methods)
 """All that the gateway answers itself or hands on."""
@@ -38,11 +44,22 @@ def request(method: MethodDescriptor, images: list[bytes], rng: random.Random) -
     return bytes(data)
 
 
-def call(channel: grpc.Channel, method: MethodDescriptor, requests: list[bytes], timeout_s: float) -> grpc.StatusCode:
+def _stalling(requests: list[bytes]) -> Iterator[bytes]:
+    yield from requests
+    time.sleep(1)
+
+
+ENDLESS: tuple[Callable[[list[bytes]], Iterator[bytes]], ...] = (_stalling, itertools.cycle)
+"""What makes streams of requests that stall or never end."""
+
+
+def call(
+    channel: grpc.Channel, method: MethodDescriptor, requests: Iterator[bytes], timeout_s: float
+) -> grpc.StatusCode:
     """Makes one call of raw bytes, and reads its answers to the end; returns its status."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     kind = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"
-    given: bytes | Iterator[bytes] = iter(requests) if method.client_streaming else requests[0]
+    given: bytes | Iterator[bytes] = requests if method.client_streaming else next(requests)
     try:
         answer = getattr(channel, kind)(path)(given, timeout=timeout_s)
         if method.server_streaming:

@@ -53,10 +53,19 @@ def bombs() -> list[bytes]:
         png[:33] + _chunk(b"tEXt", b"k\0v") * _PARTS + png[33:],
         png[:33] + _chunk(b"IDAT", inflated) + png[-12:],
         gif[:header] + b"!\xfe\1a\0" * _PARTS + gif[header:],
+        _tiff(60, [(322, 4, 1, 46_336), (323, 4, 1, 46_336), (324, 4, 1, 8), (325, 4, 1, 100)]),
+        _tiff(60, [(273, 4, 1, 8), *((40_000 + number, 2, 10_000_000, 8) for number in range(500))]).ljust(
+            10_000_008, b"\0"
+        ),
+        _tiff(6_300, [(273, 4, 1, 8), (278, 4, 1, 1), (279, 4, 1, 100)]),
+        b"BM"
+        + struct.pack("<IIIIiiHHIIIIII", 58, 0, 58, 40, 39_000_000, 1, 1, 8, 1, 0, 0, 0, 1, 0)
+        + b"\0\0\0\0\1\7\0\0\0\1",
         b"BM" + struct.pack("<IIIIiiHHIIIIII", 54, 0, 54, 40, 2**30, -(2**30), 1, 24, 0, 0, 0, 0, 0, 0),
     ]
     for side in (6_300, 30_000, 65_500):
         found.append(png[:16] + struct.pack(">II", side, side) + png[24:])
+        found.append(_tiff(side, []))
         found.append(gif[:6] + struct.pack("<HH", side, side) + gif[10:])
         if side < 30_000:
             flat = Image.new("L", (side, side))
@@ -135,6 +144,13 @@ def _with_right_sums(data: bytes) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _tiff(side: int, tags: list[tuple[int, int, int, int]]) -> bytes:
+    """Returns a deflated grey page of side by side pixels, of which next to nothing is there."""
+    page = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), *tags]
+    directory = b"".join(struct.pack("<HHII", *tag) for tag in page)
+    return b"II*\0" + struct.pack("<IH", 8, len(page)) + directory + bytes(4) + zlib.compress(bytes(100))
 
 
 def _encoded(picture: Image.Image, name: str, **options: object) -> bytes:

@@ -1,7 +1,7 @@
 """Hostile images and requests: `python tests/fuzz/run.py --inputs 100000 --seed 1`. Exit status 1 where one did harm.
 
 Nine of ten inputs go to the decoders in this process, the others as calls to a gateway with trainer and serving behind
-it. Harm is a crash, an error that is not for callers, more than two seconds, and memory that grows.
+it. Harm is a crash, an error that is not for callers, more than two seconds, memory that grows, and a gigabyte for one.
 """
 
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import grpc
 import psutil
-from hostile_calls import METHODS, call, request
+from hostile_calls import ENDLESS, METHODS, call, request
 from hostile_images import bombs, mutant, seeds
 from tqdm import tqdm
 
@@ -31,11 +31,15 @@ _SPEC = InputSpec(height=128, width=128, channels=1)
 _LIMIT_S = 2.0
 _DEADLINE_S = 30.0
 _GROWTH_BYTES = 64 * 2**20
+_PEAK_BYTES = 2**30
+"""More than the largest pictures take."""
 _WARM_UP = 0.3
 """Share of the inputs after which memory is measured first: by then every path has been gone once."""
 _OWN_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS}
-# They wait for what is not here: jobs, or a serving that follows the trainer's configuration.
-_TAKES_ITS_TIME = {"PromoteModelVersion", "RollbackModel", "SetCanary", "WaitOperation", "WatchRetrain"}
+# They wait for what is not here: jobs, news, or a serving that follows the trainer's configuration.
+_TAKES_ITS_TIME = {"PromoteModelVersion", "RollbackModel", "SetCanary", "WaitOperation", "WatchRetrain", "Watch"}
+_SHORT_S = 0.1
+_ENDLESS_SHARE = 0.2
 
 
 class Run:
@@ -66,14 +70,24 @@ class Run:
             self.blame(f"{type(err).__name__} from the decoder", data)
         self._took(time.thread_time() - begin_s, "image", data)
 
+    def bomb(self, data: bytes) -> None:
+        """Reads one, and looks at how much memory that takes at a time."""
+        before = psutil.Process().memory_info().rss
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        self.image(data)
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        if found and int(found[1]) * 1024 - before > _PEAK_BYTES:
+            self.blame(f"image took {found[1]} kB", data)
+
     def call(self, channel: grpc.Channel, images: list[bytes], rng: random.Random) -> None:
         """Makes one call."""
         method = rng.choice(METHODS)
         requests = [request(method, images, rng) for _ in range(rng.randint(1, 4))]
-        timeout_s = 0.2 if method.name in _TAKES_ITS_TIME else _DEADLINE_S
+        given = rng.choice(ENDLESS) if method.client_streaming and rng.random() < _ENDLESS_SHARE else iter
+        timeout_s = _SHORT_S if given is not iter or method.name in _TAKES_ITS_TIME else _DEADLINE_S
         for attempt in range(2):  # a machine that is busy is no finding
             begin_s = time.monotonic()
-            status = call(channel, method, requests, timeout_s)
+            status = call(channel, method, given(requests), timeout_s)
             spent_s = time.monotonic() - begin_s
             if spent_s < _LIMIT_S or attempt:
                 break
@@ -132,7 +146,7 @@ def main(inputs: int, seed: int, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     run, rng, files = Run(folder), random.Random(seed), seeds()  # noqa: S311 repeatable, and no secret
     for data in [*files, *bombs()]:
-        run.image(data)
+        run.bomb(data)
     with ExitStack() as stack:
         processes, address = _service(stack)
         channel = stack.enter_context(grpc.insecure_channel(address))
