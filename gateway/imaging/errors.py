@@ -36,7 +36,7 @@ class ImageTooLargeError(InvalidImageError):
 
 
 class TooManyPixelsError(InvalidImageError):
-    """By its header the image has more than max_image_pixels."""
+    """By its header the image has more than max_image_pixels, or a side is too long."""
 
     reason = "IMAGE_TOO_MANY_PIXELS"
 

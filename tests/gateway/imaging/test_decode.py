@@ -64,6 +64,15 @@ def test_a_header_of_a_picture_beyond_pillows_own_bound_neither_warns_nor_alloca
         decode(write_png((side, side), 8, 0, [[b"\0"]]))
 
 
+@pytest.mark.parametrize("shape", [(-1, 1), (1, -1)])
+def test_a_side_may_be_as_long_as_in_a_jpeg(encode, shape):
+    """Tables of a resize go by the side: there would be more memory in them than in all the pixels."""
+    pixels = np.arange(65_536, dtype=np.uint32).astype(np.uint8)
+    assert np.array_equal(decode(encode(pixels[:-1].reshape(shape), "PNG")).reshape(-1), pixels[:-1])
+    with pytest.raises(TooManyPixelsError, match="limit of a side is 65535"):
+        decode(encode(pixels.reshape(shape), "PNG"))
+
+
 def test_a_webp_canvas_beyond_pillows_own_bound_is_too_many_pixels(encode, colour):
     data = bytearray(encode(np.dstack([colour, colour[..., 0]]), "WEBP", lossless=True, xmp=b"<x/>"))
     assert data[12:16] == b"VP8X"
