@@ -18,3 +18,9 @@ The way of one job, from `Retrain` to the version that answers:
 
 `server` puts the daemon together. What is done by hand, in `commands/`, uses the same parts without it.
 """
+
+import os
+
+# Else gRPC's core tells of each connection that fails, in plain text among the log's lines of JSON. It reads this when
+# it is first imported, and trainer.errors does that.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -1,6 +1,11 @@
 """The daemon in this process: what its port tells of health."""
 
 import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -66,6 +71,30 @@ async def test_a_gateway_that_vanishes_without_a_word_holds_no_stream(
         with closing(raw.RawCaller(address)) as caller:
             caller.begin("/grpc.health.v1.Health/Watch", raw.whole(b""))
             await asyncio.to_thread(caller.wait_closed)
+
+
+def test_who_speaks_no_tls_leaves_nothing_in_the_log(tmp_path: Path, authority: Any) -> None:
+    """But lines of JSON, if any: gRPC's own are plain text, as many as connections fail."""
+    ours = authority(tmp_path, "ours")
+    identity, log = ours.issue("trainer"), tmp_path / "log"
+    tls = {"CERTIFICATE": identity.certificate, "KEY": identity.key, "CLIENT_CA": ours.certificate}
+    settings = {"DATA_ROOT": tmp_path / "data", "SERVING_ADDRESS": "127.0.0.1:1", "TRAINER_ADDRESS": "127.0.0.1:0"}
+    settings |= {f"TRAINER_TLS__{name}": path for name, path in tls.items()}
+    environment = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    environment |= {name: str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "trainer", "serve"]
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as daemon,
+    ):
+        assert daemon.stdout
+        port = int(daemon.stdout.readline().rpartition(b":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"This is no TLS.")
+            while stranger.recv(100):
+                pass
+        daemon.terminate()
+    assert "trainer listens" in {json.loads(line)["message"] for line in log.read_text().splitlines()}
 
 
 async def test_asking_for_an_unknown_service_says_so(settings: TrainerSettings) -> None:
