@@ -72,7 +72,8 @@ async def _validated(base_path: str, version_dir: Path, timeout_s: float) -> lis
 
 async def _differences(base_path: str, version_dir: Path, timeout_s: float) -> list[str]:
     async with asyncio.timeout(timeout_s), _serving(base_path) as address, connect(address) as channel:
-        return await replay(ServingClient(channel, _MODEL), version_dir, _VERSION)
+        # Each answer may take as long as all: who is late is not taken for one that broke down.
+        return await replay(ServingClient(channel, _MODEL, timeout_s), version_dir, _VERSION)
 
 
 @asynccontextmanager

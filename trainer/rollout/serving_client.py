@@ -53,10 +53,17 @@ class VersionStatus:
 
 
 class ServingClient:
-    """One model of a TensorFlow Serving."""
+    """One model of a TensorFlow Serving.
 
-    def __init__(self, channel: grpc.aio.Channel, model_name: str) -> None:
+    Args:
+      channel: to it.
+      model_name: of the model.
+      predict_timeout_s: how long an answer may take; None for half a minute.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, model_name: str, predict_timeout_s: float | None = None) -> None:
         self._model_name = model_name
+        self._predict_timeout_s = predict_timeout_s or _PREDICT_TIMEOUT_S
         service = "/tensorflow.serving"
         # Answers are read here, and not by gRPC, which makes None of what is no message.
         self._get_model_status: Any = channel.unary_unary(
@@ -129,7 +136,7 @@ class ServingClient:
         addressed.model_spec.name = self._model_name
         addressed.model_spec.version.value = version
         try:
-            return _read(PredictResponse, await self._predict(addressed, timeout=_PREDICT_TIMEOUT_S))
+            return _read(PredictResponse, await self._predict(addressed, timeout=self._predict_timeout_s))
         except grpc.aio.AioRpcError as err:
             if err.code() is grpc.StatusCode.NOT_FOUND:
                 raise ServingUnavailableError(f"version {version} is not loaded at the moment; try again") from err

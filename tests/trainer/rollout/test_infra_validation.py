@@ -91,6 +91,24 @@ def test_a_scratch_serving_without_space_says_nothing_of_the_version(exports, sc
         infra_validate(exports["grey"], scratch, _TIMEOUT_S)
 
 
+def test_an_answer_may_take_as_long_as_all_of_it(exports, scratch, monkeypatch) -> None:
+    """On a busy machine, or where all was paused, a serving that is late has not broken down."""
+    monkeypatch.setattr("trainer.rollout.serving_client._PREDICT_TIMEOUT_S", 0.001)
+
+    assert infra_validate(exports["grey"], scratch, _TIMEOUT_S) == []
+
+
+def test_a_scratch_serving_that_breaks_down_over_a_golden_request_is_told(exports, scratch, monkeypatch) -> None:
+    """It is no version to serve, though serving has loaded it, and was not killed for want of memory."""
+    words = "Running gRPC ModelServer at 127.0.0.1:1 ..."
+    monkeypatch.setattr(
+        "trainer.rollout.infra_validation.leashed", lambda *_: (sys.executable, "-c", f"print({words!r})")
+    )
+    (reason,) = infra_validate(exports["grey"], scratch, _TIMEOUT_S)
+
+    assert reason.startswith("a scratch serving broke down over a golden request: ")
+
+
 def test_a_version_has_a_second_scratch_serving_where_the_first_was_paused(exports, scratch, eventually) -> None:
     with ThreadPoolExecutor() as threads:
         validation = threads.submit(infra_validate, exports["grey"], scratch, 20)
