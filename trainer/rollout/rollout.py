@@ -100,7 +100,7 @@ class Rollout:
             raise
 
     async def withdraw(self, version: int) -> bool:
-        """Removes a version from disk; False where serving holds it, or may hold it. Ends what a kill interrupted.
+        """Removes a version from disk; False where serving holds it, or may hold it.
 
         Serving takes the only version there is without being told; that one is removed only if its rollout was broken
         off before it was stable.
@@ -114,7 +114,6 @@ class Rollout:
             if version in loaded or (not loaded and not is_only):
                 return False
             await asyncio.to_thread(remove_version, self._model_dir, version)
-            self._files.write(self.state)
             return True
 
     async def rollback(self) -> int:
