@@ -6,8 +6,8 @@ import pytest
 from tfserving_api.messages import PredictResponse
 from tfserving_api.tensors import write_array
 from tfserving_api.tfrecord import write_records
-from trainer.errors import RolloutError
-from trainer.rollout.replay import GOLDEN_REQUESTS, differences, read_golden_requests
+from trainer.errors import RolloutError, ServingRefusedError
+from trainer.rollout.replay import GOLDEN_REQUESTS, differences, read_golden_requests, replay
 
 
 def _response(**outputs):
@@ -75,3 +75,18 @@ def test_a_version_without_golden_requests_proves_nothing(tmp_path, records) -> 
 
     with pytest.raises(RolloutError, match="publish it anew"):
         read_golden_requests(tmp_path)
+
+
+class _Refusing:
+    async def predict(self, _request, version):
+        raise ServingRefusedError(f"INTERNAL: version {version} has no such operation")
+
+
+async def test_each_request_that_is_refused_is_told(exports) -> None:
+    reasons = await replay(_Refusing(), exports["grey"], 7)
+
+    assert reasons[2:] == [
+        "golden request 3 (serving_default) is refused: INTERNAL: version 7 has no such operation",
+        "golden request 4 (explain) is refused: INTERNAL: version 7 has no such operation",
+    ]
+    assert len(reasons) == 4
