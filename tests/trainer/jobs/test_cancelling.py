@@ -118,3 +118,26 @@ async def test_what_cannot_be_cleared_is_cancelled_all_the_same(
         await asyncio.wait_for(scene.jobs.cancel(identity), 10)
 
         assert scene.work.done == [identity]
+
+
+async def test_a_stop_returns_when_the_work_has_ended(
+    scene_of: Any, tmp_path: Path, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process of a job takes a moment to go, and none is to outlive the trainer."""
+    begun, gone = asyncio.Event(), asyncio.Event()
+
+    async def goes_late(*_: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.2)
+            gone.set()
+
+    async with scene_of(tmp_path, order) as scene:
+        monkeypatch.setattr(scene.work, "do", goes_late)
+        await scene.submit()
+        await begun.wait()
+        await scene.stop()
+
+        assert gone.is_set()

@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import io
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -23,8 +25,8 @@ from trainer.errors import (
 )
 from trainer.jobs.child import run_child
 from trainer.jobs.messages import REPORT, Report, Task
-from trainer.jobs.operation import Failure
-from trainer.jobs.process import _told
+from trainer.jobs.operation import Failure, Progress, Step
+from trainer.jobs.process import Reporter, _told
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -36,6 +38,10 @@ def _data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
+
+
+def _gives_way(child: psutil.Process) -> bool:
+    return bool(child.nice() == min(19, psutil.Process().nice() + 10))
 
 
 async def test_what_the_process_says_is_what_is_raised(tmp_path: Path) -> None:
@@ -96,6 +102,7 @@ async def test_a_cancelled_task_ends_its_process(until: Until) -> None:
 async def test_a_task_that_is_cancelled_again_ends_its_process_too(until: Until) -> None:
     task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
     (child,) = await until(_children)
+    await until(lambda: _gives_way(child))  # so it knows its task; before that it is asyncio's
     for _ in range(3):
         task.cancel()
         await asyncio.sleep(0)
@@ -108,9 +115,30 @@ async def test_a_task_that_is_cancelled_again_ends_its_process_too(until: Until)
 async def test_it_gives_way_to_others(until: Until) -> None:
     task = asyncio.create_task(run_child(Task(version=1), None, lambda _: None))
     (child,) = await until(_children)
-    await until(lambda: child.nice() == min(19, psutil.Process().nice() + 10))
+    await until(lambda: _gives_way(child))
+    await until(lambda: Path(f"/proc/{child.pid}/oom_score_adj").read_text() == "500\n")
     task.cancel()
     await asyncio.wait([task])
+
+
+def test_a_step_and_an_epoch_are_told_at_once_and_what_is_in_between_now_and_then(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.jobs.process.time", SimpleNamespace(monotonic=clock))
+    pipe = io.BytesIO()
+    reporter = Reporter(io.BufferedWriter(pipe))  # type: ignore[arg-type]  # a raw stream in memory
+    for step, epoch, after_s, fraction in (
+        (Step.TRAIN, 0, 0.0, 0.1),
+        (Step.TRAIN, 0, 0.1, 0.2),
+        (Step.TRAIN, 0, 0.2, 0.3),
+        (Step.TRAIN, 1, 0.0, 0.4),
+        (Step.CALIBRATE, 1, 0.0, 0.5),
+    ):
+        clock.now_s += after_s
+        reporter.progress(Progress(step=step, epoch=epoch, fraction=fraction))
+
+    told = [REPORT.validate_json(line).progress for line in pipe.getvalue().splitlines()]
+    assert [progress.fraction for progress in told if progress] == [0.1, 0.3, 0.4, 0.5]
 
 
 def _raised(error: Exception, cause: Exception | None = None) -> Exception:
