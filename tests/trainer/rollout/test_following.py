@@ -135,3 +135,26 @@ async def test_a_serving_that_leaves_while_it_answers_is_asked_again_when_it_has
         await Following(tmp_path, _Leaving(states, log.predict_log.response)).prove(7)
 
     assert list(states) == []
+
+
+class _Labelled(_Told):
+    """Is asked for labels alone: away, or with `stable` at one version after the other."""
+
+    def __init__(self, stable: Iterable[int | None]) -> None:
+        super().__init__([])
+        self._stable = iter(stable)
+
+    async def version_labelled(self, label: str) -> int | None:
+        if label != "stable":
+            return None
+        if (version := next(self._stable)) is _AWAY:
+            raise ServingUnavailableError("replicas differ")
+        return version
+
+
+async def test_labels_are_waited_for_while_serving_is_away_or_its_replicas_differ(tmp_path: Path) -> None:
+    stable = iter([6, _AWAY, 6, 7, 8])
+    async with asyncio.timeout(10):
+        await Following(tmp_path, _Labelled(stable)).followed(RolloutState(stable=7, previous=6))
+
+    assert list(stable) == [8]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfserving_api.messages import PredictResponse
-from tfserving_api.tensors import write_array
+from tfserving_api.tensors import to_array, write_array
 from tfserving_api.tfrecord import write_records
 from trainer.errors import RolloutError, ServingRefusedError
 from trainer.rollout.replay import GOLDEN_REQUESTS, differences, read_golden_requests, replay
@@ -64,6 +64,7 @@ def test_golden_requests_carry_answers(exports) -> None:
     logs = read_golden_requests(exports["rgb"])
 
     assert [log.request.model_spec.signature_name for log in logs] == ["serving_default"] * 3 + ["explain"]
+    assert [len(to_array(log.request.inputs["images"])) for log in logs] == [1, 8, 32, 1]
     assert all(log.response.outputs for log in logs)
 
 

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import grpc
+import numpy as np
 import pytest
 
-from tfserving_api.messages import GetModelStatusResponse, PredictRequest
+from tfserving_api.messages import GetModelStatusResponse, PredictRequest, PredictResponse
+from tfserving_api.tensors import write_array
 from trainer.errors import ServingRefusedError, ServingUnavailableError, TrainerError
 from trainer.rollout.serving_client import ServingClient, VersionState, VersionStatus
 from transport.peer_tls import connect
@@ -41,9 +43,22 @@ class _Answering(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
+class _Echoing(grpc.GenericRpcHandler):
+    """Answers a PredictRequest with what it holds."""
+
+    def service(self, handler_call_details: object) -> "grpc.RpcMethodHandler[bytes, bytes]":  # noqa: ARG002 gRPC's name
+        async def echo(request: bytes, _context: object) -> bytes:
+            sent = PredictRequest.FromString(request)
+            response = PredictResponse(model_spec=sent.model_spec, outputs=sent.inputs)
+            return bytes(response.SerializeToString())
+
+        return grpc.unary_unary_rpc_method_handler(echo)
+
+
 @asynccontextmanager
-async def _client(answer: bytes | grpc.StatusCode | None) -> AsyncIterator[ServingClient]:
-    server = grpc.aio.server(handlers=[_Answering(answer)], options=[("grpc.so_reuseport", 0)])
+async def _client(answer: bytes | grpc.StatusCode | grpc.GenericRpcHandler | None) -> AsyncIterator[ServingClient]:
+    handler = answer if isinstance(answer, grpc.GenericRpcHandler) else _Answering(answer)
+    server = grpc.aio.server(handlers=[handler], options=[("grpc.so_reuseport", 0)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -96,6 +111,20 @@ async def test_what_serving_does_not_have_is_none_of_its_versions() -> None:
             await client.predict(PredictRequest(), 1)
     async with _client(grpc.StatusCode.INVALID_ARGUMENT) as client:  # to a label that leads nowhere
         assert await client.version_labelled("stable") is None
+
+
+async def test_a_request_goes_whole_to_the_version_that_is_named_and_stays_as_it_was() -> None:
+    request = PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "candidate", "explain"
+    write_array(np.ones(3, np.float32), request.inputs["images"])
+    before = request.SerializeToString(deterministic=True)
+    async with _client(_Echoing()) as client:
+        echo = await client.predict(request, 7)
+
+    spec = echo.model_spec
+    assert (spec.name, spec.version.value, spec.signature_name) == ("brain_tumor", 7, "explain")
+    assert echo.outputs["images"] == request.inputs["images"]
+    assert request.SerializeToString(deterministic=True) == before
 
 
 @pytest.mark.parametrize(
