@@ -7,9 +7,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from trainer.data.known_slices import TEST_HASHES, KnownSlices
+from gateway.imaging import decode
+from trainer.data.known_slices import (
+    TEST_HASHES,
+    TRAIN_HASHES,
+    KnownSlices,
+    is_fitted_to,
+    require_unseen,
+    seen_among,
+    write_hashes,
+)
 from trainer.dataset import DatasetSummary
-from trainer.errors import BrokenModelError
+from trainer.errors import BrokenModelError, SeenSlicesError
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -85,3 +94,20 @@ def test_hashes_that_were_not_copied_to_their_end_are_told(tmp_path: Path) -> No
 
     with pytest.raises(BrokenModelError, match=r"test_hashes\.bin of the model in 7 is damaged"):
         KnownSlices.of_version(tmp_path, 7)
+
+
+def test_what_a_network_was_fitted_to_is_told_from_what_it_was_not(
+    tmp_path: Path, slice_files: dict[str, bytes]
+) -> None:
+    first, second, other = (decode(slice_files[f"Image{number}"]) for number in range(3))
+    assert seen_among(tmp_path, [first]) == 0  # of one that came without hashes
+    assert is_fitted_to(tmp_path, [first])
+    write_hashes(tmp_path / TRAIN_HASHES, [first, second, first])
+
+    assert seen_among(tmp_path, [other, first, second]) == 2
+    assert is_fitted_to(tmp_path, [second, first])
+    assert not is_fitted_to(tmp_path, [first])
+    assert not is_fitted_to(tmp_path, [first, second, other])
+    require_unseen(tmp_path, [other])
+    with pytest.raises(SeenSlicesError, match="^2 test slices are among those that the network was fitted to"):
+        require_unseen(tmp_path, [other, first, second])
