@@ -50,6 +50,7 @@ def test_a_row_that_does_not_fit_the_columns_is_refused(row: str) -> None:
         read_labels(f"Image,Class\nImage1,1\n{row}\n".encode(), "labels.csv")
 
 
+@pytest.mark.filterwarnings("default")  # as outside of tests: pandas only warns of it
 def test_fields_beyond_the_columns_in_every_row_are_no_labels_either() -> None:
     with pytest.raises(LabelFileError, match="does not fit its columns"):
         read_labels(b"Image,Class\nImage1,0,5\nImage2,0,5\n", "labels.csv")

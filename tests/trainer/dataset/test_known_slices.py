@@ -109,5 +109,5 @@ def test_what_a_network_was_fitted_to_is_told_from_what_it_was_not(
     assert not is_fitted_to(tmp_path, [first])
     assert not is_fitted_to(tmp_path, [first, second, other])
     require_unseen(tmp_path, [other])
-    with pytest.raises(SeenSlicesError, match="^2 test slices are among those that the network was fitted to"):
+    with pytest.raises(SeenSlicesError, match="2 test slices are among those"):
         require_unseen(tmp_path, [other, first, second])
