@@ -53,6 +53,14 @@ def test_an_archive_that_cannot_be_opened_is_told_without_its_place(tmp_path):
         ZipSource(tmp_path / "set.zip")
 
 
+def test_a_directory_that_is_not_there_is_told_without_its_place(tmp_path):
+    source = DirectorySource(tmp_path / "images", tmp_path / "labels.csv")
+    with pytest.raises(SourceError, match=r"^image directory images cannot be read: No such file or directory$"):
+        source.images()
+    with pytest.raises(LabelFileError, match=r"^label file labels\.csv cannot be read: No such file or directory$"):
+        source.labels()
+
+
 def test_one_damaged_image_is_a_matter_of_its_own(tmp_path):
     with ZipSource(_archive(tmp_path / "set.zip", compression=_DEFLATED)) as source:
         with pytest.raises(OSError, match="invalid"):

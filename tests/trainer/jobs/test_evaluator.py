@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trainer.errors import ModelVersionNotFoundError, QueueFullError
+from trainer.errors import ChildError, ModelVersionNotFoundError, NpzError, QueueFullError
 from trainer.figures import Evaluation, VersionEvaluation
 from trainer.jobs.evaluator import Evaluator
 from trainer.jobs.messages import REPORT, Report
@@ -36,6 +36,7 @@ class _Scene:
             (settings.model_dir / str(version)).mkdir(parents=True)
         settings.test_npz.parent.mkdir()
         settings.test_npz.touch()
+        self._test_npz = settings.test_npz
         self.begun, self._go, self._model_dir = root / "begun", root / "go", settings.model_dir
         self.evaluator = Evaluator(settings, Rollout(settings, ServingFleet("127.0.0.1:1", "brain_tumor")))
         self.interpreter = root / "python"
@@ -50,6 +51,9 @@ class _Scene:
 
     def let_go(self) -> None:
         self._go.touch()
+
+    def remove_split(self) -> None:
+        self._test_npz.unlink()
 
     def remove(self, version: int) -> None:
         shutil.rmtree(self._model_dir / str(version))
@@ -104,3 +108,24 @@ async def test_a_version_that_goes_during_its_turn_is_not_broken(
 
     with pytest.raises(ModelVersionNotFoundError, match="version 7"):
         await evaluation
+
+
+async def test_why_a_version_cannot_be_evaluated_is_told_and_the_next_one_has_its_turn(
+    scene: Callable[[Report], _Scene],
+) -> None:
+    failure = Failure(status_code="RESOURCE_EXHAUSTED", reason="OUT_OF_MEMORY", message="told", retry_after_s=60.0)
+    here = scene(Report(failure=failure))
+    here.let_go()
+    for _ in range(3):
+        with pytest.raises(ChildError) as raised:
+            await here.evaluate(7)
+        assert Failure.of(raised.value) == failure
+
+
+async def test_without_a_test_split_nothing_is_begun(scene: Callable[[Report], _Scene]) -> None:
+    here = scene(Report(evaluation=_MEASURED))
+    here.remove_split()
+    with pytest.raises(NpzError, match="no test split is stored; a retraining job makes one"):
+        await here.evaluate(7)
+
+    assert not here.begun.exists()
