@@ -32,7 +32,6 @@ class Retraining:
           TrainerError: the job fails, and this is why.
         """
         run_dir = self._settings.runs_dir / operation.operation_id
-        await asyncio.to_thread(run_directory.evict, run_dir)
         run_dir.mkdir(parents=True, exist_ok=True)
         task = Task(order=operation.order, operation_id=operation.operation_id)
 
