@@ -31,6 +31,7 @@ def scratch(tmp_path: Path) -> Path:
 def test_a_version_as_exported_passes(exports, scratch) -> None:
     assert infra_validate(exports["rgb"], scratch, _TIMEOUT_S) == []
     assert not list(scratch.iterdir())
+    assert _process_with(f"--model_base_path={scratch}") is None
 
 
 def test_answers_that_differ_are_told(add_version, falsify, scratch) -> None:
