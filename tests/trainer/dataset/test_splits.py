@@ -72,6 +72,17 @@ def test_the_fingerprint_tells_names_labels_and_contents_in_whatever_order() -> 
     assert len({fingerprint(**other) for other in [{}, *others]}) == 5
 
 
+def test_what_is_left_out_changes_neither_fingerprint_nor_labels(
+    image_dir: Path, build: Callable[..., DatasetSummary], manifest: Callable[[], pd.DataFrame]
+) -> None:
+    """An image without a label makes numbers with a point of all others, as pandas has it."""
+    before = build().fingerprint
+    shutil.copy(image_dir / "Image0.jpg", image_dir / "unknown.jpg")
+
+    assert build().fingerprint == before
+    assert set(manifest()["label"].astype(str)) == {"0", "1", ""}
+
+
 def test_identical_files_stay_on_one_side(
     image_dir: Path, build: Callable[..., DatasetSummary], manifest: Callable[[], pd.DataFrame]
 ) -> None:
