@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
-from transport.addresses import ListenAddress
-from transport.process_settings import ProcessSettings
+from transport.process_settings import ListenAddress, ProcessSettings
 from transport.tls_settings import PeerTls, ServerTls
 
 

@@ -7,8 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from trainer.jobs import run_directory
-from transport.addresses import ListenAddress
-from transport.process_settings import ProcessSettings
+from transport.process_settings import ListenAddress, ProcessSettings
 from transport.tls_settings import ServerTls
 
 

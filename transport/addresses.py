@@ -1,24 +1,6 @@
-"""Where a process may be told to listen."""
+"""Addresses as "host:port"."""
 
 import socket
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
-
-_LAST_PORT = 65535
-
-
-def _with_a_port_that_is(address: str) -> str:
-    if address and int(address.rpartition(":")[2]) > _LAST_PORT:
-        raise ValueError(f"there is no port beyond {_LAST_PORT}")
-    return address
-
-
-ListenAddress = Annotated[str, Field(pattern=r"^.+:\d+$"), AfterValidator(_with_a_port_that_is)]
-"""Host and port; port 0 takes a free one."""
-
-MaybeListenAddress = Annotated[str, Field(pattern=r"^(.+:\d+)?$"), AfterValidator(_with_a_port_that_is)]
-"""The same, or empty for nowhere."""
 
 
 def with_port(address: str, port: int) -> str:

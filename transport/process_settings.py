@@ -1,12 +1,26 @@
 """Settings that every process with callers has."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from transport.addresses import MaybeListenAddress
 from transport.tls_settings import PeerTls
+
+_LAST_PORT = 65535
+
+
+def _with_a_port_that_is(address: str) -> str:
+    if address and int(address.rpartition(":")[2]) > _LAST_PORT:
+        raise ValueError(f"there is no port beyond {_LAST_PORT}")
+    return address
+
+
+ListenAddress = Annotated[str, Field(pattern=r"^.+:\d+$"), AfterValidator(_with_a_port_that_is)]
+"""Host and port; port 0 takes a free one."""
+
+MaybeListenAddress = Annotated[str, Field(pattern=r"^(.+:\d+)?$"), AfterValidator(_with_a_port_that_is)]
+"""The same, or empty for nowhere."""
 
 
 class ProcessSettings(BaseSettings):
