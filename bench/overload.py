@@ -1,7 +1,8 @@
 """What is left of the service at ten times the load that it can bear.
 
-`python -m bench.overload`. Serving is slowed down, as if a larger model ran on a machine of its own. Where it is the
-processor that is short, sending ten times too much, on the same machine, already takes most of it away.
+`python -m bench.overload`. Serving is slowed down, as if a larger model ran on a machine of its own, and the gateway
+has a core to itself. Callers who send ten times too much would else, on the same machine, take from it the time in
+which it refuses them.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from braintumor.v1.classifier_service_pb2 import PredictRequest
 from braintumor.v1.classifier_service_pb2_grpc import ClassifierServiceStub
 
 from bench.measurement import Measurement
-from bench.processes import Server, measure
+from bench.processes import Server, core_set_apart, measure
 from bench.service import running_service
 from bench.slices import read_slices, written_slices
 from bench.ways import MODEL_NAME
@@ -42,9 +43,10 @@ def main() -> int:
     data_root = Path(os.environ.get("DATA_ROOT", "data"))
     parser.add_argument("--model-base-path", type=Path, default=data_root / "models" / MODEL_NAME)
     arguments = parser.parse_args()
+    core = core_set_apart()
     with ExitStack() as stack:
         slices = stack.enter_context(written_slices())
-        _, gateway = stack.enter_context(running_service(arguments.model_base_path, slowed=True))
+        _, gateway = stack.enter_context(running_service(arguments.model_base_path, slowed=True, core=core))
         rounds = [_Round(gateway, slices, arguments).run() for _ in range(arguments.rounds)]
     for name in rounds[0]:
         print(f"{name:<72}{median(figures[name] for figures in rounds):>10.2f}")

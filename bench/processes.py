@@ -68,14 +68,27 @@ class Server:
         return sum(_resident_pages(pid) for pid in _family(self._process.pid)) * _PAGE_BYTES / 1e6
 
 
+def core_set_apart() -> int | None:
+    """Leaves a core to others: this process, and what it starts from now on, keeps away; None where it has only one."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) == 1:
+        return None
+    core = min(cores)
+    os.sched_setaffinity(0, cores - {core})
+    return core
+
+
 @contextmanager
-def server(arguments: Sequence[str], ready: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def server(
+    arguments: Sequence[str], ready: str, environment: Mapping[str, str] | None = None, core: int | None = None
+) -> Iterator[Server]:
     """Runs `python -m` with these arguments for as long as the context lasts.
 
     Args:
       arguments: module and flags.
       ready: pattern of the line that says that it listens; its first group is the address.
       environment: variables beside those of this process.
+      core: the only one that it runs on; None for those of this process.
     """
     process = subprocess.Popen(  # noqa: S603 our own modules
         [sys.executable, "-m", *arguments],
@@ -84,6 +97,8 @@ def server(arguments: Sequence[str], ready: str, environment: Mapping[str, str] 
         stderr=subprocess.STDOUT,
         text=True,
     )
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
     running = Server(process, re.compile(ready))
     try:
         running.await_ready()

@@ -11,7 +11,7 @@ from transport.health import is_well
 
 @contextmanager
 def running_service(
-    model_base_path: Path, *, engine: str = "auto", slowed: bool = False
+    model_base_path: Path, *, engine: str = "auto", slowed: bool = False, core: int | None = None
 ) -> Iterator[tuple[Server, Server]]:
     """Runs both for as long as the context lasts.
 
@@ -19,6 +19,7 @@ def running_service(
       model_base_path: directory of the versions.
       engine: as serving's flag of that name.
       slowed: whether serving takes its time.
+      core: the only one that the gateway runs on; None for those of this process.
 
     Yields:
       Serving and gateway, once callers are welcome.
@@ -39,6 +40,8 @@ def running_service(
             relay = ["bench.slow_serving", serving.address]
             seen = stack.enter_context(server(relay, ready=r"Slow serving listening on (\S+)"))
         environment = {"GATEWAY_ADDRESS": "127.0.0.1:0", "SERVING_ADDRESS": seen.address}
-        gateway = stack.enter_context(server(["gateway"], ready=r"Gateway listening on (\S+)", environment=environment))
+        gateway = stack.enter_context(
+            server(["gateway"], ready=r"Gateway listening on (\S+)", environment=environment, core=core)
+        )
         await_true("health of the gateway is SERVING", lambda: is_well(gateway.address))
         yield serving, gateway

@@ -1,7 +1,7 @@
 """Bases of interceptors that do something around the handler, or before it, whatever the kind of call."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
@@ -36,26 +36,24 @@ class AroundInterceptor(WrappingInterceptor):
         return made_like(handler, of_its_kind(behaviour, yielding, returning))
 
 
-class BeforeInterceptor(AroundInterceptor):
+class BeforeInterceptor(WrappingInterceptor):
     """Runs `before`, and then each call's handler."""
 
     @abstractmethod
     async def before(self, method: str, context: Context) -> None:
         """Comes before a call of "/package.Service/Method" is handled; what it raises ends the call."""
 
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
-        """Runs `before`, and nothing after the call."""
-        return _Before(self.before(method, context))
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """Returns the handler, behind it."""
+        behaviour = behaviour_of(handler)
 
+        async def yielding(request: Any, context: Any) -> AsyncIterator[Any]:
+            await self.before(method, context)
+            async for response in behaviour(request, context):
+                yield response
 
-class _Before:
-    """As @asynccontextmanager makes it, but for the 11 to 32 µs that it costs a call."""
+        async def returning(request: Any, context: Any) -> Any:
+            await self.before(method, context)
+            return await behaviour(request, context)
 
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
-        self._work = work
-
-    async def __aenter__(self) -> None:
-        await self._work
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
+        return made_like(handler, of_its_kind(behaviour, yielding, returning))
