@@ -46,7 +46,9 @@ def description_of(kind: type[BaseSettings]) -> str:
     for variable, field in _with_parts(_fields(kind)):
         default = field.get_default(call_default_factory=True, validated_data={})
         default = str(default) if isinstance(default, Path) else default
-        lines.append(f"\n{variable} (" + ("needed)" if field.is_required() else f"default: {default!r})"))
+        needed = f"needed where one of {variable.rpartition('__')[0]}__... is set"
+        name = f"{variable}__..." if list(_parts(field)) else variable
+        lines.append(f"\n{name} ({needed if field.is_required() else f'default: {default!r}'})")
         lines.append(
             fill(" ".join((field.description or "").split()), 100, initial_indent="    ", subsequent_indent="    ")
         )
@@ -56,9 +58,13 @@ def description_of(kind: type[BaseSettings]) -> str:
 def _with_parts(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:
     for variable, field in fields.items():
         yield variable, field
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from ((f"{variable}__{name.upper()}", of_part) for name, of_part in part.model_fields.items())
+        yield from ((f"{variable}__{name.upper()}", part) for name, part in _parts(field))
+
+
+def _parts(field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from kind.model_fields.items()
 
 
 def _unknown(kind: type[BaseSettings]) -> Iterator[str]:

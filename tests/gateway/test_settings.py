@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings import Settings
+from transport.environment import description_of
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,7 @@ def test_they_cannot_be_changed():
 
 def test_every_field_is_described():
     assert all(field.description for field in Settings.model_fields.values())
+    assert description_of(Settings).isascii()  # it is printed wherever somebody asks for it
 
 
 def test_they_survive_the_way_to_a_worker_whatever_its_environment(monkeypatch):

@@ -65,4 +65,5 @@ def test_what_can_be_set_is_told():
     told = description_of(_Settings)
     assert "\nSTREET (default: '')\n    Where it is." in told
     assert "\nDOOR_WIDTH (default: 1)\n" in told
-    assert "\nDOOR_TLS__KEY (needed)\n    The certificate's private key." in told
+    assert "\nDOOR_TLS__... (default: None)\n" in told
+    assert "\nDOOR_TLS__KEY (needed where one of DOOR_TLS__... is set)\n    The certificate's private key." in told
