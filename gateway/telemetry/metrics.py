@@ -58,8 +58,8 @@ INFERENCE_DURATION = Histogram(
 )
 INFERENCES = Counter(
     "braintumor_gateway_inferences_total",
-    "Batches sent to serving, by version and outcome: OK, or an ErrorInfo.reason; as MODEL_FAILED also each image of "
-    "a batch that is OK whose outputs are no verdict.",
+    "Batches sent to serving, by version and outcome: OK, CANCELLED where all callers have left, or an "
+    "ErrorInfo.reason; as MODEL_FAILED also each image of a batch that is OK whose outputs are no verdict.",
     ["model_version", "outcome"],
     registry=REGISTRY,
 )

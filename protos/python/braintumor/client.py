@@ -38,7 +38,7 @@ class Client(JobCalls, VersionCalls):
         function raises, the call raises.
 
     Raises:
-      ValueError: a token would go over the network in plain text.
+      ValueError: a token would go over the network in plain text, or gRPC does not send such a token or metadata.
     """
 
     def predict(
