@@ -129,7 +129,7 @@ class ListModelVersionsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Versions in one page, 1 to 1000; 0 is 100."""
+    """Versions in one page, at most: 0 is 100, and above 1000 is 1000."""
     page_token: builtins.str
     """As the page before returned it; empty is the first page."""
     def __init__(

@@ -136,7 +136,7 @@ class RetrainRequest(google.protobuf.message.Message):
     force: builtins.bool
     """Publish although the gate says no."""
     request_id: builtins.str
-    """The same id twice is the same job. Empty is a new job each time."""
+    """The same id twice is the same job, until that is deleted. At most 128 characters; empty is a new job each time."""
     def __init__(
         self,
         *,

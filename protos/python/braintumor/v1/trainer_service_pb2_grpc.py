@@ -27,7 +27,8 @@ if _version_not_supported:
 
 
 class TrainerServiceStub(object):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server: ListOperations has
+    them newest first, all or by the filter "done=true" or "done=false"; CancelOperation answers when the job has ended.
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -60,7 +61,8 @@ class TrainerServiceStub(object):
 
 
 class TrainerServiceServicer(object):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server: ListOperations has
+    them newest first, all or by the filter "done=true" or "done=false"; CancelOperation answers when the job has ended.
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -74,7 +76,7 @@ class TrainerServiceServicer(object):
 
         The operation's response is RetrainResponse, its metadata RetrainMetadata.
         Errors:
-        INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
+        INVALID_ARGUMENT  a field is out of range, or leads nowhere or outside the data root.
         ALREADY_EXISTS  the request id belongs to a job with other fields.
         RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
         says when to try again.
@@ -138,7 +140,8 @@ def add_TrainerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrainerService(object):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server: ListOperations has
+    them newest first, all or by the filter "done=true" or "done=false"; CancelOperation answers when the job has ended.
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.

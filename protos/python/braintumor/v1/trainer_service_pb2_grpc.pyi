@@ -22,7 +22,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TrainerServiceStub:
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server: ListOperations has
+    them newest first, all or by the filter "done=true" or "done=false"; CancelOperation answers when the job has ended.
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -40,7 +41,7 @@ class TrainerServiceStub:
 
     The operation's response is RetrainResponse, its metadata RetrainMetadata.
     Errors:
-      INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
+      INVALID_ARGUMENT  a field is out of range, or leads nowhere or outside the data root.
       ALREADY_EXISTS  the request id belongs to a job with other fields.
       RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
         says when to try again.
@@ -68,7 +69,8 @@ class TrainerServiceStub:
 
 @typing.type_check_only
 class TrainerServiceAsyncStub(TrainerServiceStub):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server: ListOperations has
+    them newest first, all or by the filter "done=true" or "done=false"; CancelOperation answers when the job has ended.
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -83,7 +85,7 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
 
     The operation's response is RetrainResponse, its metadata RetrainMetadata.
     Errors:
-      INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
+      INVALID_ARGUMENT  a field is out of range, or leads nowhere or outside the data root.
       ALREADY_EXISTS  the request id belongs to a job with other fields.
       RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
         says when to try again.
@@ -110,7 +112,8 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """
 
 class TrainerServiceServicer(metaclass=abc.ABCMeta):
-    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server.
+    """Retrains the model on labelled slices. Jobs are google.longrunning.Operations of the same server: ListOperations has
+    them newest first, all or by the filter "done=true" or "done=false"; CancelOperation answers when the job has ended.
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -129,7 +132,7 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
 
         The operation's response is RetrainResponse, its metadata RetrainMetadata.
         Errors:
-          INVALID_ARGUMENT  a field is missing, out of range or leads outside the data root.
+          INVALID_ARGUMENT  a field is out of range, or leads nowhere or outside the data root.
           ALREADY_EXISTS  the request id belongs to a job with other fields.
           RESOURCE_EXHAUSTED  too many jobs wait (QUEUE_FULL), or the disk of the trainer is full (DISK_FULL); RetryInfo
             says when to try again.
