@@ -28,13 +28,15 @@ def to_status(error: Exception) -> status_pb2.Status:
     """Returns what the caller may know about an error, and logs the rest. Here it ends: it has no traceback any more.
 
     Returns:
-      As of `status_of`. An error of no known kind is INTERNAL, with a fixed text and the request id. What the trainer
-      said is passed on as it is.
+      As of `status_of`. An error of no known kind is INTERNAL, with a fixed text. Every INTERNAL tells the request id,
+      which images of a stream have from nowhere else. What the trainer said is passed on as it is.
     """
     match error:
         case ForwardedError():
             call.reason.set(reason_of(error.status))
             return error.status
+        case GatewayError(reason=reason, status_code=grpc.StatusCode.INTERNAL):
+            status = internal(request_id.current.get(), reason, str(error))
         case GatewayError(reason=reason):
             status = status_of(error.status_code, reason, str(error), retry_after_s=error.retry_after_s)
         case InvalidImageError(reason=reason):

@@ -61,7 +61,7 @@ def reason_of(status: status_pb2.Status) -> str:
     return next((info.reason for detail in status.details if detail.Unpack(info)), "")
 
 
-def internal(request_id: str) -> status_pb2.Status:
-    """Returns what is told of an error of no known kind: a fixed text, and the id by which the log knows more."""
-    message = f"Internal error. If it stays, report it with request id {request_id}."
-    return status_of(grpc.StatusCode.INTERNAL, "INTERNAL", message)
+def internal(request_id: str, reason: str = "INTERNAL", message: str = "Internal error.") -> status_pb2.Status:
+    """Returns what is told of an error that is the service's own, with the id by which the log knows more."""
+    told = f"{message} If it stays, report it with request id {request_id}."
+    return status_of(grpc.StatusCode.INTERNAL, reason, told)

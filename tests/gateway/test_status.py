@@ -6,7 +6,7 @@ from functools import partial
 import grpc
 import pytest
 
-from gateway.errors import ForwardedError, ServingBusyError, VersionLabelNotFoundError
+from gateway.errors import ForwardedError, ModelFailedError, ServingBusyError, VersionLabelNotFoundError
 from gateway.imaging import EmptyFileError, ImageLimits, InvalidImageError, decode
 from gateway.status import to_status
 from gateway.telemetry import call
@@ -49,12 +49,23 @@ def test_a_bad_image_is_the_fields_error(told):
     assert found.message == str(caught.value)
 
 
-def test_an_unforeseen_error_tells_the_request_id_and_nothing_else(told, caplog):
+@pytest.fixture
+def _call_abc():
     token = request_id.current.set("abc")
-    try:
-        found = told(to_status(RuntimeError("/secret/path")))
-    finally:
-        request_id.current.reset(token)
+    yield
+    request_id.current.reset(token)
+
+
+@pytest.mark.usefixtures("_call_abc")
+def test_a_failure_of_the_model_tells_the_request_id(told):
+    found = told(to_status(ModelFailedError("The model failed on the image.")))
+    assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "MODEL_FAILED")
+    assert found.message == "The model failed on the image. If it stays, report it with request id abc."
+
+
+@pytest.mark.usefixtures("_call_abc")
+def test_an_unforeseen_error_tells_the_request_id_and_nothing_else(told, caplog):
+    found = told(to_status(RuntimeError("/secret/path")))
     assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "abc" in found.message
     assert "secret" not in found.message
