@@ -45,7 +45,8 @@ class TrainerSettings(ProcessSettings):
     which a job tries its version."""
 
     retained_versions: int = Field(default=5, ge=1)
-    """Versions kept on disk. Those that are stable, canary, newest, or stable before are kept in any case."""
+    """Versions kept on disk: with each promotion, rollback or canary the oldest others go. Those that are stable,
+    canary, newest, or stable before are kept in any case."""
 
     min_test_slices: int = Field(default=20, ge=1)
     """Slices of each label in the test split below which the gate refuses a version, whatever its figures."""

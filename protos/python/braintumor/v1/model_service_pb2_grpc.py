@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ModelServiceStub(object):
-    """Lists versions of the model and moves the labels that choose among them.
+    """Lists versions of the model and moves the labels that choose among them. With each move the oldest versions that the
+    trainer is not to keep go from its disk (TRAINER_RETAINED_VERSIONS).
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -74,7 +75,8 @@ class ModelServiceStub(object):
 
 
 class ModelServiceServicer(object):
-    """Lists versions of the model and moves the labels that choose among them.
+    """Lists versions of the model and moves the labels that choose among them. With each move the oldest versions that the
+    trainer is not to keep go from its disk (TRAINER_RETAINED_VERSIONS).
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -210,7 +212,8 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
-    """Lists versions of the model and moves the labels that choose among them.
+    """Lists versions of the model and moves the labels that choose among them. With each move the oldest versions that the
+    trainer is not to keep go from its disk (TRAINER_RETAINED_VERSIONS).
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.

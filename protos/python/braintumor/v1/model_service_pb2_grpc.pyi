@@ -21,7 +21,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Lists versions of the model and moves the labels that choose among them.
+    """Lists versions of the model and moves the labels that choose among them. With each move the oldest versions that the
+    trainer is not to keep go from its disk (TRAINER_RETAINED_VERSIONS).
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -98,7 +99,8 @@ class ModelServiceStub:
 
 @typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Lists versions of the model and moves the labels that choose among them.
+    """Lists versions of the model and moves the labels that choose among them. With each move the oldest versions that the
+    trainer is not to keep go from its disk (TRAINER_RETAINED_VERSIONS).
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
@@ -171,7 +173,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """
 
 class ModelServiceServicer(metaclass=abc.ABCMeta):
-    """Lists versions of the model and moves the labels that choose among them.
+    """Lists versions of the model and moves the labels that choose among them. With each move the oldest versions that the
+    trainer is not to keep go from its disk (TRAINER_RETAINED_VERSIONS).
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
