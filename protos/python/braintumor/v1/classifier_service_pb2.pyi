@@ -159,7 +159,9 @@ class ImageLimits(google.protobuf.message.Message):
     max_image_bytes: builtins.int
     """Size of the encoded file, in bytes."""
     max_image_pixels: builtins.int
-    """Height times width of the decoded image."""
+    """Height times width of the decoded image. Besides, a side has 65,535 at most, and a run-length encoded BMP has
+    2 million pixels at most.
+    """
     def __init__(
         self,
         *,

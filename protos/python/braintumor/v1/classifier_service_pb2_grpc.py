@@ -30,8 +30,12 @@ class ClassifierServiceStub(object):
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+    (QUEUE_FULL); RetryInfo says when to try again.
     UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+    INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+    INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     def __init__(self, channel):
@@ -62,8 +66,12 @@ class ClassifierServiceServicer(object):
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+    (QUEUE_FULL); RetryInfo says when to try again.
     UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+    INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+    INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     def GetServiceInfo(self, request, context):
@@ -85,8 +93,7 @@ class ClassifierServiceServicer(object):
         when to try again.
         UNIMPLEMENTED  the version has no explanation.
         FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-        DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
-        INTERNAL  the model, or the service itself, failed.
+        INTERNAL  the model failed (MODEL_FAILED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,13 +104,10 @@ class ClassifierServiceServicer(object):
         of the requests: match them by id. One bad image is one error answer, never the end of
         the stream, unless its message is one that ImageLimits says is not received at all.
 
-        Errors, which end the stream:
-        RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
-        INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+        Errors besides, all of which end the stream:
         UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
         UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
         a new stream.
-        DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,8 +144,12 @@ class ClassifierService(object):
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+    (QUEUE_FULL); RetryInfo says when to try again.
     UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+    INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+    INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     @staticmethod

@@ -25,8 +25,12 @@ class ClassifierServiceStub:
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+        (QUEUE_FULL); RetryInfo says when to try again.
       UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+      INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+      INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     @typing.overload
@@ -48,21 +52,17 @@ class ClassifierServiceStub:
         when to try again.
       UNIMPLEMENTED  the version has no explanation.
       FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
-      INTERNAL  the model, or the service itself, failed.
+      INTERNAL  the model failed (MODEL_FAILED).
     """
     PredictStream: grpc.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]
     """Classifies many slices over one call. Answers come as they are ready, not in the order
     of the requests: match them by id. One bad image is one error answer, never the end of
     the stream, unless its message is one that ImageLimits says is not received at all.
 
-    Errors, which end the stream:
-      RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
-      INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+    Errors besides, all of which end the stream:
       UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
       UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
         a new stream.
-      DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
     """
 
 @typing.type_check_only
@@ -71,8 +71,12 @@ class ClassifierServiceAsyncStub(ClassifierServiceStub):
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+        (QUEUE_FULL); RetryInfo says when to try again.
       UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+      INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+      INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None: ...
@@ -91,21 +95,17 @@ class ClassifierServiceAsyncStub(ClassifierServiceStub):
         when to try again.
       UNIMPLEMENTED  the version has no explanation.
       FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
-      INTERNAL  the model, or the service itself, failed.
+      INTERNAL  the model failed (MODEL_FAILED).
     """
     PredictStream: grpc.aio.StreamStreamMultiCallable[braintumor.v1.classifier_service_pb2.PredictStreamRequest, braintumor.v1.classifier_service_pb2.PredictStreamResponse]  # type: ignore[assignment]
     """Classifies many slices over one call. Answers come as they are ready, not in the order
     of the requests: match them by id. One bad image is one error answer, never the end of
     the stream, unless its message is one that ImageLimits says is not received at all.
 
-    Errors, which end the stream:
-      RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
-      INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+    Errors besides, all of which end the stream:
       UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
       UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
         a new stream.
-      DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
     """
 
 class ClassifierServiceServicer(metaclass=abc.ABCMeta):
@@ -113,8 +113,12 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+        (QUEUE_FULL); RetryInfo says when to try again.
       UNAVAILABLE  what tokens are checked by cannot be reached (KEYS_UNAVAILABLE); RetryInfo says when to try again.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+      INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+      INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     @abc.abstractmethod
@@ -143,8 +147,7 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
             when to try again.
           UNIMPLEMENTED  the version has no explanation.
           FAILED_PRECONDITION  the version takes or answers something else than a classifier of slices.
-          DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
-          INTERNAL  the model, or the service itself, failed.
+          INTERNAL  the model failed (MODEL_FAILED).
         """
 
     @abc.abstractmethod
@@ -157,13 +160,10 @@ class ClassifierServiceServicer(metaclass=abc.ABCMeta):
         of the requests: match them by id. One bad image is one error answer, never the end of
         the stream, unless its message is one that ImageLimits says is not received at all.
 
-        Errors, which end the stream:
-          RESOURCE_EXHAUSTED  the caller has as many streams open as are allowed (QUEUE_FULL).
-          INVALID_ARGUMENT  the bytes of a message are no request (REQUEST_MALFORMED).
+        Errors besides, all of which end the stream:
           UNAUTHENTICATED, PERMISSION_DENIED  also at a later image, where the token is no longer good.
           UNAVAILABLE  the gateway is about to end, and has answered what it has read (GATEWAY_STOPPING); send the rest in
             a new stream.
-          DEADLINE_EXCEEDED  the caller's deadline for the whole stream passed.
         """
 
 def add_ClassifierServiceServicer_to_server(servicer: ClassifierServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -32,9 +32,13 @@ class TrainerServiceStub(object):
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+    (QUEUE_FULL); RetryInfo says when to try again.
     UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
     KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+    INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+    INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     def __init__(self, channel):
@@ -66,9 +70,13 @@ class TrainerServiceServicer(object):
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+    (QUEUE_FULL); RetryInfo says when to try again.
     UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
     KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+    INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+    INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     def Retrain(self, request, context):
@@ -145,9 +153,13 @@ class TrainerService(object):
 
     Errors of every method:
     UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+    RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+    (QUEUE_FULL); RetryInfo says when to try again.
     UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
     KEYS_UNAVAILABLE); RetryInfo says when to try again.
+    DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+    INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+    INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     @staticmethod

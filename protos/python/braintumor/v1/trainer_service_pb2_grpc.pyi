@@ -27,9 +27,13 @@ class TrainerServiceStub:
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+        (QUEUE_FULL); RetryInfo says when to try again.
       UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
         KEYS_UNAVAILABLE); RetryInfo says when to try again.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+      INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+      INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     @typing.overload
@@ -74,9 +78,13 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+        (QUEUE_FULL); RetryInfo says when to try again.
       UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
         KEYS_UNAVAILABLE); RetryInfo says when to try again.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+      INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+      INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None: ...
@@ -117,9 +125,13 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
 
     Errors of every method:
       UNAUTHENTICATED, PERMISSION_DENIED  the service does not know the caller, or not as one who may ask.
-      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED); RetryInfo says when to try again.
+      RESOURCE_EXHAUSTED  the caller calls too often (CALLER_RATE_EXCEEDED), or has too many calls or streams open
+        (QUEUE_FULL); RetryInfo says when to try again.
       UNAVAILABLE  the trainer, or what tokens are checked by, cannot be reached (TRAINER_UNAVAILABLE,
         KEYS_UNAVAILABLE); RetryInfo says when to try again.
+      DEADLINE_EXCEEDED  the caller's deadline passed first, or the request was not there in time (REQUEST_LATE).
+      INVALID_ARGUMENT  the bytes are no request of the method (REQUEST_MALFORMED).
+      INTERNAL  the service itself failed; the message has the request id to report it with.
     """
 
     @abc.abstractmethod
