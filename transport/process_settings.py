@@ -1,5 +1,6 @@
 """Settings that every process with callers has."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -10,16 +11,22 @@ from transport.tls_settings import PeerTls
 _LAST_PORT = 65535
 
 
-def _with_a_port_that_is(address: str) -> str:
-    if address and int(address.rpartition(":")[2]) > _LAST_PORT:
+def _to_listen_on(address: str) -> str:
+    if not re.fullmatch(r".+:[0-9]+", address):
+        raise ValueError("it is no host and port, such as 127.0.0.1:50051")
+    if int(address.rpartition(":")[2]) > _LAST_PORT:
         raise ValueError(f"there is no port beyond {_LAST_PORT}")
     return address
 
 
-ListenAddress = Annotated[str, Field(pattern=r"^.+:\d+$"), AfterValidator(_with_a_port_that_is)]
+def _to_listen_on_or_empty(address: str) -> str:
+    return address and _to_listen_on(address)
+
+
+ListenAddress = Annotated[str, AfterValidator(_to_listen_on)]
 """Host and port; port 0 takes a free one."""
 
-MaybeListenAddress = Annotated[str, Field(pattern=r"^(.+:\d+)?$"), AfterValidator(_with_a_port_that_is)]
+MaybeListenAddress = Annotated[str, AfterValidator(_to_listen_on_or_empty)]
 """The same, or empty for nowhere."""
 
 

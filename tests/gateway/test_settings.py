@@ -57,6 +57,12 @@ def test_nonsense_is_refused(fields):
         Settings(**fields)
 
 
+@pytest.mark.parametrize("fields", [{"address": "50051"}, {"address": ""}, {"metrics_address": "localhost"}])
+def test_an_address_that_is_none_is_told_in_words(fields):
+    with pytest.raises(ValidationError, match="is no host and port, such as"):
+        Settings(**fields)
+
+
 def test_they_cannot_be_changed():
     with pytest.raises(ValidationError):
         Settings().workers = 2
