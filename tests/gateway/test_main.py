@@ -131,7 +131,7 @@ def _told(**variables: str) -> str:
         ("GATEWAY_WORKERS", "none"),
         ("GATEWAY_TLS__CERTIFICATE", "server.pem"),  # and no key
         ("SERVING_ADDRESS", "two words"),
-        ("GATEWAY_AUDIT_LOG", "/nonexistent/audit.jsonl"),
+        ("GATEWAY_AUDIT_LOG", "/dev/null/audit.jsonl"),
         ("GATEWAY_API_KEY", "keys"),  # which would leave it without any
         ("GATEWAY_ADDRESS", "127.0.0.1:65536"),
         ("GATEWAY_DRAIN_GRACE_S", "inf"),
