@@ -1,7 +1,6 @@
 """The gRPC server: services, reflection, health, ports."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -13,6 +12,7 @@ from serving.modelserver.grpc_handlers import handler
 from serving.modelserver.health import Health
 from serving.modelserver.model_service import ModelService
 from serving.modelserver.prediction_service import PredictionService
+from serving.modelserver.threads import running_threads
 from tfserving_api.messages import pool
 
 _PREDICTION = "tensorflow.serving.PredictionService"
@@ -39,9 +39,9 @@ class GrpcServer:
     def __init__(self, flags: Flags, prediction_service: PredictionService, model_service: ModelService) -> None:
         threads = flags.grpc_max_threads or max(_MIN_THREADS, 4 * (os.cpu_count() or 1))
         self._flags = flags
-        predict = {"Predict": ThreadPoolExecutor(threads, "predict")}
-        reload = {"HandleReloadConfigRequest": ThreadPoolExecutor(_RELOAD_THREADS, "reload")}
-        self._server = grpc.server(ThreadPoolExecutor(_THREADS, "grpc"), options=_OPTIONS)
+        predict = {"Predict": running_threads(threads, "predict")}
+        reload = {"HandleReloadConfigRequest": running_threads(_RELOAD_THREADS, "reload")}
+        self._server = grpc.server(running_threads(_THREADS, "grpc"), options=_OPTIONS)
         self._server.add_generic_rpc_handlers(
             (handler(_PREDICTION, prediction_service, predict), handler(_MODEL, model_service, reload))
         )

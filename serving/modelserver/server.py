@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from serving.modelserver.prediction_service import PredictionService
 from serving.modelserver.rest import RestApi, start_http_server
 from serving.modelserver.server_core import ServerCore
 from serving.modelserver.states import ServableStateMonitor
+from serving.modelserver.threads import running_threads
 
 _log = logging.getLogger(__name__)
 
@@ -64,8 +64,8 @@ class ModelServer:
             loader.load,
             monitor,
             RetryPolicy(flags.max_num_load_retries, flags.load_retry_interval_micros / 1e6),
-            loading=ThreadPoolExecutor(flags.num_load_threads or _DEFAULT_LOAD_THREADS, "load"),
-            unloading=ThreadPoolExecutor(flags.num_unload_threads or _DEFAULT_LOAD_THREADS, "unload"),
+            loading=running_threads(flags.num_load_threads or _DEFAULT_LOAD_THREADS, "load"),
+            unloading=running_threads(flags.num_unload_threads or _DEFAULT_LOAD_THREADS, "unload"),
             on_change=self._wake.set,
         )
         return ServerCore(
