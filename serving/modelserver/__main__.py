@@ -46,8 +46,8 @@ def _signals() -> socket.socket:
 
 
 def _stop_at_signal(server: ModelServer, signals: socket.socket) -> None:
-    signals.recv(1)
-    server.stop()
+    while signals.recv(1):  # to the end of the process: what comes once more would find nobody to tell
+        server.stop()
 
 
 if __name__ == "__main__":

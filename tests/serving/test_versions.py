@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -186,13 +187,18 @@ def test_a_call_in_flight_keeps_its_version_alive(launch: Any, publish: Any, bas
     eventually(lambda: client.states()[1] == END)
 
 
-def test_sigterm_lets_calls_in_flight_finish(launch: Any, publish: Any, base_path: Path) -> None:
+def test_sigterm_lets_calls_in_flight_finish_also_where_it_comes_twice(
+    launch: Any, publish: Any, base_path: Path, eventually: Any
+) -> None:
     publish("counter", "1")
     server = launch(*single(base_path))
     slow = slow_call(server.ready(), 60_000, 60.0)
     server.process.terminate()
+    eventually(lambda: "Draining" in server.log.read_text())
+    server.process.send_signal(signal.SIGINT)
     assert slow.result().outputs["steps"].int64_val == [60_000]
     assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_sigterm_ends_a_server_at_once_that_has_nothing_to_do(launch: Any, publish: Any, base_path: Path) -> None:
