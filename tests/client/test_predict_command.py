@@ -175,6 +175,11 @@ def test_explanations_keep_the_places_of_their_slices(braintumor, tmp_path):
     assert (tmp_path / "maps/left/slice.jpg.overlay.png").read_bytes() == b"overlay"
 
 
+def test_an_option_is_no_folder_of_explanations(braintumor):
+    done = braintumor("predict", "-", "--explain", "--json")
+    assert "'--explain': needs a folder to write into, and --json looks like an option\n" in done.stderr
+
+
 def test_explanations_and_hidden_files_of_a_folder_are_no_images(braintumor, tmp_path, service):
     """Also where the first run wrote its explanations among the images of the second."""
     _write(tmp_path / "slices", a=b"tumor", **{"._a": b"broken"})

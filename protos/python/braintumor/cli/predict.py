@@ -25,6 +25,13 @@ _STDIN = Path("-")
 _IMAGES = click.Path(exists=True, allow_dash=True, path_type=Path)
 
 
+def _no_option(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:
+    # --explain looks like a flag, and would make a folder of the name of the option behind it.
+    if folder is not None and str(folder).startswith("-"):
+        raise click.BadParameter(f"needs a folder to write into, and {folder} looks like an option")
+    return folder
+
+
 @click.command(epilog=f"Suffixes of images in folders: {SUFFIXES}. A file that is named itself may have any.")
 @click.argument("paths", nargs=-1, required=True, type=_IMAGES, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per image.")
@@ -32,6 +39,7 @@ _IMAGES = click.Path(exists=True, allow_dash=True, path_type=Path)
     "--explain",
     "explain_dir",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=_no_option,
     help="Write heatmaps, and the slices with their heatmap laid over them, into this folder.",
 )
 @click.option("--version", type=VERSION_NUMBER, help="Number of the model version to ask.")
