@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,7 @@ def build_dataset(
     Raises:
       DatasetError: the slices cannot become a data set.
     """
-    paths.all_npz.parent.mkdir(parents=True, exist_ok=True)
-    with _staging(staging_dir or paths.all_npz.parent) as staging:
+    with _made(paths.all_npz.parent), _staging(staging_dir or paths.all_npz.parent) as staging:
         ingested = ingest(source, staging / "pixels.npy", on_progress)
         _assign(ingested, seed, known)
         manifest = ingested.manifest
@@ -126,6 +125,20 @@ def build_dataset(
             share(staging / f"{number}.npz", target)
         share(staging / MANIFEST, paths.all_npz.with_name(MANIFEST))
     return _summary(manifest, fingerprint, ingested.resized)
+
+
+@contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Makes a directory, and where the block fails removes again what was not there and is empty."""
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for place in missing:
+                place.rmdir()
+        raise
 
 
 @contextmanager

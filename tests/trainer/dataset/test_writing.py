@@ -22,6 +22,18 @@ def test_an_old_data_set_outlives_a_failed_build(
     assert load_split(paths.train_npz).fingerprint == fingerprint
 
 
+def test_a_failed_build_leaves_no_directory_that_it_made(
+    label_file: Path, tmp_path: Path, build: Callable[..., DatasetSummary]
+) -> None:
+    label_file.write_text("Image,Class\n")
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(TooFewSlicesError):
+        build()
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_data_set_on_another_mount_leaves_the_files_of_a_running_job(
     paths: DatasetPaths,
     other_mount: Path,
