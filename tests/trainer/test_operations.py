@@ -270,20 +270,25 @@ async def test_no_database_is_told(tmp_path: Path) -> None:
         await operations.open()
 
 
-async def test_an_operation_that_cannot_be_read_is_told_and_logged(
+async def test_an_operation_that_cannot_be_read_is_told_and_logged_with_what_to_do(
     tmp_path: Path, order: Order, caplog: pytest.LogCaptureFixture
 ) -> None:
     operations = Operations(tmp_path / "trainer.db")
     await operations.open()
-    await operations.add(order, "", 1)
+    for _ in range(2):
+        await operations.add(order, "", 2)
     with sqlite3.connect(tmp_path / "trainer.db") as database:
-        database.execute("UPDATE operations SET content = '{}'")
+        database.execute("UPDATE operations SET content = '{}' WHERE sequence = 2")
 
-    with pytest.raises(StoreError, match=r"the content of an operation is damaged; the log has it$"):
-        await operations.next_unfinished()
-    await operations.close()
+    with pytest.raises(StoreError, match=r"the content of an operation is damaged.*; the log has it, and the remedy$"):
+        await operations.newest()
     (record,) = caplog.records
     assert record.content == "{}"  # type: ignore[attr-defined]  # of extra
+    remedy = str(record.remedy).partition("run in it: ")[2]  # type: ignore[attr-defined]  # the same
+    with sqlite3.connect(tmp_path / "trainer.db") as database:
+        database.execute(remedy)
+    assert [sequence for sequence, _ in await operations.newest()] == [1]
+    await operations.close()
 
 
 def test_an_operation_has_no_result_before_its_end(order: Order) -> None:

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS operations (
 _INSERT = "INSERT INTO operations (id, request_id, state, content) VALUES (?, ?, ?, ?)"
 _COUNT_UNFINISHED = "SELECT count(*) FROM operations WHERE state IN ('queued', 'running')"
 _NEXT_UNFINISHED = """
-SELECT content FROM operations WHERE state IN ('queued', 'running') ORDER BY state = 'queued', sequence LIMIT 1
+SELECT sequence, content FROM operations WHERE state IN ('queued', 'running')
+ORDER BY state = 'queued', sequence LIMIT 1
 """
 _NEWEST = """
 SELECT sequence, content FROM operations
@@ -78,32 +79,32 @@ class OperationStore:
 
     def of_request(self, order: Order, request_id: str) -> Operation | None:
         """See Operations."""
-        row = self._row("SELECT content FROM operations WHERE request_id = ?", request_id)
+        row = self._row("SELECT sequence, content FROM operations WHERE request_id = ?", request_id)
         if row is None:
             return None
-        operation = _loaded(row[0])
+        operation = _loaded(*row)
         if operation.order != order:
             raise RequestIdReusedError("request_id belongs to a job with other fields; choose another one")
         return operation
 
     def get(self, operation_id: str) -> Operation:
         """See Operations."""
-        row = self._row("SELECT content FROM operations WHERE id = ?", operation_id)
+        row = self._row("SELECT sequence, content FROM operations WHERE id = ?", operation_id)
         if row is None:
             raise OperationNotFoundError(
                 f"operation {operation_id[:64]} does not exist; the list of jobs tells which do"
             )
-        return _loaded(row[0])
+        return _loaded(*row)
 
     def newest(self, done: bool | None, first: int, count: int) -> list[tuple[int, Operation]]:
         """See Operations."""
         rows = self._database.execute(_NEWEST, (first, done, count)).fetchall()
-        return [(sequence, _loaded(content)) for sequence, content in rows]
+        return [(sequence, _loaded(sequence, content)) for sequence, content in rows]
 
     def next_unfinished(self) -> Operation | None:
         """See Operations."""
         row = self._row(_NEXT_UNFINISHED)
-        return None if row is None else _loaded(row[0])
+        return None if row is None else _loaded(*row)
 
     def change(self, operation_id: str, expected: tuple[State, ...], change: Callable[[Operation], Operation]) -> bool:
         """Changes an operation if its state is as expected, and tells whether it was."""
@@ -157,9 +158,12 @@ def _dumped(operation: Operation) -> str:
     return _CONTENT.dump_json(operation).decode()
 
 
-def _loaded(content: str) -> Operation:
+def _loaded(sequence: int, content: str) -> Operation:
     try:
         return _CONTENT.validate_json(content)
     except ValidationError as err:
-        _logger.error("an operation is damaged", extra={"content": content[:_LOGGED_CHARS]})
-        raise sqlite3.DatabaseError("the content of an operation is damaged; the log has it") from err
+        remedy = f"restore a copy of the database, or run in it: DELETE FROM operations WHERE sequence = {sequence}"  # noqa: S608  for people
+        _logger.error("an operation is damaged", extra={"content": content[:_LOGGED_CHARS], "remedy": remedy})
+        raise sqlite3.DatabaseError(
+            "the content of an operation is damaged, or of a newer trainer; the log has it, and the remedy"
+        ) from err
