@@ -7,7 +7,7 @@ from math import inf
 import grpc
 
 from transport import keepalive
-from transport.pem import expiry_of, read_authorities, read_pair
+from transport.pem import read_authorities, read_pair, renewed_expiry
 from transport.tls_settings import PeerTls
 from transport.watched import Note, Watched
 
@@ -50,6 +50,7 @@ class FollowedPeerTls:
         self.name = tls.name
         self.certificate = tls.certificate
         self._tls = tls
+        self._held_until_s = 0.0
         paths = [path for path in (tls.ca, tls.certificate, tls.key) if path is not None]
         self._files = Watched(paths, self._read, note, pause_s=0.0)
 
@@ -66,7 +67,8 @@ class FollowedPeerTls:
         if self._tls.certificate is None or self._tls.key is None:
             return _Contents(grpc.ssl_channel_credentials(authorities), inf)
         key, certificate = read_pair(self._tls.certificate, self._tls.key)
-        return _Contents(grpc.ssl_channel_credentials(authorities, key, certificate), expiry_of(certificate))
+        self._held_until_s = renewed_expiry(self._tls.certificate, certificate, self._held_until_s)
+        return _Contents(grpc.ssl_channel_credentials(authorities, key, certificate), self._held_until_s)
 
 
 def renewal_of(tls: FollowedPeerTls | None) -> Callable[[], bool]:

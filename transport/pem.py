@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import ssl
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,23 @@ def expiry_of(certificate: bytes) -> float:
       certificate: in PEM, as of read_pair.
     """
     return min(each.not_valid_after_utc for each in _chain(certificate)).timestamp()
+
+
+def renewed_expiry(path: Path, certificate: bytes, held_until_s: float) -> float:
+    """Returns when a certificate ends, as `expiry_of`, that takes the place of another.
+
+    Args:
+      path: its file.
+      certificate: in PEM.
+      held_until_s: when the one before ends, in seconds since the epoch; 0 for none.
+
+    Raises:
+      UnusableFileError: it has ended, and the one before has not.
+    """
+    expiry_s = expiry_of(certificate)
+    if expiry_s <= time.time() < held_until_s:
+        raise UnusableFileError(f"{path} has ended already; renew it")
+    return expiry_s
 
 
 def read_authorities(path: Path) -> bytes:

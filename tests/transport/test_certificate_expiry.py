@@ -64,6 +64,25 @@ async def test_the_end_of_a_certificate_for_other_processes_is_told(authority: A
     watch.cancel()
 
 
+def test_a_certificate_that_has_ended_takes_the_place_of_no_good_one(authority: Any, tmp_path: Path) -> None:
+    """As a renewal may put it in place that went wrong: nobody got a connection any more, days before that was due."""
+    ours = authority(tmp_path, "ours")
+    own = ours.issue("own", 3)
+    unusable: list[bool] = []
+
+    def note(_files: str, is_unusable: bool) -> None:
+        unusable.append(is_unusable)
+
+    followed = (
+        FollowedTls(ServerTls(certificate=own.certificate, key=own.key), note),
+        FollowedPeerTls(PeerTls(ca=ours.certificate, certificate=own.certificate, key=own.key), note),
+    )
+    for days, present in ((-1, 3), (5, 5)):
+        ours.issue("own", days)
+        assert [tls.expiry_s() for tls in followed] == [pytest.approx(time.time() + present * _DAY_S, abs=60)] * 2
+    assert unusable == [False, False, True, True, False, False]
+
+
 async def test_without_a_certificate_there_is_none(authority: Any, tmp_path: Path) -> None:
     anonymous = FollowedPeerTls(PeerTls(ca=authority(tmp_path, "ours").certificate), lambda *_: None)
     await watch_expiry([None, anonymous], lambda *_: pytest.fail("there is no certificate"))
