@@ -1,5 +1,6 @@
 """Paths that callers send: relative to the data root, and never outside it."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 from trainer.errors import InvalidFieldError
@@ -59,6 +60,11 @@ def _check_text(path: str, field: str) -> None:
         raise InvalidFieldError(f"{field} is empty", field)
     if not path.isprintable():
         raise InvalidFieldError(f"{field} holds a NUL or another character that no path should", field)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as err:
+        told = f"{field} holds {path[err.start]!r}, which is in no file name here; run the trainer with LANG=C.UTF-8"
+        raise InvalidFieldError(told, field) from err
     if len(path) > MAX_PATH_LENGTH:
         raise InvalidFieldError(f"{field} has {len(path)} characters; {MAX_PATH_LENGTH} is the limit", field)
     if any(len(part.encode()) > _MAX_NAME_BYTES for part in path.split("/")):

@@ -1,5 +1,8 @@
 """Paths of callers never lead out of the data root."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,16 @@ def test_every_other_path_is_refused_with_its_field(root: Path, path: str) -> No
 
     assert raised.value.field == "image_dir"
     assert str(root) not in str(raised.value)
+
+
+def test_a_name_that_the_locale_has_no_code_for_is_refused_with_the_remedy() -> None:
+    """As that of a trainer which was started where files are named in ASCII, or Latin-1; it was an internal error."""
+    asked = "from pathlib import Path; from trainer.paths import inside; inside(Path('/'), 'caf\\u00e9', 'image_dir')"
+    ascii_alone = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    ended = subprocess.run(
+        [sys.executable, "-c", asked], env=os.environ | ascii_alone, capture_output=True, text=True, check=False
+    )
+    assert "InvalidFieldError: image_dir holds '\\xe9', which is in no file name here" in ended.stderr
 
 
 def test_a_root_that_is_a_link_is_no_way_out(root: Path, tmp_path: Path) -> None:
