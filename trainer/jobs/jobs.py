@@ -181,11 +181,13 @@ class Jobs:
         await self._work.clear(operation, completely=False)
 
     async def _write_end(self, operation: Operation, state: State, result: Result, progress: Progress | None) -> None:
+        news = News()
         while True:
             try:
                 await self._operations.end(operation.operation_id, state, result=result, progress=progress)
             except TrainerError as err:
-                _logger.warning("the end of a job has to wait", extra={"problem": str(err)})
+                if news.is_news(str(err)):
+                    _logger.warning("the end of a job has to wait", extra={"problem": str(err)})
                 if isinstance(err, DiskFullError) and state is not State.SUCCEEDED:
                     await self._work.clear(operation, completely=False)  # which makes room
                 await asyncio.sleep(_RETRY_S)
