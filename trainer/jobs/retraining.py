@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 
 from trainer.durable import remove_copies
-from trainer.errors import DiskFullError, ServingUnavailableError
+from trainer.errors import DiskFullError, ServingUnavailableError, TrainerError
 from trainer.jobs import run_directory
 from trainer.jobs.child import run_child
 from trainer.jobs.messages import Task
@@ -39,8 +39,15 @@ class Retraining:
             if progress.fraction >= operation.progress.fraction:
                 note(progress)
 
-        with (run_dir / run_directory.LOG).open("ab") as log:
-            report = await run_child(task, log, note_if_further)
+        log_path = run_dir / run_directory.LOG
+        with log_path.open("ab") as log:
+            try:
+                report = await run_child(task, log, note_if_further)
+            except TrainerError as err:
+                if log_path.exists():
+                    raise
+                told = "its directory under runs/ was removed while it ran, and its log with it; order the job again"
+                raise TrainerError(told) from err
         if report.outcome is None:
             raise AssertionError("a task with an order ends in an outcome")
         version = report.outcome.version

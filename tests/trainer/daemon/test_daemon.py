@@ -123,3 +123,14 @@ def test_a_killed_process_fails_its_job_and_a_vanished_directory_the_next(daemon
     assert daemon.reason(first) == "OUT_OF_MEMORY"
     assert daemon.reason(second) == "IMAGE_SOURCE_INVALID"
     assert not daemon.leftovers()
+
+
+def test_a_job_whose_directory_is_removed_says_so_and_names_no_log_that_is_gone(
+    daemon: Any, tmp_path: Path, eventually: Any
+) -> None:
+    name = daemon.retrain()
+    daemon.until_step(name, pb2.RETRAIN_STEP_TRAIN)
+    daemon.run_dir(name).rename(tmp_path / "removed")
+
+    assert "under runs/ was removed while it ran" in daemon.until_done(name).error.message
+    eventually(lambda: not daemon.leftovers())
