@@ -206,4 +206,9 @@ class Operations:
             # The latter is how a database that is opened on a full disk finds no room for its index.
             if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
                 raise DiskFullError("no space is left for the trainer's operations; free some") from err
+            if code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise StoreError(
+                    f"{self._path.name} is damaged: {err}; stop the trainer and put a copy of it back, "
+                    f"or remove {self._path.name}* and runs/ to forget all jobs"
+                ) from err
             raise StoreError(f"the trainer's operations cannot be read or written now: {err}") from err

@@ -262,11 +262,11 @@ async def test_a_database_that_is_removed_takes_nothing_that_would_be_lost(
         assert [operation for _, operation in await operations.newest(None, 9, 9)] == [after, before]
 
 
-async def test_no_database_is_told(tmp_path: Path) -> None:
+async def test_no_database_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "trainer.db").write_text("this is no database, but a text of a kilobyte. " * 30)
     operations = Operations(tmp_path / "trainer.db")
 
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=r"is damaged: .*; stop the trainer and put a copy of it back, or remove"):
         await operations.open()
 
 
