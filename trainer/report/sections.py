@@ -125,7 +125,7 @@ def _gallery(cases: Sequence[Case]) -> str:
 
 def _case(case: Case) -> str:
     pictures = "".join(
-        f'<img src="{uri}" alt="{shown}" width=160 height=160>'
+        f'<img src="{uri}" alt="{shown}">'
         for uri, shown in zip(case.pictures, ("slice", "slice under its heatmap"), strict=False)
     )
     label, truth = ("Tumor" if tumor else "No Tumor" for tumor in (case.called, case.tumor))

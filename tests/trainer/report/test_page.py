@@ -33,6 +33,7 @@ class _Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.references: list[str] = []
+        self.pictures: list[dict[str, str]] = []
         self.text: dict[str, str] = {"": ""}
         self._section = ""
         self.feed(html)
@@ -42,6 +43,8 @@ class _Page(HTMLParser):
         self.tags.append(tag)
         if tag not in _UNCLOSED:
             self.open.append(tag)
+        if tag == "img":
+            self.pictures.append(dict(attributes))
         for name, value in attributes:
             if name in {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background"}:
                 self.references.append(value)
@@ -130,6 +133,14 @@ def test_the_data_is_counted(make_answers, make_page, summary) -> None:
     assert "24 slices, 8 with tumor, in 12 groups" in text
     assert "resized 7, measured on" in text
     assert "resized" not in _Page(make_page(make_answers(dataset=summary))).text["data"]
+
+
+def test_slices_keep_their_shape(make_answers, make_page) -> None:
+    """The style sets their width; a height of their own would squeeze them."""
+    pictures = _Page(make_page(make_answers())).pictures
+
+    assert pictures
+    assert {name for picture in pictures for name in picture} == {"src", "alt"}
 
 
 def test_slices_that_may_not_be_shown_are_told_of_in_words(make_answers, make_page) -> None:
