@@ -102,7 +102,7 @@ def card_table(card: Mapping[str, Any]) -> str:
 
 def number(value: float, sign: str = "") -> str:
     """Writes a figure; one without a meaning is a dash."""
-    return f"{value:{sign}.4f}" if math.isfinite(value) else "-"
+    return f"{value:{sign}z.4f}" if math.isfinite(value) else "-"
 
 
 def interval(figure: Figure, sign: str = "") -> str:

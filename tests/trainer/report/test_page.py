@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from trainer.bootstrap import BRIER
 from trainer.evaluate import evaluate
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import Approval, DataSource, model_card
@@ -123,6 +124,16 @@ def test_its_numbers_are_the_right_ones(make_answers, make_page, summary) -> Non
     assert "24 slices, 12 with tumor, in 12 groups" in text["data"]
     assert "brain area: alone" in text["data"]
     assert "6, 4" in text["model"]
+
+
+def test_no_figure_is_less_than_zero_by_less_than_it_tells(make_answers, make_page) -> None:
+    answers = make_answers()
+    a_little_surer = answers.outputs["probabilities"] + np.where(answers.truth, 1e-6, -1e-6)[:, None] * [-1, 1]
+    other = answers.outputs | {"probabilities": a_little_surer.astype(np.float32)}
+    own = dataclasses.replace(answers, outputs=other, comparisons={"version 6": answers.outputs})
+
+    assert measure(own, 1).gains["version 6"][BRIER].value < 0
+    assert "-0.0000" not in _Page(make_page(own)).text["comparison"]
 
 
 def test_the_data_is_counted(make_answers, make_page, summary) -> None:
