@@ -99,7 +99,7 @@ def errors(cases: Sequence[Case], total: int) -> str:
     if not cases:
         return "<p>None.</p>"
     told = "all" if total == len(cases) else f"the {MAX_ERRORS} most certain mistakes"
-    return f"<p class=soft>{total} slices; {told}, the most certain first.</p>{_gallery(cases)}"
+    return f"<p class=soft>{total} slice{'s' * (total > 1)}; {told}, the most certain first.</p>{_gallery(cases)}"
 
 
 def listed(title: str, lines: Sequence[str]) -> str:

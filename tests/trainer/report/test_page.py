@@ -210,6 +210,7 @@ def test_of_many_mistakes_it_says_that_some_are_shown() -> None:
 
     assert "30 slices; the 24 most certain mistakes" in errors([case] * MAX_ERRORS, 30)
     assert "24 slices; all" in errors([case] * MAX_ERRORS, 24)
+    assert "1 slice; all" in errors([case], 1)
 
 
 def test_it_stays_small_whatever_the_data(make_answers, make_page) -> None:
