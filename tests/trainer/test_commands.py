@@ -68,6 +68,7 @@ def test_from_archive_to_version(tmp_path: Path, slice_files: dict[str, bytes], 
     assert "kept the network of version 1" in refitted.stdout
     assert _trainer(root, "evaluate").stdout == evaluated.stdout  # the same network on the same slices
     assert _trainer(root, "publish").returncode == 0
+    assert json.loads((root / "models/rollout.json").read_text())["stable"] == 1  # until somebody promotes the other
     card = json.loads((root / "models/brain_tumor/2/assets.extra/model_card.json").read_text())
     assert (card["parent_version"], card["network_of_version"], card["epochs"]) == (1, 1, 0)
 

@@ -45,6 +45,7 @@ def publish(
         answers = answers_by_hand(settings, compared, bar)
     evaluation = figures_of(answers.outputs, answers.split.labels)
     source = DataSource(data_source, data_licence)
+    RolloutFiles(settings).decide()  # before there is a newer version, which nobody has made stable
     version = publication.publish(
         settings.run_dir / CANDIDATE, settings.model_dir, training, evaluation, answers, source, stable
     )

@@ -86,6 +86,16 @@ class RolloutFiles:
             if not self._serves(state, alone=alone):
                 self._replace(state, ())
 
+    def decide(self) -> None:
+        """Writes rollout.json where there is none, so that a version that comes is not taken for the stable one.
+
+        Raises:
+          DiskFullError, RolloutError: as for `read` and `write`.
+        """
+        with self._locked():
+            if not self._settings.rollout_state.exists() and (state := self.read()).stable:
+                replace_files({self._settings.rollout_state: state.to_json()})
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:

@@ -136,6 +136,20 @@ def test_at_first_the_newest_version_is_stable(settings, add_version) -> None:
     assert files.read() == RolloutState(stable=2)
 
 
+def test_a_version_that_comes_before_the_first_start_is_not_stable_by_itself(settings, add_version) -> None:
+    files = RolloutFiles(settings)
+    files.decide()
+    assert not settings.rollout_state.exists()
+    add_version(1)
+    files.decide()
+    add_version(2)
+    files.decide()
+    files.ensure()
+
+    assert files.read() == RolloutState(stable=1)
+    assert files.listed().version_labels == {"stable": 1}
+
+
 def test_without_a_version_serving_takes_the_first_that_appears(settings) -> None:
     settings.model_dir.mkdir(parents=True)
     RolloutFiles(settings).ensure()
