@@ -49,3 +49,11 @@ def test_does_not_wait_for_a_service_that_refuses(service, braintumor):
     done = braintumor("wait", "--timeout", "30")
     assert (done.stdout, done.returncode) == ("", 1)
     assert "scripted failure" in done.stderr
+
+
+@pytest.mark.parametrize(("address", "told"), [("127.0.0.1:99999", "a port beyond 65535"), ("", "is empty")])
+def test_calls_no_other_port_than_the_one_that_was_given(braintumor, address, told):
+    """Of a port beyond the last gRPC takes the lower bits."""
+    done = braintumor("info", "--address", address)
+    assert told in done.stderr
+    assert (done.stdout, done.returncode) == ("", 2)

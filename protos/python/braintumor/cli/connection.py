@@ -23,6 +23,9 @@ _TLS_FAILURE = re.compile(r"last error: .*(?:Socket closed|handshake failed|Veri
 # What it says last where localhost is tried at two addresses, of which the other one may want TLS.
 _ONE_OF_TWO_ADDRESSES = re.compile(r"last error: .*(?:\[::1\]|%5B::1%5D).*Connection refused")
 
+_PORT = re.compile(r":([0-9]+)$")
+_LAST_PORT = 65535
+
 
 class Unreached(click.ClickException):
     """The service was not reached, or did not answer in time."""
@@ -35,6 +38,15 @@ def may_pass(error: ServiceError) -> bool:
     return error.unreached or error.retry_after_s is not None
 
 
+def _address_that_is(_context: click.Context, _option: click.Parameter, address: str) -> str:
+    # gRPC would call another port, and of an empty one it tells in words of its own.
+    if not address:
+        raise click.BadParameter("is empty; give host and port")
+    if (port := _PORT.search(address)) and int(port[1]) > _LAST_PORT:
+        raise click.BadParameter(f"{address} has a port beyond {_LAST_PORT}")
+    return address
+
+
 def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> _Command:
     """Adds the options `address` and `timeout_s`, the latter with a default of its own where the command is slow."""
     address = click.option(
@@ -43,6 +55,7 @@ def service_options(command: _Command, *, timeout_s: float = DEFAULT_TIMEOUT_S) 
         default=DEFAULT_ADDRESS,
         show_default=True,
         show_envvar=True,
+        callback=_address_that_is,
         help="Where the service listens.",
     )
     timeout = click.option(
