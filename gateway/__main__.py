@@ -1,6 +1,7 @@
 """`python -m gateway`: one gateway, or GATEWAY_WORKERS of them on one port."""
 
 import asyncio
+import os
 import sys
 
 import uvloop
@@ -13,9 +14,12 @@ from transport.errors import CannotListenError
 from transport.exposure import refusal
 from transport.watched import UnusableFileError
 
+_LAST_STREAM = 2
+
 
 def main() -> int:
     """Runs until SIGTERM or SIGINT; returns the exit status, 2 where settings, or files that they name, are wrong."""
+    _open_closed_streams()
     if sys.argv[1:]:
         print(description_of(Settings))  # noqa: T201 --help, and whatever else somebody may try
         return 0 if sys.argv[1] in {"-h", "--help"} else 2
@@ -32,6 +36,13 @@ def main() -> int:
         told = f"{err} GATEWAY_ADDRESS, GATEWAY_HEALTH_ADDRESS and GATEWAY_METRICS_ADDRESS set others"
     sys.stderr.write(f"{told}\n")
     return 2
+
+
+def _open_closed_streams() -> None:
+    # Else sockets get the numbers of stdin, stdout and stderr, and libuv aborts where it closes one of these.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        pass
+    os.close(descriptor)
 
 
 async def _run(settings: Settings) -> int:

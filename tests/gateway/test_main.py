@@ -154,6 +154,19 @@ def test_a_port_that_is_taken_ends_it_with_its_address(variable, workers):
         assert variable in told
 
 
+def test_it_ends_in_good_order_where_stdin_is_closed() -> None:
+    """As a shell closes it with `<&-`: once all was done libuv aborted."""
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", 'exec "$0" -m gateway <&-', sys.executable],
+        env=os.environ | {"GATEWAY_ADDRESS": "127.0.0.1:0"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Gateway listening on ")
+    process.terminate()
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 0, log
+
+
 def test_it_listens_soon(record_property):
     """Reported, not asserted: the bar is 1.5 s on a machine with nothing else to do."""
     begun = time.monotonic()
