@@ -25,7 +25,7 @@ th, td { border-bottom: 1px solid var(--rule); padding: 5px 14px 5px 0; text-ali
 tbody:first-child td { overflow-wrap: anywhere; } /* of tables without a header, whose cells may hold long words */
 small { color: var(--soft); display: block; font-size: .78rem; white-space: nowrap; }
 thead th { color: var(--soft); font-weight: 600; }
-tbody th { font-weight: 500; min-width: 8em; }
+tbody th { font-weight: 500; min-width: 8em; overflow-wrap: anywhere; }
 .row { display: grid; gap: 24px; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 figure { margin: 12px 0; }
 figure.chart { max-width: 520px; }
