@@ -62,9 +62,7 @@ class Canary:
         try:
             percent = await self._shares.canary_percent(version) if version else 0.0
         except TrainerUnavailableError:
-            if version == self._version:
-                return
-            percent = 0.0
+            return
         if (version, percent) != (self._version, self._percent):
             _logger.info("canary changed", extra={"model_version": version, "percent": percent})
         self._version, self._percent = version, percent
