@@ -106,7 +106,7 @@ class OpenedImage:
             yield
         except InvalidImageError:
             raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
+        except Image.DecompressionBombError as err:
             # Pillow's own bound. It is wider than the default limits, so it only meets sizes that a header hides.
             raise _too_many_pixels(self._limits) from err
         except Exception as err:  # hostile bytes make Pillow raise nearly anything
