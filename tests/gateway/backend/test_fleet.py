@@ -13,6 +13,7 @@ from gateway.errors import (
     NoModelError,
     ServingBusyError,
     ServingUnavailableError,
+    UnsupportedSignatureError,
     VersionGoneError,
     VersionLabelNotFoundError,
 )
@@ -250,6 +251,13 @@ async def test_a_label_whose_version_is_not_there_is_more_than_none():
         await fleet.look_up("stable", 1.0)
 
 
+async def test_a_version_that_cannot_be_fed_is_told_of_before_a_retry_is_advised():
+    fleet = await _stepped(_Serving({7}), _Serving({7}))
+    fleet.servings[0].failure, fleet.servings[1].failure = ServingBusyError("busy"), UnsupportedSignatureError("7")
+    with pytest.raises(UnsupportedSignatureError):
+        await fleet.look_up(7, 1.0)
+
+
 async def test_without_replicas_a_retry_may_help():
     fleet = await _stepped()
     for asked in (fleet.predict_one(), fleet.look_up(None, 1.0)):
@@ -269,6 +277,9 @@ async def test_replicas_come_and_go_with_the_name_service():
     await fleet.step()
     assert old.is_closed
     assert not new.is_closed
+    looks = old.looks
+    await fleet.step()
+    assert old.looks == looks
 
 
 @pytest.mark.parametrize("leads_nowhere", [False, True])

@@ -37,6 +37,23 @@ async def test_an_absent_server_is_tried_again():
     assert attempts.made == 4
 
 
+@pytest.mark.parametrize(
+    ("failure", "first_s", "longest_s"),
+    [(ServingUnavailableError("away"), 0.05, 0.5), (ServingBusyError("busy"), 0.02, 0.2)],
+)
+async def test_pauses_double_up_to_the_longest(monkeypatch, failure, first_s, longest_s):
+    """One that is back is found within half a second, whatever time its caller has."""
+    pauses_s = []
+
+    async def sleep(pause_s):
+        pauses_s.append(pause_s)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await retrying(_Attempts(*[failure] * 5), _deadline(3600))
+    longest = [min(first_s * 2**number, longest_s) for number in range(5)]
+    assert all(pause_s / 2 <= found_s <= pause_s for pause_s, found_s in zip(longest, pauses_s, strict=True))
+
+
 async def test_an_absent_server_is_given_up_before_the_deadline():
     attempts = _Attempts(*[ServingUnavailableError("away")] * 1000)
     deadline = _deadline(0.5)
