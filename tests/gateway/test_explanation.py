@@ -55,6 +55,12 @@ def test_the_overlay_is_coloured_where_there_is_heat_and_lets_the_slice_through(
     assert (brighter > overlay).all()
 
 
+def test_the_overlay_is_red_where_it_is_warm_and_yellow_where_it_is_hot(slice_):
+    warm, hot = (_pixels(explain(np.full((4, 4), heat, np.float32), slice_).overlay_png)[0, 0] for heat in (0.5, 1))
+    assert warm[0] > warm[2] > warm[1]
+    assert min(hot[:2]) > 2 * hot[2]
+
+
 def test_colour_slices_keep_their_colours():
     colour = np.zeros((8, 8, 3), np.uint8)
     colour[..., 1] = 200

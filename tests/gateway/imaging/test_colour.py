@@ -19,10 +19,11 @@ def _under_a_map(grey):
     return np.uint8(255 * np.clip(np.stack(bands, axis=-1), 0, 1) * (grey > 0)[..., None])
 
 
-@pytest.mark.parametrize("height", [40, 240, 2000])
-def test_a_colour_map_is_colour_at_any_size(height):
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (40, 240), (240, 240), (2000, 240)])
+def test_a_colour_map_is_colour_at_any_size(height, width):
     picture = _under_a_map(_slice(np.random.default_rng(1)))
-    assert is_in_colour(picture[np.linspace(0, 239, height).astype(int)])
+    rows, columns = (np.linspace(0, 239, side).astype(int) for side in (height, width))
+    assert is_in_colour(picture[np.ix_(rows, columns)])
 
 
 def test_grey_is_no_colour_whatever_the_file(encode):

@@ -107,6 +107,13 @@ def test_one_odd_pixel_is_enough(encode):
     assert decode(encode(pixels, "PNG")).sum() == 1
 
 
+def test_a_large_picture_may_be_black_down_to_its_last_rows(encode):
+    """It is compared in bands, and one of a single level says nothing of the others."""
+    pixels = np.zeros((1500, 1500), np.uint8)
+    pixels[-1, :2] = 1
+    assert decode(encode(pixels, "PNG")).sum() == 2
+
+
 @pytest.mark.parametrize("name", IMAGE_FORMATS)
 def test_a_file_that_ends_early_says_so_or_shows_the_whole_picture(files, name):
     """The last bytes may be an end mark only: then all pixels are there, and an answer is right."""

@@ -33,14 +33,17 @@ def test_a_bitmap_of_millions_of_runs_is_not():
         decode(_run_length_encoded(np.random.default_rng(1).integers(0, 256, (1000, 1000), np.uint8)))
 
 
-def test_a_bitmap_whose_alpha_is_0_everywhere_is_opaque(colour):
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_bitmap_is_opaque_only_where_its_alpha_is_0_everywhere(colour, is_seen):
     height, width = colour.shape[:2]
+    alpha = np.full((height, width), 255 * is_seen, np.uint8)
+    alpha[:10] = 0
     masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, 0, 0, 0, 0, 0) + masks + bytes(52)
-    pixels = np.dstack([colour[::-1, :, ::-1], np.zeros((height, width), np.uint8)]).tobytes()
+    pixels = np.dstack([colour[..., ::-1], alpha])[::-1].tobytes()
     pixels_at = 14 + len(header)
     file = b"BM" + struct.pack("<IHHI", pixels_at + len(pixels), 0, 0, pixels_at) + header + pixels
-    assert np.array_equal(decode(file), colour)
+    assert np.array_equal(decode(file), np.where(alpha[..., np.newaxis] == 255, colour, 0) if is_seen else colour)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -83,6 +86,13 @@ def test_an_orientation_in_xmp_is_none(grey, image_format, options):
     else:
         image.save(file, image_format, xmp=xmp, **options)
     assert decode(file.getvalue()).shape[:2] == grey.shape
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage!", b"II*\0"], ids=["garbage", "cut"])
+@pytest.mark.parametrize(("image_format", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_damaged_exif_counts_as_none(grey, encode, image_format, options, exif):
+    file = encode(grey, image_format, exif=exif, **options)
+    assert np.array_equal(decode(file)[..., 0], grey)
 
 
 @pytest.mark.parametrize("bits", [2, 4])

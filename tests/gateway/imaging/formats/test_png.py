@@ -34,12 +34,18 @@ def test_few_bits_span_black_to_white(grey, write_png, bits):
 
 
 def test_16_bits_are_scaled_not_cut(grey, encode):
-    assert np.array_equal(decode(encode(grey.astype(np.uint16) * 257, "PNG"))[..., 0], grey)
+    assert np.array_equal(decode(encode(grey.astype(np.uint16) * 257, "PNG")), grey[..., np.newaxis])
 
 
 def test_12_bits_in_16_are_scaled_by_12(grey, encode):
     stored = np.round(grey * (4095 / 255)).astype(np.uint16)
     assert np.array_equal(decode(encode(stored, "PNG"))[..., 0], grey)
+
+
+def test_dark_grey_of_16_bits_keeps_its_levels(grey, encode):
+    """Pillow keeps all bits of grey, so that none is refused as dark colour is."""
+    stored = grey.astype(np.uint16) * 2  # of 10 bits, all in the lower half
+    assert np.array_equal(decode(encode(stored, "PNG"))[..., 0], np.rint(stored * (255 / 1023)))
 
 
 @pytest.mark.parametrize(("colour_type", "samples"), [(RGB, 3), (GREY_ALPHA, 2)])
@@ -77,7 +83,7 @@ def test_alpha_is_composited_over_black(colour, grey, encode):
 def test_grey_with_alpha_stays_one_channel(grey, encode):
     alpha = np.where(grey > 100, 255, 0).astype(np.uint8)
     image = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
-    assert np.array_equal(decode(encode(image, "PNG"))[..., 0], np.where(grey > 100, grey, 0))
+    assert np.array_equal(decode(encode(image, "PNG")), np.where(grey > 100, grey, 0)[..., np.newaxis])
 
 
 def test_a_transparent_palette_entry_is_black(grey, encode):

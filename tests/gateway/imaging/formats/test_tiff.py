@@ -121,16 +121,18 @@ def test_tags_do_not_share_their_values(grey, word):
         decode(file(2))
 
 
-@pytest.mark.parametrize(("side", "fits"), [(1024, True), (2048, False)])
-def test_tiles_are_not_much_larger_than_the_picture(grey, side, fits):
+@pytest.mark.parametrize(("times", "side", "fits"), [(1, 1024, True), (1, 2048, False), (42, 2048, True)])
+def test_tiles_are_not_much_larger_than_the_picture(grey, times, side, fits):
     """A tile is memory as a whole: 200 bytes took 2 GiB."""
-    pixels = zlib.compress(np.pad(grey, ((0, side - 48), (0, side - 40))).tobytes())
-    tags = [(256, 40), (257, 48), (258, 8), (259, 8), (262, 1), (322, side), (323, side), (324, 1000)]
+    picture = np.tile(grey, (times, times))
+    height, width = picture.shape
+    pixels = zlib.compress(np.pad(picture, ((0, side - height), (0, side - width))).tobytes())
+    tags = [(256, width), (257, height), (258, 8), (259, 8), (262, 1), (322, side), (323, side), (324, 1000)]
     tags.append((325, len(pixels)))
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     data = (b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory).ljust(1000, b"\0") + pixels
     if fits:
-        assert np.array_equal(decode(data)[..., 0], grey)
+        assert np.array_equal(decode(data)[..., 0], picture)
     else:
         with pytest.raises(CorruptImageError):
             decode(data)
