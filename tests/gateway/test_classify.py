@@ -134,6 +134,14 @@ async def test_a_serving_that_was_never_there_is_unavailable(start_serving, star
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVING_UNAVAILABLE")
 
 
+async def test_what_is_no_file_is_told_also_while_serving_is_away(start_serving, start_gateway, failure_of):
+    async with start_serving() as serving:
+        pass
+    async with start_gateway(serving, ready=False, max_image_bytes=1000) as gateway:
+        reasons = [(await failure_of(gateway.predict(image, timeout=5))).reason for image in (b"", bytes(1001))]
+        assert reasons == ["IMAGE_EMPTY", "IMAGE_TOO_LARGE"]
+
+
 async def test_a_serving_without_versions_is_unavailable(start_serving, start_gateway, png, until, failure_of):
     async with start_serving() as serving, start_gateway(serving) as gateway:
         serving.versions.clear()

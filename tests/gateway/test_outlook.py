@@ -11,6 +11,13 @@ def test_the_first_time_is_the_mean():
     assert mean.seconds == 0.5
 
 
+def test_one_slow_image_is_not_the_mean():
+    mean = MeanTime()
+    mean.note(0.01)
+    mean.note(10.0)
+    assert 0.01 < mean.seconds < 5.0
+
+
 def test_a_standstill_is_forgotten():
     mean = MeanTime()
     mean.note(1000.0)

@@ -30,7 +30,7 @@ async def test_one_image_alone_may_be_larger_than_all_room():
 
 async def test_those_that_wait_come_in_turn():
     room = Room(1, 100)
-    room.enter(1)
+    await asyncio.wait_for(room.wait_and_enter(1), 10)
     order = []
 
     async def come(name, size):
@@ -48,19 +48,21 @@ async def test_those_that_wait_come_in_turn():
     assert order == ["large", "small"]
 
 
-@pytest.mark.parametrize("let_in", [False, True], ids=["while it waits", "as it is let in"])
-async def test_one_that_leaves_while_it_waits_takes_no_room(let_in):
+@pytest.mark.parametrize("when", ["while it waits", "as it is let in", "just before it would be"])
+async def test_one_that_leaves_while_it_waits_takes_no_room(when):
     room = Room(1, 100)
     room.enter(1)
     first, second = (asyncio.ensure_future(room.wait_and_enter(1)) for _ in range(2))
     await _turn()
-    if let_in:
+    if when == "as it is let in":
         room.leave(1)
     first.cancel()
-    await _turn()
-    if not let_in:
+    if when == "while it waits":
+        await _turn()
+    if when != "as it is let in":
         room.leave(1)
-    await second
+    await asyncio.wait_for(second, 10)
+    assert first.cancelled()
     assert room.images == 1
     room.leave(1)
     assert room.images == 0

@@ -44,6 +44,12 @@ async def test_a_token_without_a_claim_is_not_valid(tokens, key, claim):
         await tokens.identify(jwt.encode(claims, key, "ES256"))
 
 
+@pytest.mark.parametrize("sub", ["", "ward 7", "ward\n7", "Käthe", "w" * 129])
+async def test_a_caller_whose_name_is_not_fit_for_logs_is_not_let_in(tokens, key, sub):
+    with pytest.raises(TokenInvalidError):
+        await tokens.identify(jwt.encode(_claims(sub=sub), key, "ES256"))
+
+
 @pytest.mark.parametrize(
     ("scope", "rights"),
     [("predict train", {Right.PREDICT, Right.TRAIN}), ("predictor xadmin", set()), (["admin"], set()), (None, set())],

@@ -44,7 +44,7 @@ def test_equal_hashes_share_a_group() -> None:
 def test_slices_of_up_to_ten_different_bits_share_a_group(bits: int, groups: int) -> None:
     two = np.array([np.zeros(HASH_BITS, np.bool_), np.arange(HASH_BITS) < bits])
 
-    assert len(set(near_duplicate_groups(two))) == groups
+    assert set(near_duplicate_groups(two)) == set(range(groups))
 
 
 def test_a_chain_of_neighbours_is_cut() -> None:

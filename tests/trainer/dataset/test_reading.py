@@ -144,6 +144,21 @@ def test_a_file_that_is_too_large_is_left_out(image_dir: Path, build: Callable[.
     assert summary.excluded == {"unreadable: IMAGE_TOO_LARGE": 1}
 
 
+def test_a_file_that_is_damaged_in_its_archive_is_left_out(
+    tmp_path: Path, slice_files: dict[str, bytes], label_file: Path, build: Callable[..., DatasetSummary]
+) -> None:
+    packed = tmp_path / "set.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(label_file, "BrainTumor.csv")
+        for name, content in slice_files.items():
+            archive.writestr(f"images/{name}.jpg", content)
+    stored = slice_files["Image4"]
+    packed.write_bytes(packed.read_bytes().replace(stored, stored[:-1] + b"\0"))
+
+    with ZipSource(packed) as source:
+        assert build(source).excluded == {"unreadable: READ_FAILED": 1}
+
+
 def test_an_image_whose_name_is_not_utf_8_costs_no_other(
     image_dir: Path, build: Callable[..., DatasetSummary], manifest: Callable[[], pd.DataFrame]
 ) -> None:

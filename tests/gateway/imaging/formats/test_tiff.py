@@ -101,6 +101,14 @@ def test_a_directory_without_end_is_not_walked():
     assert data_end(data) == len(data)
 
 
+@pytest.mark.parametrize("kind", [0, 2, 5, 12, 99])
+@pytest.mark.parametrize("tag", [273, 279])
+def test_strips_that_are_told_of_in_no_whole_numbers_are_an_error(grey, write_tiff, tag, kind):
+    data = write_tiff(grey).replace(struct.pack("<HHI", tag, 4, 1), struct.pack("<HHI", tag, kind, 1))
+    with pytest.raises(InvalidImageError):
+        decode(data[:-1])
+
+
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")  # Pillow's, which skips it; libtiff does not
 @pytest.mark.parametrize("word", ["I", "Q"], ids=["TIFF", "BigTIFF"])
 def test_tags_do_not_share_their_values(grey, word):
