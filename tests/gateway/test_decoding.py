@@ -65,6 +65,7 @@ async def test_large_pictures_are_bounded_in_number(decoding):
         release.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert sum(outcome is True for outcome in outcomes) == 8
+    assert await decoding.decoded(large, lambda picture: picture.shape) == (2001, 2001, 1)
 
 
 async def test_large_pictures_that_are_given_up_wait_for_no_thread(decoding):
@@ -117,3 +118,7 @@ async def test_the_outlook_is_that_of_slices(decoding):
     assert outlook.wait_s == pytest.approx(3 * outlook.work_s)
     release.set()
     await asyncio.gather(*waiting)
+    for _ in range(2):
+        with pytest.raises(TooManyPixelsError):
+            await decoding.decoded(_png(3200), lambda picture: picture)
+    assert decoding.outlook().wait_s == 0

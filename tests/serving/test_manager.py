@@ -180,6 +180,18 @@ def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage
         pass
 
 
+def test_a_version_is_closed_when_the_last_of_its_requests_has_gone(stage: Any) -> None:
+    stage.aspire(1)
+    stage.settle()
+    with stage.manager.servable("m"):
+        with stage.manager.servable("m"):
+            stage.aspire()
+        stage.settle()
+        assert not stage.engines[1].closed
+    stage.settle()
+    assert stage.engines[1].closed
+
+
 def test_a_life_that_began_before_settles_nothing_and_of_those_since_the_newest_that_serves_does() -> None:
     """A broken version holds up no good one, and is what is told where all are broken."""
     monitor = ServableStateMonitor()
@@ -196,6 +208,8 @@ def test_a_life_that_began_before_settles_nothing_and_of_those_since_the_newest_
         monitor.publish("m", version, ManagerState.START)
         monitor.publish("m", version, ManagerState.AVAILABLE)
         assert _settled_version(monitor, since) == version
+    monitor.publish("m", 6, ManagerState.START)
+    assert _settled_version(monitor, since) == 5
 
 
 def _settled_version(monitor: ServableStateMonitor, since: int) -> int | None:

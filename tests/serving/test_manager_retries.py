@@ -31,16 +31,26 @@ def test_a_failing_load_is_retried_then_given_up_and_holds_up_nothing(stage: Any
     assert stage.loads == [2, 1, 2, 2]
 
 
-def test_an_error_of_the_system_is_told_in_its_words_and_without_paths(stage: Any) -> None:
-    def find_no_space() -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/secret")
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/secret"), "No space left on device"),
+        (ZeroDivisionError("/somewhere/secret"), "ZeroDivisionError"),
+    ],
+    ids=["of the system", "of the code"],
+)
+def test_an_error_that_nobody_foresaw_ends_the_load_and_is_told_without_paths(
+    stage: Any, failure: Exception, told: str
+) -> None:
+    def fail() -> None:
+        raise failure
 
-    stage.meanwhile = find_no_space
+    stage.meanwhile = fail
     stage.aspire(1)
     stage.settle()
     error = stage.monitor.versions("m")[1].error
     assert error is not None
-    assert error.status_string() == "INTERNAL: No space left on device while loading"
+    assert error.status_string() == f"INTERNAL: {told} while loading"
 
 
 @pytest.mark.parametrize("remedy", ["changed", "removed and put back"])

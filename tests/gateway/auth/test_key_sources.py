@@ -5,8 +5,6 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import jwt
 import pytest
@@ -22,79 +20,6 @@ from gateway.auth.signing_keys import parse_keys
 from gateway.errors import KeysUnavailableError, TokenInvalidError
 from gateway.telemetry.metrics import REGISTRY
 from transport.watched import UnusableFileError
-
-
-class _Issuer(HTTPServer):
-    """Serves the public halves of its keys, and counts who asks."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
-        self.fetches = 0
-        self.password: str | None = None
-        self.drips = ""
-        self.status = 200
-        self.was_left = False
-        self.meanwhile: Callable[[], None] = lambda: None
-        """What happens between its look at its keys and its answer."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/jwks"
-
-    def token(self, kid: str, tells_kid: bool = True) -> str:
-        claims = {"iss": "us", "aud": "slices", "sub": kid, "scope": "predict other", "exp": time.time() + 600}
-        key = self.keys.setdefault(kid, ec.generate_private_key(ec.SECP256R1()))
-        return jwt.encode(claims, key, "ES256", {"kid": kid} if tells_kid else None)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Issuer
-
-    def do_GET(self) -> None:
-        self.server.fetches += 1
-        self.server.password = self.headers.get("Authorization")
-        found = [
-            {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"}
-            for kid, key in self.server.keys.items()
-        ]
-        content = json.dumps({"keys": found}).encode()
-        self.server.meanwhile()
-        self.send_response(self.server.status)
-        try:
-            if self.server.drips == "headers":
-                self.flush_headers()
-                self._drip(b"x: y\r\n" * 20)
-            self.end_headers()
-            if self.server.drips == "body":
-                self._drip(content)
-            else:
-                self.wfile.write(content)
-        except OSError:  # whoever asked has had enough
-            self.server.was_left = True
-
-    def _drip(self, content: bytes) -> None:
-        for byte in content:
-            self.wfile.write(bytes([byte]))
-            time.sleep(0.05)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def issuer() -> Iterator[_Issuer]:
-    with _Issuer() as issuer:
-        thread = threading.Thread(target=issuer.serve_forever)
-        thread.start()
-        yield issuer
-        issuer.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def tokens(issuer, clock) -> SignedTokens:
-    return SignedTokens(KeyUrl(issuer.url, clock), "us", "slices")
 
 
 async def test_a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked_for_all_the_time(
@@ -145,6 +70,49 @@ async def test_a_key_that_is_withdrawn_is_good_no_more(clock, issuer, tokens):
     await tokens.identify(kept)
     with pytest.raises(TokenInvalidError):
         await tokens.identify(old)
+
+
+async def test_keys_are_fetched_again_every_five_minutes_and_nobody_waits_for_it(clock, issuer, tokens, until):
+    old, _ = issuer.token("old"), issuer.token("kept")
+    await tokens.identify(old)
+    del issuer.keys["old"]
+    clock.now_s += 299
+    assert (await tokens.identify(old)).name == "old"
+    assert issuer.fetches == 1
+
+    answers = threading.Event()
+    issuer.meanwhile = lambda: answers.wait(20)
+    clock.now_s += 2
+    assert (await tokens.identify(old)).name == "old"
+    answers.set()
+
+    async def is_out():
+        try:
+            await tokens.identify(old)
+        except TokenInvalidError:
+            return True
+        return False
+
+    await until(is_out)
+    assert issuer.fetches == 2
+
+
+async def test_a_fetch_that_failed_is_made_again_after_ten_seconds(clock, issuer, tokens, until):
+    known = issuer.token("known")
+    await tokens.identify(known)
+    issuer.status = 500
+
+    async def has_asked(times):
+        await tokens.identify(known)
+        return issuer.fetches == times
+
+    clock.now_s += 301
+    await until(lambda: has_asked(2))
+    clock.now_s += 9
+    await tokens.identify(known)
+    assert issuer.fetches == 2
+    clock.now_s += 2
+    await until(lambda: has_asked(3))
 
 
 async def test_after_a_night_without_calls_the_keys_of_the_evening_count_no_more(clock, issuer, tokens):
