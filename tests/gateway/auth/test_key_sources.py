@@ -8,7 +8,7 @@ import time
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
@@ -170,7 +170,13 @@ async def test_an_issuer_on_this_machine_is_asked_without_a_proxy(issuer, monkey
 
 
 async def test_any_of_the_keys_in_a_file_may_have_signed(tmp_path):
-    keys = {"ES256": ec.generate_private_key(ec.SECP256R1()), "ES384": ec.generate_private_key(ec.SECP384R1())}
+    keys = {
+        "ES256": ec.generate_private_key(ec.SECP256R1()),
+        "ES384": ec.generate_private_key(ec.SECP384R1()),
+        "RS256": rsa.generate_private_key(65537, 2048),
+        "PS512": rsa.generate_private_key(65537, 2048),
+        "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    }
     pem = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
     (tmp_path / "keys.pem").write_bytes(b"".join(key.public_key().public_bytes(*pem) for key in keys.values()))
     tokens = SignedTokens(KeyFile(tmp_path / "keys.pem"), "us", "slices")

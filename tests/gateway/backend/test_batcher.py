@@ -250,6 +250,19 @@ async def test_a_failed_call_fails_all_its_callers_each_with_an_exception_of_its
     assert model.batch_sizes() == [4]
 
 
+async def test_a_failed_call_fails_those_who_stay_although_others_have_left(model):
+    model.failure = ServingUnavailableError("away")
+    batcher = Batcher(model, 32, 2)
+    model.gate.clear()
+    leaves, stays = _submit(batcher, 1), _submit(batcher, 2)
+    await _turns()
+    leaves.cancel()
+    await _turns()
+    model.gate.set()
+    with pytest.raises(ServingUnavailableError):
+        await asyncio.wait_for(stays, 10)
+
+
 async def test_an_unforeseen_error_is_the_callers_answer_and_not_the_batchers_end(model):
     model.failure = ZeroDivisionError()
     batcher = Batcher(model, 32, 2)
@@ -358,6 +371,16 @@ async def _given_up(monkeypatch, usual_s, after_s):
 async def test_a_call_that_is_given_up_has_taken_at_least_so_long(monkeypatch):
     before_s, now_s = await _given_up(monkeypatch, 1.0, after_s=10.0)
     assert now_s > before_s + 1
+
+
+async def test_a_call_that_serving_ends_at_its_deadline_has_taken_at_least_so_long(model, monkeypatch):
+    batcher, clock = Batcher(model, 4, 1), _Clocked(monkeypatch)
+    await _held(model, batcher, clock, 1.0)
+    before_s = batcher.outlook().work_s
+    model.failure = DeadlineExceededError("late")
+    with pytest.raises(DeadlineExceededError):
+        await _held(model, batcher, clock, 10.0)
+    assert batcher.outlook().work_s > before_s + 1
 
 
 async def test_a_call_that_is_given_up_soon_tells_nothing_of_its_time(monkeypatch):

@@ -255,7 +255,7 @@ async def test_other_labels_are_looked_up_and_not_remembered_for_long(monkeypatc
 
 
 async def test_many_callers_of_a_gone_version_look_once():
-    registry = _Registry({"stable": 1}, {1, 2})
+    registry = _Registry({"stable": 1, "canary": 3}, {1, 2, 3})
     versions = await _stepped(registry)
     registry.versions.discard(1)
     registry.labels["stable"] = 2
@@ -265,12 +265,14 @@ async def test_many_callers_of_a_gone_version_look_once():
     assert await versions.resolve(None, _far()) == _version(2)
 
 
-async def test_a_gone_version_is_forgotten_by_number_too():
-    registry = _Registry({"stable": 2}, {1, 2})
+async def test_a_gone_version_is_forgotten_by_number_and_by_label_too():
+    registry = _Registry({"stable": 2, "shadow": 1}, {1, 2})
     versions = await _stepped(registry)
-    assert await versions.resolve(1, _far()) == _version(1)
+    assert await versions.resolve(1, _far()) == await versions.resolve("shadow", _far()) == _version(1)
     registry.versions.discard(1)
+    registry.labels["shadow"] = 2
     await versions.look_again(_version(1))
+    assert await versions.resolve("shadow", _far()) == _version(2)
     with pytest.raises(ModelVersionNotFoundError):
         await versions.resolve(1, _far())
 
