@@ -210,11 +210,13 @@ _HELD = {
 }
 
 
+@pytest.mark.parametrize("given_s", [None, 60])
 @pytest.mark.parametrize("method", _HELD)
-async def test_a_request_that_does_not_come_is_not_waited_for(start_serving, start_gateway, told, method):
+async def test_a_request_that_does_not_come_is_not_waited_for(start_serving, start_gateway, told, method, given_s):
     """Of no method: who has read a request whole before anybody is asked has its bytes already."""
     async with start_serving() as serving, start_gateway(serving, receive_timeout_s=0.2) as gateway:
-        call = (gateway.channel.stream_unary if _HELD[method] == "unary" else gateway.channel.stream_stream)(method)()
+        kind = gateway.channel.stream_unary if _HELD[method] == "unary" else gateway.channel.stream_stream
+        call = kind(method)(timeout=given_s)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await (call if _HELD[method] == "unary" else call.read())
         failure = told(caught.value)
