@@ -118,5 +118,4 @@ def _exclude_conflicts(manifest: pd.DataFrame) -> None:
 
 
 def _is_grey(image: ImageArray) -> bool:
-    first = image[..., :1]
-    return image.shape[-1] == 1 or bool((image == first).all())
+    return bool((image == image[..., :1]).all())
