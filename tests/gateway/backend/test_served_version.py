@@ -24,8 +24,19 @@ def test_an_input_that_is_no_image_is_not_supported(fake_version, fields):
         read_signatures(3, fake_version(**fields).signatures())
 
 
-def test_a_version_without_the_serving_signature_is_not_supported(fake_version):
+def test_an_input_of_single_images_is_not_supported(fake_version):
     signatures = fake_version().signatures()
-    del signatures.signature_def["serving_default"]
-    with pytest.raises(UnsupportedSignatureError):
+    del signatures.signature_def["serving_default"].inputs["images"].tensor_shape.dim[0]
+    with pytest.raises(UnsupportedSignatureError, match=r"Version 3 does not take \"images\" as uint8 \[N, H, W, C\]"):
+        read_signatures(3, signatures)
+
+
+@pytest.mark.parametrize("what", ["signature", "input"])
+def test_a_version_without_the_serving_signature_is_not_supported(fake_version, what):
+    signatures = fake_version().signatures()
+    if what == "signature":
+        del signatures.signature_def["serving_default"]
+    else:
+        del signatures.signature_def["serving_default"].inputs["images"]
+    with pytest.raises(UnsupportedSignatureError, match='Version 1 has no signature "serving_default" of "images"'):
         read_signatures(1, signatures)
