@@ -1,11 +1,14 @@
 """Calls to serving, and its errors in the gateway's words, over a real socket."""
 
+import asyncio
+import socket
 import tracemalloc
 from contextlib import asynccontextmanager
 
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from gateway.backend.channel import open_channel
 from gateway.backend.served_version import ServedVersion
@@ -142,6 +145,23 @@ async def test_one_that_does_not_tell_what_it_holds_counts_as_away(start_serving
         with pytest.raises(ServingUnavailableError) as caught:
             await client.look_up(None, 5)
         assert "inside" not in str(caught.value)
+
+
+async def test_one_that_speaks_otherwise_counts_as_away(start_serving, fake_version):
+    class _Garbled(fake_version):
+        def signatures(self):
+            return BytesValue(value=b"\xff")
+
+    async with start_serving(versions={1: _Garbled()}) as serving, _client_of(serving) as client:
+        with pytest.raises(ServingUnavailableError, match="cannot be read"):
+            await client.look_up(None, 5)
+
+
+async def test_a_lookup_ends_in_time_where_nobody_answers():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        async with open_channel(f"127.0.0.1:{mute.getsockname()[1]}") as channel:
+            with pytest.raises(ServingUnavailableError, match="does not answer"):
+                await asyncio.wait_for(ServingClient(channel, "brain_tumor").look_up(None, 0.2), 10)
 
 
 async def test_versions_are_looked_up_by_label_by_number_and_without_either(start_serving, fake_version):

@@ -29,6 +29,14 @@ def test_rows_without_a_name_are_left_out(label_file: Path, build: Callable[...,
         build()
 
 
+def test_a_folder_without_images_is_an_error(image_dir: Path, build: Callable[..., DatasetSummary]) -> None:
+    for image in image_dir.iterdir():
+        image.rename(image.with_suffix(".dcm"))
+
+    with pytest.raises(SourceError, match="holds no image files"):
+        build()
+
+
 def test_two_files_of_one_name_are_an_error(image_dir: Path, build: Callable[..., DatasetSummary]) -> None:
     shutil.copy(image_dir / "Image2.jpg", image_dir / "Image2.png")
 
