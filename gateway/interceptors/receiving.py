@@ -107,7 +107,9 @@ class _Receiving:
                 async with asyncio.timeout(timeout_s), self._turns_of(name):
                     # gRPC keeps for good what it has received for who stops waiting for it (grpc/grpc#43360), as with
                     # each call that ends as its request comes. So the read goes on to its end, which is the call's.
-                    data = await asyncio.shield(asyncio.get_running_loop().create_task(context.read()))
+                    read = asyncio.get_running_loop().create_task(context.read())
+                    read.add_done_callback(_retrieve_error)
+                    data = await asyncio.shield(read)
         except TimeoutError as err:
             raise RequestLateError("The request was not there in time.") from err
         if not isinstance(data, bytes):
@@ -119,3 +121,9 @@ class _Receiving:
         if turns is None:
             turns = self._turns[name] = asyncio.Semaphore(self._at_once)
         return turns
+
+
+def _retrieve_error(read: "asyncio.Task[Any]") -> None:
+    # Its error is for who waits for it; where nobody does any more, asyncio would log one for each late request.
+    if not read.cancelled():
+        read.exception()
