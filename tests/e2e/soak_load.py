@@ -1,4 +1,4 @@
-"""Callers of all kinds, and an operator who trains, promotes, rolls back and tries canaries."""
+"""Callers of all kinds, and an operator who trains, promotes and rolls back."""
 
 import asyncio
 import io
@@ -29,8 +29,6 @@ _STREAMED = 200
 _TIMEOUT_S = 20.0
 _GIVE_UP_S = 0.002
 _MAX_FAILURES = 20
-_TRIED_BY = 40
-"""Calls at a canary with half of them: that it has none of these is a chance of one in 10**12."""
 
 
 class Load:
@@ -150,32 +148,17 @@ class Load:
             await stub.Predict(pb2.PredictRequest(image=self._image(number)), timeout=_TIMEOUT_S)
 
     async def _operate(self, number: int) -> None:
-        """Goes back to the version before, forward again to the newest, and tries another one beside it."""
+        """Goes back to the version before, and forward again to the newest."""
         models: Any = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        labels = await self._labels(models)
-        if len(labels) < 2:
-            return
-        if number % 3 == 0:
-            await models.RollbackModel(model_service_pb2.RollbackModelRequest(), timeout=60)
-        elif number % 3 == 1:
-            await models.PromoteModelVersion(
-                model_service_pb2.PromoteModelVersionRequest(version=max(labels)), timeout=60
-            )
-        else:
-            await self._try_canary(models, max(version for version in labels if "stable" not in labels[version]))
-
-    async def _try_canary(self, models: Any, version: int) -> None:
-        """Gives a version half of the calls, looks whether it answers some, and ends that again."""
-        await models.SetCanary(model_service_pb2.SetCanaryRequest(version=version, percent=50), timeout=60)
-        request = pb2.PredictRequest(image=self._image(0))
-        answers = [await self._classifier.Predict(request, timeout=_TIMEOUT_S) for _ in range(_TRIED_BY)]
-        is_canary = "canary" in (await self._labels(models)).get(version, ())  # a training may have come in between
-        await models.SetCanary(model_service_pb2.SetCanaryRequest(), timeout=60)
-        _expect(not is_canary or version in {answer.model_version for answer in answers}, "answers of the canary")
-
-    async def _labels(self, models: Any) -> dict[int, list[str]]:
         listed = await models.ListModelVersions(model_service_pb2.ListModelVersionsRequest(), timeout=_TIMEOUT_S)
-        return {version.version: list(version.labels) for version in listed.model_versions}
+        newest = max(version.version for version in listed.model_versions)
+        if len(listed.model_versions) < 2:
+            return
+        if number % 2:
+            request = model_service_pb2.PromoteModelVersionRequest(version=newest)
+            await models.PromoteModelVersion(request, timeout=60)
+        else:
+            await models.RollbackModel(model_service_pb2.RollbackModelRequest(), timeout=60)
 
     async def _train(self, number: int) -> None:
         trainer: Any = trainer_service_pb2_grpc.TrainerServiceStub(self._channel)
