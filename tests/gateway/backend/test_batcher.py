@@ -185,14 +185,19 @@ async def test_a_caller_that_leaves_is_not_sent(model):
     assert leaves.cancelled()
 
 
-async def test_the_answer_to_a_caller_that_left_is_dropped(model):
-    batcher = Batcher(model, 32, 1)
+async def _left_by_one(model, batcher):
+    """Submits two images, whose call the first caller leaves while it is under way."""
     model.gate.clear()
     leaves, stays = _submit(batcher, 1), _submit(batcher, 2)
     await _turns()
     leaves.cancel()
     await _turns()
     model.gate.set()
+    return leaves, stays
+
+
+async def test_the_answer_to_a_caller_that_left_is_dropped(model):
+    leaves, stays = await _left_by_one(model, Batcher(model, 32, 1))
     assert await stays == {"sum": 3}
     assert leaves.cancelled()
 
@@ -252,13 +257,7 @@ async def test_a_failed_call_fails_all_its_callers_each_with_an_exception_of_its
 
 async def test_a_failed_call_fails_those_who_stay_although_others_have_left(model):
     model.failure = ServingUnavailableError("away")
-    batcher = Batcher(model, 32, 2)
-    model.gate.clear()
-    leaves, stays = _submit(batcher, 1), _submit(batcher, 2)
-    await _turns()
-    leaves.cancel()
-    await _turns()
-    model.gate.set()
+    _, stays = await _left_by_one(model, Batcher(model, 32, 2))
     with pytest.raises(ServingUnavailableError):
         await asyncio.wait_for(stays, 10)
 
