@@ -28,7 +28,7 @@ LIMITS = (
     "Labels are taken as they are: the network learns from wrong ones, and the figures count them as right.",
     "A verdict may rest on slice position and contrast instead of a lesion: see the known shortcuts.",
     "The figures say nothing of sequences, planes and scanners that the training data lacks.",
-    "What a window has made white is lost: a tumor in a slice with much of it may be called No Tumor, and reliable.",
+    "What a window has made white is lost, a tumor with it: No Tumor is uncertain beyond the saturation limit.",
     "A heatmap shows what raised the odds of a tumor, and does not locate a lesion: small ones it often misses.",
 )
 """Of every version, whatever it was trained on."""
@@ -124,14 +124,16 @@ def _split(training: Training, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _verdict(training: Training) -> dict[str, float]:
+def _verdict(training: Training) -> dict[str, Any]:
     return {
         "temperature": training.temperature,
         "threshold": training.threshold,
         "conformal_coverage": COVERAGE,
+        "conformal_limits": {"No Tumor": training.conformal[0], "Tumor": training.conformal[1]},
         "least_odds": LEAST_ODDS,
         "in_domain_share": IN_DOMAIN_SHARE,
         "critic_share": CRITIC_SHARE,
+        "saturation_limit": training.saturation_limit,
     }
 
 

@@ -1,6 +1,6 @@
 """The model card as Markdown, for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 NO_GATE = "Published by hand: no gate has looked at this version."
@@ -16,6 +16,17 @@ _ORDER = (
     ("gate", "Gate"),
     ("packages", "Packages"),
 )
+_MEANINGS = {
+    "temperature": "divides the log odds of a tumor",
+    "threshold": "probability of a tumor from which on a slice is called Tumor",
+    "conformal_coverage": "share of slices of each class whose true label is to stay open",
+    "conformal_limits": "a label stays open up to this improbability; a verdict whose label alone is open is reliable",
+    "least_odds": "of a reliable verdict, its label against the other",
+    "in_domain_share": "of validation slices, within the distance at which a slice is out of domain",
+    "critic_share": "of validation slices, within the domain critic's limit",
+    "saturation_limit": "No Tumor is uncertain where more of the brain than this share is white",
+}
+"""Of the thresholds."""
 _FIGURES = {"accuracy": "accuracy", "AUC": "auc", "sensitivity": "sensitivity", "specificity": "specificity"}
 """Names of the intervals, and of the figures of the test split."""
 
@@ -37,8 +48,7 @@ def model_card_text(card: Mapping[str, Any]) -> str:
     parts = {**card, "gate": card["gate"] or [NO_GATE]}
     for key, title in _ORDER:
         if parts[key]:
-            content = _metrics(parts[key]) if key == "metrics" else _lines(parts[key])
-            lines += ["", f"## {title}", "", *content]
+            lines += ["", f"## {title}", "", *_RENDERED.get(key, _lines)(parts[key])]
     return "\n".join(lines) + "\n"
 
 
@@ -66,6 +76,14 @@ def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", f"Kept epoch: {kept}.")
 
 
+def _thresholds(verdict: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("| threshold | value | meaning |", "|---|---|---|")
+    for name, value in verdict.items():
+        values = value if isinstance(value, Mapping) else {"": value}
+        told = ", ".join(f"{of} {number:.4g}".strip() for of, number in values.items())
+        yield f"| {name.replace('_', ' ')} | {told} | {_MEANINGS[name]} |"
+
+
 def _lines(part: Any) -> Iterator[str]:
     if isinstance(part, Mapping):
         for name, value in part.items():
@@ -84,3 +102,7 @@ def _text(value: Any) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+_RENDERED: Mapping[str, Callable[[Any], Iterator[str]]] = {"metrics": _metrics, "verdict": _thresholds}
+"""Parts that are no lists."""

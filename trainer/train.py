@@ -23,6 +23,7 @@ from trainer.training.calibration import NetworkOutputs, calibrate
 from trainer.training.domain_critic import EPOCHS, fit_critic
 from trainer.training.fitting import Material, OnEpoch, fit
 from trainer.training.kept_network import KeptNetwork
+from trainer.training.saturation import saturated_share
 from trainer.training.servable import export
 
 
@@ -35,6 +36,8 @@ class Training:
       kept_epoch: index into history of the epoch whose weights were kept.
       temperature: that calibration found.
       threshold: of the verdict.
+      conformal: largest 1 - P(class) at which no tumor and tumor stay open.
+      saturation_limit: share of a brain that may be white where No Tumor is relied upon.
       network_of_version: the version that the network was fitted for; 0 where that is this one.
     """
 
@@ -48,6 +51,8 @@ class Training:
     kept_epoch: int
     temperature: float
     threshold: float
+    conformal: tuple[float, float]
+    saturation_limit: float
     network_of_version: int = 0
 
 
@@ -154,6 +159,8 @@ def _completed(fitted: _Fitted, split: Split, material: Material, run_dir: Path)
         kept_epoch=fitted.kept_epoch,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
+        conformal=(float(calibration.conformal[0]), float(calibration.conformal[1])),
+        saturation_limit=calibration.saturation_limit,
         network_of_version=fitted.network_of_version,
     )
 
@@ -174,8 +181,8 @@ def _outputs(network: Any, critic: Any, material: Material, rows: NDArray[np.int
     parts = []
     for at in range(0, len(rows), 64):
         pixels = material.images[rows[at : at + 64]].astype(np.float32) / 255.0
-        parts.append((*both(pixels, training=False), critic(pixels, training=False)))
-    embeddings, probabilities, criticisms = (
+        parts.append((*both(pixels, training=False), critic(pixels, training=False)[:, 0], saturated_share(pixels)))
+    embeddings, probabilities, criticisms, saturation = (
         np.concatenate([np.asarray(made) for made in kind]) for kind in zip(*parts, strict=True)
     )
-    return NetworkOutputs(probabilities, embeddings, criticisms[:, 0], material.labels[rows])
+    return NetworkOutputs(probabilities, embeddings, criticisms, saturation, material.labels[rows])

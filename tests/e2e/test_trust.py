@@ -126,6 +126,7 @@ MILD: dict[str, Callable[[Picture], Picture]] = {
     "JPEG at quality 40": _by_pillow(_recompressed),
     "of fewer pixels": _by_pillow(lambda picture: picture.resize((200, 200))),
     "of more pixels": _by_pillow(lambda picture: picture.resize((512, 512))),
+    "of as many as the network takes": lambda slice_: np.asarray(Image.fromarray(slice_).resize((128, 128))),
     "turned": _by_pillow(lambda picture: picture.rotate(4, Image.Resampling.BILINEAR)),
 }
 """Changes that leave a slice what it is."""
@@ -175,6 +176,25 @@ def test_a_mild_change_neither_flips_nor_flags(change: str, model: Candidate, sl
 
     assert (after["label"] == before["label"]).mean() >= 0.97
     assert (after["reliability"] == Reliability.OUT_OF_DOMAIN).mean() <= 0.04
+
+
+@pytest.mark.parametrize("percentile", [40, 60, 80])
+def test_where_much_is_white_no_tumor_is_not_relied_upon(
+    percentile: float, model: Candidate, slices: NDArray[np.uint8], test_split: Split
+) -> None:
+    tumors = slices[test_split.labels == 1]
+
+    answers = _answers(model, [_with_white_from(percentile, slice_) for slice_ in tumors])
+
+    is_missed = answers["label"] == 0
+    assert is_missed.mean() > 0.3  # what is white is lost
+    assert (is_missed & (answers["reliability"] == Reliability.RELIABLE)).mean() <= 0.05
+
+
+def _with_white_from(percentile: float, slice_: Picture) -> Picture:
+    """Windows a slice so that all above a percentile of the brain is white."""
+    white = np.percentile(slice_[slice_ > 20], percentile)
+    return np.clip(slice_ * (255 / white), 0, 255).astype(np.uint8)
 
 
 def test_the_explanation_points_at_a_lesion_that_was_pasted(

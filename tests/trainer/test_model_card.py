@@ -13,7 +13,9 @@ from trainer.model_card_text import NO_GATE, model_card_text
 from trainer.report.intervals import Figure
 from trainer.train import Training
 
-_TRAINING = Training("residual_cnn", 5, "f00d", 80, 16, 489402, [EpochMetrics(0.4, 0.8, 0.5, 0.75)], 0, 1.2, 0.4)
+_TRAINING = Training(
+    "residual_cnn", 5, "f00d", 80, 16, 489402, [EpochMetrics(0.4, 0.8, 0.5, 0.75)], 0, 1.2, 0.4, (0.2, 0.7), 0.25
+)
 _EVALUATION = Evaluation(24, 0.875, 0.95, 10 / 12, 11 / 12, 10, 1, 11, 2)
 _SOURCE = DataSource("made up", "CC0")
 
@@ -55,6 +57,8 @@ def test_it_tells_figures_with_intervals_thresholds_and_shortcuts(card) -> None:
     assert card["metrics"]["intervals"]["bounds"]["Brier score"] == [None, None]
     assert card["metrics"]["calibration"] == {"ece": 0.875, "bins": 15, "brier_score": None}
     assert (card["verdict"]["temperature"], card["verdict"]["threshold"]) == (1.2, 0.4)
+    assert card["verdict"]["conformal_limits"] == {"No Tumor": 0.2, "Tumor": 0.7}
+    assert card["verdict"]["saturation_limit"] == 0.25
     assert card["known_shortcuts"][0]["auc"] == 0.84
 
 
@@ -92,13 +96,15 @@ def test_the_text_says_the_same(card) -> None:
         "| accuracy | 0.8750 | 0.7500 to 0.9375 |",
         "| Brier score | - | - |",
         "| tumor | 10 | 2 |",
-        "- threshold: 0.4",
+        "| threshold | 0.4 | probability of a tumor from which on a slice is called Tumor |",
+        "| conformal coverage | 0.95 | share of slices of each class whose true label is to stay open |",
         "- brain area: alone it tells the labels of the test split apart with an AUC of 0.84",
         "- licence: CC0",
         "- reasons: accuracy is low",
         f"- python: {card['packages']['python']}",
     ):
         assert line in lines
+    assert any(line.startswith("| conformal limits | No Tumor 0.2, Tumor 0.7 | ") for line in lines)
     headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
     assert headings == [
         *(

@@ -1,4 +1,4 @@
-"""What turns a network's output into a verdict: temperature, threshold, conformal sets, distance.
+"""What turns a network's output into a verdict: temperature, threshold, conformal sets, distance, limits.
 
 Fitted on the validation split, which shares no near-duplicate group with the training split.
 """
@@ -22,6 +22,13 @@ CRITIC_SHARE = 0.985
 LEAST_ODDS = 1.5
 """Of a verdict that is relied upon, by the calibrated probabilities: its label is at least so much likelier than the
 other. The classes of a good network lie so far apart that conformal sets would hold no doubt between them."""
+
+SATURATION_SHARE = 0.985
+"""Share of validation slices in which no more is white than in one whose No Tumor may be relied upon."""
+
+LEAST_SATURATION = 0.2
+"""That limit is at least a fifth of the brain, however little is white in the validation slices: of tumors in slices
+with a fifth or more of it white, half and more were called No Tumor."""
 
 MISS_COST = 2.0
 """What a missed tumor costs, in false alarms: it sets the decision threshold."""
@@ -47,6 +54,7 @@ class Calibration:
       precision: float32 (D, D), inverse of the shared covariance, scaled so that a distance of 1
         bounds IN_DOMAIN_SHARE of the validation slices.
       critic_limit: the domain critic's logit that bounds CRITIC_SHARE of them.
+      saturation_limit: largest share of a brain that may be white where No Tumor is relied upon, in (0, 1].
     """
 
     temperature: float
@@ -55,6 +63,7 @@ class Calibration:
     means: NDArray[np.float32]
     precision: NDArray[np.float32]
     critic_limit: float
+    saturation_limit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,14 @@ class NetworkOutputs:
       probabilities: float32 (N, 2), as the network gives them.
       embeddings: float32 (N, D).
       criticisms: float32 (N,), the domain critic's logits.
+      saturation: float32 (N,), share of each slice's brain that is white.
       labels: int64 (N,).
     """
 
     probabilities: NDArray[np.float32]
     embeddings: NDArray[np.float32]
     criticisms: NDArray[np.float32]
+    saturation: NDArray[np.float32]
     labels: NDArray[np.int64]
 
 
@@ -88,6 +99,7 @@ def calibrate(train: NetworkOutputs, validation: NetworkOutputs) -> Calibration:
         means=means.astype(np.float32),
         precision=(precision / scale**2).astype(np.float32),
         critic_limit=float(np.quantile(validation.criticisms, CRITIC_SHARE)),
+        saturation_limit=max(LEAST_SATURATION, float(np.quantile(validation.saturation, SATURATION_SHARE))),
     )
 
 

@@ -25,6 +25,8 @@ _SIDE = 64
 """Pictures are pooled to about this height and width, in pixels."""
 _TONED = 0.4
 """Share of pictures that are shown in other tones."""
+_SHARPNESS = 0.6
+"""Largest share by which a picture differs from the mean of its neighbouring pixels more than before, or less."""
 _LEARNING_RATE = 1e-3
 _WEIGHT_DECAY = 0.01
 
@@ -57,7 +59,8 @@ def fit_critic(
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step(insiders: Any, outsiders: Any) -> None:
-        pictures = augmented(tf.concat([insiders, outsiders], axis=0))  # both alike, so that neither is told by it
+        # Both alike, so that neither is told by it.
+        pictures = _sharpened(augmented(tf.concat([insiders, outsiders], axis=0)))
         with tf.GradientTape() as tape:
             logits = critic(pictures, training=True)
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(truth, logits))
@@ -104,3 +107,12 @@ def _toned(pictures: NDArray[np.float32], rng: np.random.Generator, *, in_order:
             tones = np.append(0, np.sort(tones) if in_order else tones)  # black stays black
             picture[:] = np.interp(picture, np.linspace(0, picture.max(), len(tones)), tones)
     return pictures
+
+
+def _sharpened(pictures: Any) -> Any:
+    """Sharpens or softens each picture of a batch by itself, as what has brought it to its size does."""
+    import tensorflow as tf
+
+    soft = tf.nn.avg_pool2d(pictures, 3, 1, "SAME")
+    strength = tf.random.uniform([tf.shape(pictures)[0], 1, 1, 1], -_SHARPNESS, _SHARPNESS)
+    return tf.clip_by_value(pictures + strength * (pictures - soft), 0.0, 1.0)

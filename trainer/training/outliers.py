@@ -235,7 +235,7 @@ def _noise(shape: tuple[int, ...], smoothness: float, rng: np.random.Generator) 
 
 
 KINDS: tuple[Callable[[Picture, np.random.Generator], Picture], ...] = (
-    _upside_down, _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _overexposed, _cropped,
+    _upside_down, _upside_down, _upside_down, _upside_down, _on_its_side, _inverted, _inverted, _overexposed, _cropped,
     _with_skull, _with_skull, _with_skull, _bent, _bent, _stretched, _stretched, _with_lobe, _with_lobe,
     _with_temporal_lobes, _with_temporal_lobes, _with_temporal_lobes, _other_tissue, _shuffled, _texture, _shapes,
     _ball, _ball, _nothing,

@@ -16,6 +16,7 @@ from trainer.architectures.architecture import EMBEDDING, FEATURES
 from trainer.reliability import Reliability
 from trainer.training.backward import with_plain_gradients
 from trainer.training.calibration import LEAST_ODDS, Calibration
+from trainer.training.saturation import saturated_share
 
 _SMOOTHING = 3
 """Width of the mean over the map that explains, in its places."""
@@ -125,6 +126,8 @@ class Judge:
         beside_the_label = tf.reduce_sum(tf.abs(still_open - tf.one_hot(label, 2, dtype=tf.int64)), axis=1)
         of_the_label = tf.where(label == 1, tumor, 1 - tumor)
         is_clear = (beside_the_label == 0) & (of_the_label >= LEAST_ODDS / (1 + LEAST_ODDS))
+        # White hides what it covers: a tumor that is seen all the same is there, and one that is not may be.
+        is_clear &= (label == 1) | (saturated_share(pixels) <= self._calibration.saturation_limit)
         reliable, uncertain, out_of_domain = (tf.constant(kind, tf.int64) for kind in Reliability)
         verdict = tf.where(is_clear, reliable, uncertain)
         return {

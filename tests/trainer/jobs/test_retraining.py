@@ -56,7 +56,10 @@ def operation(settings: TrainerSettings, order: Order) -> Operation:
     run_dir = settings.runs_dir / "job"
     run_dir.mkdir(parents=True)
     write_record(run_dir / "dataset.json", DatasetSummary("f00d", 30, 30, 8, 8, 19, 0, {}))
-    write_record(run_dir / "training.json", Training("residual_cnn", 1, "f00d", 26, 4, 1, [_METRICS], 0, 1.0, 0.5))
+    write_record(
+        run_dir / "training.json",
+        Training("residual_cnn", 1, "f00d", 26, 4, 1, [_METRICS], 0, 1.0, 0.5, (0.5, 0.5), 0.2),
+    )
     write_record(run_dir / "evaluation.json", Evaluation(8, 1, 1, 1, 1, 4, 0, 4, 0))
     write_record(run_dir / "gate.json", Decision(True, ()))
     card = shutil.copytree(_SHIPPED, settings.model_dir / "2") / "assets.extra/model_card.json"

@@ -72,7 +72,7 @@ def make_page(explainer):
 
     def make(answers, epochs=3, loss=0.5, approval=None, evaluation=None) -> str:
         history = [EpochMetrics(loss, 0.8, loss, 0.7) for _ in range(epochs)]
-        training = Training("<small>", 1, "f00d", 80, 16, 1234, history, 0, 1.0, 0.5)
+        training = Training("<small>", 1, "f00d", 80, 16, 1234, history, 0, 1.0, 0.5, (0.5, 0.5), 0.2)
         found = evaluation or evaluate(answers.outputs, answers.split.labels)
         measured = measure(answers, 1)
         source = DataSource("made up", "none")

@@ -1,5 +1,6 @@
 """Calibration finds the temperature, covers each class, and knows near from far."""
 
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from trainer.training.calibration import (
     COVERAGE,
     CRITIC_SHARE,
+    LEAST_SATURATION,
+    SATURATION_SHARE,
     THRESHOLDS,
     NetworkOutputs,
     _conformal,
@@ -26,8 +29,13 @@ def _outputs(seed: int, sharpness: float) -> NetworkOutputs:
     tumor = 1 / (1 + np.exp(-logits * sharpness))
     embeddings = rng.normal(size=(4000, 6)) * [1, 2, 3, 1, 1, 1] + labels[:, None] * 4
     probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
+    criticisms, saturation = rng.normal(-5, 1, 4000), rng.uniform(0, 0.5, 4000)
     return NetworkOutputs(
-        probabilities, embeddings.astype(np.float32), rng.normal(-5, 1, 4000).astype(np.float32), labels
+        probabilities,
+        embeddings.astype(np.float32),
+        criticisms.astype(np.float32),
+        saturation.astype(np.float32),
+        labels,
     )
 
 
@@ -87,12 +95,22 @@ def test_the_critics_limit_lets_familiar_slices_pass() -> None:
     assert abs((_outputs(2, 1).criticisms <= calibration.critic_limit).mean() - CRITIC_SHARE) < 0.01
 
 
+def test_no_more_may_be_white_than_in_most_slices_or_than_a_fifth() -> None:
+    fitted, validation = _outputs(0, 1), _outputs(1, 1)
+    dark = dataclasses.replace(validation, saturation=validation.saturation / 10)
+
+    limit = calibrate(fitted, validation).saturation_limit
+
+    assert abs((_outputs(2, 1).saturation <= limit).mean() - SATURATION_SHARE) < 0.01
+    assert calibrate(fitted, dark).saturation_limit == LEAST_SATURATION
+
+
 def test_the_threshold_weighs_a_missed_tumor_more_than_a_false_alarm() -> None:
     """Of slices at 0.42 half are tumors: worth the false alarms. Of those at 0.33 one in five is: not worth them."""
     tumor = np.repeat([0.01, 0.33, 0.42, 0.99], 100)
     labels = np.concatenate([np.zeros(100), np.arange(100) % 5 == 0, np.arange(100) % 2, np.ones(100)]).astype(np.int64)
     probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
-    validation = NetworkOutputs(probabilities, _outputs(1, 1).embeddings[:400], tumor, labels)
+    validation = NetworkOutputs(probabilities, _outputs(1, 1).embeddings[:400], tumor, np.zeros(400), labels)
 
     calibration = calibrate(_outputs(0, 1), validation)
 
@@ -123,9 +141,7 @@ def test_the_distance_takes_no_copies_of_a_large_training_split() -> None:
     """Of a million slices one copy in 64 bits is a gigabyte."""
     rows = np.tile(np.arange(4000), 100)
     small = _outputs(0, 1)
-    large = NetworkOutputs(
-        small.probabilities[rows], small.embeddings[rows], small.criticisms[rows], small.labels[rows]
-    )
+    large = NetworkOutputs(*(getattr(small, field.name)[rows] for field in dataclasses.fields(small)))
 
     tracemalloc.start()
     try:
@@ -141,9 +157,7 @@ def test_the_distance_takes_no_copies_of_a_large_training_split() -> None:
 def test_equal_slices_of_each_class_leave_a_distance() -> None:
     """As where a few slices are all that there is."""
     outputs = _outputs(0, 1)
-    alike = NetworkOutputs(
-        outputs.probabilities, np.eye(6, dtype=np.float32)[outputs.labels], outputs.criticisms, outputs.labels
-    )
+    alike = dataclasses.replace(outputs, embeddings=np.eye(6, dtype=np.float32)[outputs.labels])
 
     calibration = calibrate(alike, outputs)
 

@@ -31,7 +31,9 @@ class _ReliabilityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     RELIABLE: _Reliability.ValueType  # 1
     """The image is like the training data and one label stands out."""
     UNCERTAIN: _Reliability.ValueType  # 2
-    """The image is like the training data, but the evidence leaves both labels open."""
+    """The image is like the training data, but the evidence leaves both labels open, or a tumor could be hidden where
+    much of the brain is white.
+    """
     OUT_OF_DOMAIN: _Reliability.ValueType  # 3
     """The image is not like the training data, or it is in colour and the version takes grey: do not rely on the label."""
 
@@ -43,7 +45,9 @@ RELIABILITY_UNSPECIFIED: Reliability.ValueType  # 0
 RELIABLE: Reliability.ValueType  # 1
 """The image is like the training data and one label stands out."""
 UNCERTAIN: Reliability.ValueType  # 2
-"""The image is like the training data, but the evidence leaves both labels open."""
+"""The image is like the training data, but the evidence leaves both labels open, or a tumor could be hidden where
+much of the brain is white.
+"""
 OUT_OF_DOMAIN: Reliability.ValueType  # 3
 """The image is not like the training data, or it is in colour and the version takes grey: do not rely on the label."""
 Global___Reliability: typing_extensions.TypeAlias = Reliability
