@@ -12,6 +12,7 @@ from observability import logs
 from transport.environment import SettingsError, description_of, settings_from_environment
 from transport.errors import CannotListenError
 from transport.exposure import refusal
+from transport.threads import TooFewThreadsError
 from transport.watched import UnusableFileError
 
 _LAST_STREAM = 2
@@ -30,7 +31,7 @@ def main() -> int:
             raise SettingsError(problem)
         logs.configure(settings.log_level)
         return uvloop.run(_run(settings))
-    except (SettingsError, UnusableFileError) as err:
+    except (SettingsError, UnusableFileError, TooFewThreadsError) as err:
         told = str(err)
     except CannotListenError as err:
         told = f"{err} GATEWAY_ADDRESS, GATEWAY_HEALTH_ADDRESS and GATEWAY_METRICS_ADDRESS set others"

@@ -95,11 +95,7 @@ class Decoding:
         try:
             await self._large_turn.acquire()
             loop = asyncio.get_running_loop()
-            try:
-                work = self._large_thread.submit(lambda: then(opened.decode()))
-            except RuntimeError:  # the thread begins with the first picture, and the machine may allow none then
-                self._large_turn.release()
-                raise
+            work = self._large_thread.submit(lambda: then(opened.decode()))
             # Not when its caller gives up: until the thread is free, the next one's bytes would wait there uncounted.
             work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._large_turn.release))
             return await asyncio.wrap_future(work)

@@ -6,7 +6,6 @@ import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,6 +49,7 @@ from transport.health import answering_probes
 from transport.health_service import HealthService
 from transport.peer_tls import FollowedPeerTls, renewal_of
 from transport.server_tls import FollowedTls, listen
+from transport.threads import running_threads
 from transport.watched import UnusableFileError
 
 CLASSIFIER_SERVICE: str = classifier_service_pb2.DESCRIPTOR.services_by_name["ClassifierService"].full_name
@@ -109,6 +109,7 @@ async def running_gateway(settings: Settings, share_port: bool = False) -> Async
     Raises:
       CannotListenError: it, or its page of metrics, cannot listen there.
       UnusableFileError: a certificate, what callers are known by, or the audit log cannot be used.
+      TooFewThreadsError: the machine does not allow its threads.
     """
     serving_tls = FollowedPeerTls(settings.serving_tls, note_files) if settings.serving_tls else None
     trainer_tls = FollowedPeerTls(settings.trainer_tls, note_files) if settings.trainer_tls else None
@@ -197,7 +198,7 @@ async def _auditing(settings: Settings) -> AsyncIterator[Audit]:
     if settings.audit_log is None:
         yield NoAudit()
         return
-    with ThreadPoolExecutor(1, "audit") as thread:
+    with running_threads(1, "audit") as thread:
         try:
             await asyncio.get_running_loop().run_in_executor(thread, append, settings.audit_log, b"")
         except OSError as err:
@@ -210,7 +211,7 @@ async def _auditing(settings: Settings) -> AsyncIterator[Audit]:
 @contextlib.contextmanager
 def _decoding(settings: Settings) -> Iterator[Decoding]:
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    with ThreadPoolExecutor(settings.decode_threads, "decode") as threads, ThreadPoolExecutor(1, "large") as large:
+    with running_threads(settings.decode_threads, "decode") as threads, running_threads(1, "large") as large:
         yield Decoding(threads, settings.decode_threads, large, limits)
 
 

@@ -22,6 +22,7 @@ from transport.addresses import place_of, with_port
 from transport.background import in_background
 from transport.errors import CannotListenError
 from transport.free_port import require_free
+from transport.threads import TooFewThreadsError
 from transport.watched import UnusableFileError
 
 _PAUSE_S = 1.0
@@ -192,7 +193,7 @@ async def _work() -> None:
     try:
         async with in_background(_show_life()):
             await serve(settings, stop, share_port=True)
-    except UnusableFileError as err:
+    except (UnusableFileError, TooFewThreadsError) as err:
         sys.exit(str(err))
 
 

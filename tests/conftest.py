@@ -5,6 +5,7 @@ import datetime
 import importlib.util
 import inspect
 import io
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -69,6 +70,15 @@ class Clock:
 def clock() -> Clock:
     """A clock that stands still until a test moves it on."""
     return Clock()
+
+
+@pytest.fixture
+def no_threads(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that may start no threads: root, as whom tests may run, no limit keeps from it."""
+    refusing = 'import threading\n\ndef start(_):\n    raise RuntimeError("can\'t start new thread")\n\n'
+    (tmp_path / "sitecustomize.py").write_text(f"{refusing}threading.Thread.start = start\n")
+    found = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{found}" if found else str(tmp_path)}
 
 
 @pytest.fixture(scope="session")

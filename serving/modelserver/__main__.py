@@ -7,10 +7,11 @@ import sys
 import threading
 
 from serving.modelserver import logs
-from serving.modelserver.errors import ServingError
+from serving.modelserver.errors import ResourceExhaustedError, ServingError
 from serving.modelserver.flags import parse_flags
 from serving.modelserver.memory import use_one_arena
 from serving.modelserver.server import ModelServer
+from transport.threads import TooFewThreadsError
 
 _EXIT_FAILED = 255
 _SWITCH_INTERVAL_S = 0.0005
@@ -26,10 +27,13 @@ def main() -> int:
         server = ModelServer(parse_flags(sys.argv[1:]))
         threading.Thread(target=_stop_at_signal, args=(server, _signals()), name="signals", daemon=True).start()
         server.run()
+        return 0
     except ServingError as err:
-        print(f"Failed to start server. Error: {err.status_string()}", flush=True)  # noqa: T201 supervisors read it
-        return _EXIT_FAILED
-    return 0
+        told = err.status_string()
+    except TooFewThreadsError as err:
+        told = ResourceExhaustedError(str(err)).status_string()
+    print(f"Failed to start server. Error: {told}", flush=True)  # noqa: T201 supervisors read it
+    return _EXIT_FAILED
 
 
 def _signals() -> socket.socket:

@@ -12,8 +12,8 @@ from serving.modelserver.grpc_handlers import handler
 from serving.modelserver.health import Health
 from serving.modelserver.model_service import ModelService
 from serving.modelserver.prediction_service import PredictionService
-from serving.modelserver.threads import running_threads
 from tfserving_api.messages import pool
+from transport.threads import running_threads
 
 _PREDICTION = "tensorflow.serving.PredictionService"
 _MODEL = "tensorflow.serving.ModelService"

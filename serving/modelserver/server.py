@@ -19,7 +19,7 @@ from serving.modelserver.prediction_service import PredictionService
 from serving.modelserver.rest import RestApi, start_http_server
 from serving.modelserver.server_core import ServerCore
 from serving.modelserver.states import ServableStateMonitor
-from serving.modelserver.threads import running_threads
+from transport.threads import running_threads
 
 _log = logging.getLogger(__name__)
 

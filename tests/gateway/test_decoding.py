@@ -87,20 +87,6 @@ async def test_large_pictures_that_are_given_up_wait_for_no_thread(decoding):
     assert await asyncio.wait_for(decoding.decoded(large, lambda picture: picture.shape), 20) == (2001, 2001, 1)
 
 
-async def test_a_thread_that_cannot_be_started_at_first_keeps_no_large_picture_waiting(decoding, monkeypatch):
-    decoding, large = decoding(), _png(2001)
-    await decoding.decoded(_png(240), lambda picture: picture)  # so that the thread of slices runs
-
-    def refuse(_thread):
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as limit:
-        limit.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError):
-            await decoding.decoded(large, lambda picture: picture)
-    assert await asyncio.wait_for(decoding.decoded(large, lambda picture: picture.shape), 20) == (2001, 2001, 1)
-
-
 async def test_the_outlook_is_that_of_slices(decoding):
     decoding, release, begun = decoding(), threading.Event(), threading.Semaphore(0)
     await decoding.decoded(_png(240), lambda picture: picture)

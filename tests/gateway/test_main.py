@@ -154,6 +154,17 @@ def test_a_port_that_is_taken_ends_it_with_its_address(variable, workers):
         assert variable in told
 
 
+@pytest.mark.parametrize(("workers", "status"), [("1", 2), ("2", 1)])
+def test_one_that_may_start_no_threads_ends_with_the_limit_to_raise(no_threads, workers, status):
+    """It listened, and answered each image with INTERNAL."""
+    environment = no_threads | {"GATEWAY_ADDRESS": "127.0.0.1:0", "GATEWAY_WORKERS": workers}
+    start = [sys.executable, "-m", "gateway"]
+    run = subprocess.run(start, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout) == (status, "")
+    assert "no more threads can be started; raise the limit of processes" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_it_ends_in_good_order_where_stdin_is_closed() -> None:
     """As a shell closes it with `<&-`: once all was done libuv aborted."""
     process = subprocess.Popen(

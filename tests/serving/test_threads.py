@@ -1,15 +1,12 @@
 """Threads that run before anybody needs them."""
 
 import resource
-import threading
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
-
-from serving.modelserver.errors import ResourceExhaustedError
-from serving.modelserver.threads import running_threads
 
 
 def test_calls_are_answered_where_no_more_threads_can_be_started(publish: Any, launch: Any, base_path: Path) -> None:
@@ -24,17 +21,8 @@ def test_calls_are_answered_where_no_more_threads_can_be_started(publish: Any, l
     assert client.half() == 3.0
 
 
-def test_a_pool_that_the_machine_has_no_threads_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    start, started = threading.Thread.start, []
-
-    def start_two(thread: threading.Thread) -> None:
-        if len(started) == 2:
-            raise RuntimeError("can't start new thread")
-        started.append(thread)
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_two)
-    with pytest.raises(ResourceExhaustedError, match="raise the limit of processes"):
-        running_threads(3, "test")
-    for thread in started:
-        thread.join()
+def test_a_start_that_gets_no_threads_says_which_limit_to_raise(no_threads: dict[str, str], base_path: Path) -> None:
+    start = [sys.executable, "-m", "serving.modelserver", "--model_name=m", f"--model_base_path={base_path}"]
+    run = subprocess.run(start, env=no_threads, capture_output=True, text=True, timeout=30, check=False)
+    assert run.returncode == 255
+    assert run.stdout.startswith("Failed to start server. Error: RESOURCE_EXHAUSTED: no more threads can be started; ")

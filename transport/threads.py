@@ -3,21 +3,23 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from serving.modelserver.errors import ResourceExhaustedError
+
+class TooFewThreadsError(RuntimeError):
+    """The machine allows no more threads. Says which limit to raise."""
 
 
 def running_threads(count: int, name: str) -> ThreadPoolExecutor:
     """Makes a pool that never starts a thread again.
 
     One that cannot be started, where the machine allows no more, takes with it whoever wants it: gRPC's own loop, and
-    from then on no call is answered, or a load, which then never ends.
+    from then on no call is answered; a load, which then never ends; an image, and all others after it.
 
     Args:
       count: of its threads.
       name: of the pool, before the number of a thread.
 
     Raises:
-      ResourceExhaustedError: the machine does not allow so many threads.
+      TooFewThreadsError: the machine does not allow so many threads.
     """
     threads = ThreadPoolExecutor(count, name)
     all_run = threading.Barrier(count)
@@ -27,7 +29,7 @@ def running_threads(count: int, name: str) -> ThreadPoolExecutor:
     except RuntimeError as err:
         all_run.abort()
         threads.shutdown(wait=False)
-        raise ResourceExhaustedError(
+        raise TooFewThreadsError(
             f"no more threads can be started; raise the limit of processes (ulimit -u, or pids.max): {err}"
         ) from err
     return threads
