@@ -1,13 +1,10 @@
 """The page of metrics that Prometheus reads."""
 
 import logging
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -16,8 +13,7 @@ from prometheus_client.registry import Collector
 
 from transport.addresses import place_of, with_port
 from transport.errors import CannotListenError
-
-_PAUSE_S = 1.0
+from transport.http_server import PatientServer, QuietHandler
 
 _logger = logging.getLogger(__name__)
 
@@ -69,34 +65,13 @@ def forget(directory: Path, pid: int) -> None:
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # untyped there
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each connection, none of which holds up the end."""
-
-    daemon_threads = True
-
+class _Server(PatientServer, WSGIServer):
     def __init__(self, address: str, registry: Collector) -> None:
         self.address_family, place = place_of(address)
         super().__init__(place, _Handler)
         self.set_app(make_wsgi_app(registry))
 
-    def get_request(self) -> Any:
-        try:
-            return super().get_request()
-        except OSError:
-            # Where no descriptor is free the connection waits on, and is found again at once: that took a processor.
-            time.sleep(_PAUSE_S)
-            raise
 
-
-class _Handler(WSGIRequestHandler):
-    """Tells nobody of requests, nor of connections that are given up."""
-
+class _Handler(QuietHandler, WSGIRequestHandler):
     timeout = 30.0
     """For what comes and goes, in seconds: the thread of a connection on which nothing comes ends, too."""
-
-    def handle(self) -> None:
-        with suppress(OSError):  # else each is a traceback in the log
-            super().handle()
-
-    def log_message(self, *_: object) -> None:
-        pass

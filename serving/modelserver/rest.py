@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ from serving.modelserver.metrics import Metrics
 from serving.modelserver.model_service import model_status
 from serving.modelserver.server_core import ServerCore
 from tfserving_api.messages import ModelSpec, SignatureDefMap, pool
+from transport.http_server import PatientServer, QuietHandler
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ _MAX_BODY_BYTES = 2**20
 _LINGER_S = 1.0
 _IDLE_S = 60.0
 """Within which something has to come on a connection; else it ends, and its thread."""
-_PAUSE_S = 1.0
 
 _HTTP_STATUS = {
     StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -126,7 +126,7 @@ def start_http_server(api: RestApi, address: str, port: int) -> ThreadingHTTPSer
     return server
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(PatientServer):
     """Of either family of addresses."""
 
     def __init__(self, api: RestApi, address: str, port: int) -> None:
@@ -134,25 +134,13 @@ class _Server(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), _Handler)
 
-    def get_request(self) -> Any:
-        try:
-            return super().get_request()
-        except OSError:
-            # Where no descriptor is free the connection waits on, and is found again at once: it took a processor.
-            time.sleep(_PAUSE_S)
-            raise
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_S
     server: _Server
-
-    def handle(self) -> None:
-        with suppress(OSError):  # of who leaves in mid-request: else a traceback in the log
-            super().handle()
 
     def _answer(self) -> None:
         length = self.headers.get("Content-Length", "").lstrip("0")
@@ -182,6 +170,3 @@ class _Handler(BaseHTTPRequestHandler):
                 pass
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 named by http.server
-
-    def log_message(self, *_: object) -> None:
-        """Status polls would fill the log."""

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from observability import exposition
+from transport import http_server
 
 _PATIENCE_S = 30
 _STANDARD = 3
@@ -42,7 +43,7 @@ def test_where_no_descriptor_is_left_a_scrape_waits_for_one(
     """Nobody looks for one again and again without a pause."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     free_some = SimpleNamespace(sleep=lambda _: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
-    monkeypatch.setattr(exposition, "time", free_some)
+    monkeypatch.setattr(http_server, "time", free_some)
     with socket.socket() as scrape:
         scrape.settimeout(_PATIENCE_S)
         try:

@@ -14,6 +14,7 @@ import pytest
 from serving.modelserver import rest
 from serving.modelserver.metrics import Metrics
 from serving.modelserver.server_core import ServerCore
+from transport import http_server
 
 _PATIENCE_S = 30
 _STANDARD = 3
@@ -35,7 +36,7 @@ def test_where_no_descriptor_is_left_a_request_waits_for_one(monkeypatch: pytest
     """Nobody looks for one again and again without a pause."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     free_some = SimpleNamespace(sleep=lambda _: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
-    monkeypatch.setattr(rest, "time", free_some)
+    monkeypatch.setattr(http_server, "time", free_some)
     with _port() as port, socket.socket() as caller:
         caller.settimeout(_PATIENCE_S)
         try:
