@@ -7,7 +7,7 @@ from math import inf
 import grpc
 
 from transport import keepalive
-from transport.pem import read_authorities, read_pair, renewed_expiry
+from transport.pem import RenewedPair, read_authorities
 from transport.tls_settings import PeerTls
 from transport.watched import Note, Watched
 
@@ -50,7 +50,7 @@ class FollowedPeerTls:
         self.name = tls.name
         self.certificate = tls.certificate
         self._tls = tls
-        self._held_until_s = 0.0
+        self._pair = RenewedPair(tls.certificate, tls.key) if tls.certificate and tls.key else None
         paths = [path for path in (tls.ca, tls.certificate, tls.key) if path is not None]
         self._files = Watched(paths, self._read, note, pause_s=0.0)
 
@@ -64,11 +64,9 @@ class FollowedPeerTls:
 
     def _read(self) -> _Contents:
         authorities = read_authorities(self._tls.ca)
-        if self._tls.certificate is None or self._tls.key is None:
+        if self._pair is None:
             return _Contents(grpc.ssl_channel_credentials(authorities), inf)
-        key, certificate = read_pair(self._tls.certificate, self._tls.key)
-        self._held_until_s = renewed_expiry(self._tls.certificate, certificate, self._held_until_s)
-        return _Contents(grpc.ssl_channel_credentials(authorities, key, certificate), self._held_until_s)
+        return _Contents(grpc.ssl_channel_credentials(authorities, *self._pair.read()), self._pair.expiry_s)
 
 
 def renewal_of(tls: FollowedPeerTls | None) -> Callable[[], bool]:

@@ -82,21 +82,35 @@ def expiry_of(certificate: bytes) -> float:
     return min(each.not_valid_after_utc for each in _chain(certificate)).timestamp()
 
 
-def renewed_expiry(path: Path, certificate: bytes, held_until_s: float) -> float:
-    """Returns when a certificate ends, as `expiry_of`, that takes the place of another.
+class RenewedPair:
+    """A private key and its certificate, in files that are renewed.
 
     Args:
-      path: its file.
-      certificate: in PEM.
-      held_until_s: when the one before ends, in seconds since the epoch; 0 for none.
+      certificate: its file.
+      key: its file.
 
-    Raises:
-      UnusableFileError: it has ended, and the one before has not.
+    Attributes:
+      expiry_s: when the certificate ends that was read last, as of `expiry_of`; 0 before the first one.
     """
-    expiry_s = expiry_of(certificate)
-    if expiry_s <= time.time() < held_until_s:
-        raise UnusableFileError(f"{path} has ended already; renew it")
-    return expiry_s
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate = certificate
+        self._key = key
+        self.expiry_s = 0.0
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Returns what read_pair does.
+
+        Raises:
+          UnusableFileError: as of read_pair; the certificate has ended, and the one before has not.
+          OSError: one cannot be read.
+        """
+        key, certificate = read_pair(self._certificate, self._key)
+        expiry_s = expiry_of(certificate)
+        if expiry_s <= time.time() < self.expiry_s:
+            raise UnusableFileError(f"{self._certificate} has ended already; renew it")
+        self.expiry_s = expiry_s
+        return key, certificate
 
 
 def read_authorities(path: Path) -> bytes:

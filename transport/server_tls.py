@@ -6,7 +6,7 @@ import grpc
 
 from transport.addresses import with_port
 from transport.errors import CannotListenError
-from transport.pem import read_authorities, read_pair, renewed_expiry
+from transport.pem import RenewedPair, read_authorities
 from transport.tls_settings import ServerTls
 from transport.watched import Note, Watched
 
@@ -34,7 +34,7 @@ class FollowedTls:
     def __init__(self, tls: ServerTls, note: Note) -> None:
         self.certificate = tls.certificate
         self._tls = tls
-        self._held_until_s = 0.0
+        self._pair = RenewedPair(tls.certificate, tls.key)
         paths = [path for path in (tls.certificate, tls.key, tls.client_ca) if path is not None]
         self._files = Watched(paths, self._read, note, pause_s=0.0)
 
@@ -60,10 +60,8 @@ class FollowedTls:
 
     def _read(self) -> _Contents:
         authorities = read_authorities(self._tls.client_ca) if self._tls.client_ca else None
-        key, certificate = read_pair(self._tls.certificate, self._tls.key)
-        self._held_until_s = renewed_expiry(self._tls.certificate, certificate, self._held_until_s)
-        configuration = grpc.ssl_server_certificate_configuration([(key, certificate)], authorities)
-        return _Contents(configuration, self._held_until_s)
+        configuration = grpc.ssl_server_certificate_configuration([self._pair.read()], authorities)
+        return _Contents(configuration, self._pair.expiry_s)
 
 
 def listen(server: grpc.aio.Server, address: str, tls: FollowedTls | None) -> str:
