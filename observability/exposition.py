@@ -36,15 +36,13 @@ def exposed(registry: Collector, address: str) -> Iterator[None]:
         server = _Server(address, registry)
     except OSError as err:
         raise CannotListenError(address) from err
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    Thread(target=server.serve_forever, daemon=True).start()
     _logger.info("metrics are served", extra={"metrics_address": with_port(address, server.server_port)})
     try:
         yield
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
 
 
 def of_processes(directory: Path, own: Collector) -> Collector:

@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +56,28 @@ def test_who_sits_on_the_lock_is_not_waited_for(tmp_path):
         assert caught.value.strerror == "Somebody else holds its lock for over 0.05 s"
     append(log, b'{"third": 3}\n', patience_s=0.0)
     assert log.read_bytes() == b'{"first": 1}\n{"third": 3}\n'
+
+
+def test_a_write_that_fails_midway_is_taken_back(tmp_path):
+    """As where a disk fills up."""
+    log = tmp_path / "audit.jsonl"
+    append(log, b'{"first": 1}\n')
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 5, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            append(log, b'{"second": 2}\n')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert log.read_bytes() == b'{"first": 1}\n'
+
+
+@pytest.mark.parametrize("durably", [True, False])
+def test_the_disk_is_waited_for_where_that_is_asked_for(tmp_path, monkeypatch, durably):
+    on_disk = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: on_disk.append(os.fstat(descriptor).st_size))
+    append(tmp_path / "audit.jsonl", b"{}\n", durably=durably)
+    assert on_disk == [3] * durably
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

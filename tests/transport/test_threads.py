@@ -17,7 +17,8 @@ def test_a_pool_that_the_machine_has_no_threads_for_is_an_error(monkeypatch: pyt
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_two)
-    with pytest.raises(TooFewThreadsError, match="raise the limit of processes"):
+    with pytest.raises(TooFewThreadsError, match="raise the limit of processes") as _held:  # and so the pool
         running_threads(3, "test")
     for thread in started:
-        thread.join()
+        thread.join(10)
+    assert [thread.is_alive() for thread in started] == [False, False]
