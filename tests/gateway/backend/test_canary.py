@@ -62,6 +62,25 @@ async def test_calls_without_a_key_are_drawn_one_by_one(percent):
     assert chosen / 100 == pytest.approx(percent, abs=tolerance)
 
 
+@pytest.mark.parametrize(("percent", "drawn"), [(0.0, 0.0), (50.0, 0.5)])
+async def test_a_share_ends_below_its_percentage(percent, drawn):
+    canary = await _stepped(_View(canary=8), _Shares(v8=percent), draw=lambda: drawn)
+    assert canary.version_for("") is None
+
+
+async def test_a_share_that_changes_is_logged_once(caplog):
+    caplog.set_level("INFO")
+    view, shares = _View(canary=8), _Shares(v8=10.0)
+    canary = await _stepped(view, shares)
+    await canary.step()
+    shares.percents[8] = 20.0
+    await canary.step()
+    view.served.clear()
+    await canary.step()
+    logged = [(record.message, record.model_version, record.percent) for record in caplog.records]
+    assert logged == [("canary changed", version, percent) for version, percent in ((8, 10.0), (8, 20.0), (0, 0.0))]
+
+
 async def test_a_key_sticks_in_every_gateway():
     view, shares = _View(stable=7, canary=8), _Shares(v8=30.0)
     assert _chosen(await _stepped(view, shares)) == _chosen(await _stepped(view, shares))

@@ -245,7 +245,10 @@ async def _serving(handler):
     await server.stop(None)
 
 
-async def test_a_method_that_nobody_thought_of_is_taken_for_one_that_moves_versions():
+@pytest.mark.parametrize(
+    ("service", "method", "count"), [(_service("Move"), "Move", 1), (_FORWARDED[1], "ListModelVersions", 0)]
+)
+async def test_a_method_that_nobody_thought_of_is_taken_for_one_that_moves_versions(service, method, count):
     """Which is one look at serving too many, where a look that is forgotten leaves callers with the version before."""
     looks = []
 
@@ -255,13 +258,13 @@ async def test_a_method_that_nobody_thought_of_is_taken_for_one_that_moves_versi
     async def moved():
         looks.append("now")
 
-    move = grpc.unary_unary_rpc_method_handler(answer)
+    answering = grpc.unary_unary_rpc_method_handler(answer)
     async with (
-        _serving(grpc.method_handlers_generic_handler("test.New", {"Move": move})) as trainer,
-        _serving(Forwarder(trainer, 10.0, moved).handler_of(_service("Move"))) as gateway,
+        _serving(grpc.method_handlers_generic_handler(service.full_name, {method: answering})) as trainer,
+        _serving(Forwarder(trainer, 10.0, moved).handler_of(service)) as gateway,
     ):
-        await gateway.unary_unary("/test.New/Move")(b"")
-    assert looks == ["now"]
+        await gateway.unary_unary(f"/{service.full_name}/{method}")(b"")
+    assert looks == ["now"] * count
 
 
 async def test_classification_is_not_forwarded(behind, png):
