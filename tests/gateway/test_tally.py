@@ -13,8 +13,10 @@ def tally():
 
 def test_each_caller_has_a_count_of_its_own(tally):
     current_caller.set("a")
-    with tally.one_more(), tally.one_more():
-        assert tally.own() == 2
+    with tally.one_more():
+        with tally.one_more():
+            assert tally.own() == 2
+        assert tally.own() == 1
         current_caller.set("b")
         assert tally.own() == 0
 

@@ -59,7 +59,8 @@ async def test_every_method_of_the_contract_is_forwarded(method, behind, failure
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED")
 
 
-async def test_metadata_goes_along_and_comes_back(behind, stubs):
+@pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
+async def test_metadata_goes_along_and_comes_back(behind, stubs, streaming):
     async with behind() as (trainer, gateway):
         own = {
             "x-request-id": "mine-1",
@@ -68,8 +69,13 @@ async def test_metadata_goes_along_and_comes_back(behind, stubs):
             "authorization": "no",
             "x-caller": "root",
         }
-        call = stubs(gateway.channel).trainer.Retrain(_RETRAIN, metadata=tuple(own.items()))
-        await call
+        caller, metadata = stubs(gateway.channel).trainer, tuple(own.items())
+        if streaming:
+            call = caller.WatchRetrain(_WATCH, metadata=metadata)
+            assert len([report async for report in call]) == trainer.reports
+        else:
+            call = caller.Retrain(_RETRAIN, metadata=metadata)
+            await call
         assert (trainer.metadata["x-request-id"], trainer.metadata["x-tenant"]) == ("mine-1", "ward 7")
         assert trainer.metadata["x-caller"] == "127.0.0.1"
         assert trainer.metadata["x-token-bin"] == b"\0\1"
@@ -113,12 +119,14 @@ async def test_a_refusal_comes_back_with_its_details(behind, stubs, failure_of, 
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED])
-async def test_a_refusal_without_details_gets_a_reason(behind, stubs, failure_of, refusal_status, code):
+async def test_a_refusal_without_details_gets_a_reason(behind, stubs, failure_of, refusal_status, code, caplog):
     async with behind() as (trainer, gateway):
         trainer.refusals.append(refusal_status(code, "bare"))
         failure = await failure_of(stubs(gateway.channel).trainer.Retrain(_RETRAIN))
         assert (failure.code, failure.reason) == (code, code.name)
         assert failure.message == "The trainer cannot answer this call."
+        (logged,) = [record for record in caplog.records if record.message == "trainer cannot answer"]
+        assert (logged.status, logged.problem) == (code.name, "bare")
 
 
 async def test_details_that_do_not_go_with_the_status_are_not_passed_on(behind, stubs, failure_of, refusal_status):
