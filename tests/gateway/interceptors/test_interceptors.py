@@ -143,6 +143,14 @@ async def test_calls_at_the_same_time_keep_their_ids_apart():
         assert [seen for seen, _ in await asyncio.gather(*calls)] == [f"id-{index}" for index in range(50)]
 
 
+async def test_what_grpc_raises_of_a_call_that_has_ended_is_no_failure(caplog):
+    async with _served() as (service, channel):
+        service.failure = grpc.aio.UsageError("RPC already finished.")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await _call(channel, "unary_unary")
+    assert "gateway.status" not in {record.name for record in caplog.records}
+
+
 async def test_a_caller_that_leaves_is_no_error(caplog):
     async with _served() as (service, channel):
         call = channel.unary_unary("/test.Service/unary_unary")(b"wait")

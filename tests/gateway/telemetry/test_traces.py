@@ -67,10 +67,12 @@ async def test_a_call_that_fails_ends_its_spans(start_serving, spawn_gateway, co
 async def test_a_stream_is_one_span_however_many_images_it_has(start_serving, spawn_gateway, collect, png):
     async with collect() as collector, start_serving() as serving:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "GATEWAY_TRACE_RATIO": "0"}
-        async with spawn_gateway(serving, **settings) as gateway:
+        async with spawn_gateway(serving, **settings, GATEWAY_ACCESS_LOG_LEVEL="INFO") as gateway:
             requests = [pb2.PredictStreamRequest(id=str(n), request=pb2.PredictRequest(image=png(n))) for n in range(9)]
             call = gateway.classifier.PredictStream(iter(requests), metadata=[("traceparent", _SAMPLED)])
             assert len([answer async for answer in call]) == 9
+        (record,) = [record for record in gateway.logs() if record.get("method", "").endswith("/PredictStream")]
+    assert record["trace_id"] == _TRACE
     assert [span.name for span in collector.spans] == ["braintumor.v1.ClassifierService/PredictStream"]
     assert set(serving.traceparents) == {None}
 
@@ -133,3 +135,9 @@ def test_what_is_no_traceparent_begins_a_trace(given):
     assert trace.span is None
     assert trace.trace_id != _TRACE
     assert trace.traceparent == f"00-{trace.trace_id}-{trace.traceparent[36:52]}-00"
+
+
+def test_a_trace_that_its_caller_does_not_record_goes_on_all_the_same():
+    with tracing.exporting("test", "http://127.0.0.1:1", 1.0):
+        trace = tracing.begin("call", [("traceparent", _UNSAMPLED)])
+    assert (trace.span, trace.trace_id, trace.traceparent) == (None, _TRACE, _UNSAMPLED)
