@@ -59,6 +59,7 @@ async def test_calls_are_counted_by_method_status_and_version(start_serving, spa
     assert page.total("braintumor_gateway_queue_depth") == 0
     assert page.total("braintumor_gateway_replicas", state="answering") == 1
     assert page.total("braintumor_gateway_served_version", label="latest") == 1
+    assert page.total("braintumor_gateway_served_version", label="canary") == 0
     assert page.total("braintumor_gateway_backend_ready", backend="serving") == 1
     assert page.total("braintumor_gateway_backend_ready", backend="trainer") == 0
     assert _SECRET not in page.text
