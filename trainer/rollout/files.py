@@ -46,6 +46,18 @@ class RolloutFiles:
             raise RolloutError(f"rollout.json cannot be read: {err.strerror}") from err
         return state.limited_to(on_disk)
 
+    def require(self) -> None:
+        """Tells a disk that has gone from one that holds nothing yet: at its start a daemon writes rollout.json.
+
+        Raises:
+          RolloutError: neither it nor a version is there any more, or that cannot be seen.
+        """
+        if not (self._on_disk() or self._settings.rollout_state.exists()):
+            raise RolloutError(
+                "rollout.json and all versions are gone; mount the volume again that they lie on, or restart the "
+                "trainer to begin without any"
+            )
+
     def listed(self) -> Any:
         """Returns the model as models.config has it, a ModelConfig; an empty one where that cannot be read."""
         try:

@@ -50,8 +50,10 @@ class Rollout:
 
     @property
     def state(self) -> RolloutState:
-        """What was decided last; raises RolloutError where its file is damaged or cannot be read."""
-        return self._files.read()
+        """What was decided last; raises RolloutError where its file is damaged or unreadable, or gone with all else."""
+        state = self._files.read()
+        self._files.require()
+        return state
 
     def chosen(self, version: int) -> int:
         """Returns the version that callers mean by a number, where 0 is the stable one.
@@ -70,8 +72,11 @@ class Rollout:
         """Ends what a kill interrupted, and forgets versions that are gone. To be called first of all at a start."""
         async with self._lock:
             finish_removals(self._model_dir)
+            if not versions_on_disk(self._model_dir):
+                told = {"directory": str(self._model_dir), "remedy": "if it should hold some, mount its volume"}
+                _logger.warning("there is no version", extra=told)
             with contextlib.suppress(DiskFullError):  # the files are as they were, and `keep` goes on trying
-                self._files.write(self.state)
+                self._files.write(self._files.read())
 
     async def keep(self) -> None:
         """Sees to it that no label leads to a version that somebody removed by hand. Goes on until it is cancelled."""
@@ -80,6 +85,7 @@ class Rollout:
     async def step(self) -> None:
         """Looks once; DiskFullError, RolloutError where serving cannot be told."""
         async with self._lock:
+            self._files.require()  # else nothing would be written over what is only away
             self._files.ensure(alone=True)
 
     async def roll_out(self, version: int) -> None:

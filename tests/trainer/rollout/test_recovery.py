@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
+from operator import attrgetter
 
 import pytest
 
@@ -220,6 +222,41 @@ def test_a_disk_that_comes_late_finds_what_was_decided(settings, play) -> None:
     assert _recover(play, settings)[0] == RolloutState(stable=2, previous=1)
     settings.model_dir.with_name("away").rename(settings.model_dir)
     assert _recover(play, settings) == (RolloutState(stable=2, previous=1), current)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("mount", ["data_root", "model_dir.parent"])
+def test_a_disk_that_goes_is_told_and_its_place_stays_empty(settings, play, mount) -> None:
+    current, place = settings.models_config.read_text(), attrgetter(mount)(settings)
+
+    async def scene(rollout, _client):
+        await rollout.recover()
+        place.rename(place.with_name("away"))
+        place.mkdir()
+        for use in (rollout.step, rollout.rollback, partial(rollout.set_canary, 0, 0)):
+            with pytest.raises(RolloutError, match="all versions are gone; mount the volume again"):
+                await use()
+        assert not list(place.iterdir())
+        place.rmdir()
+        place.with_name("away").rename(place)
+        await rollout.step()
+        return rollout.state
+
+    assert play(scene) == RolloutState(stable=2, previous=1)
+    assert settings.models_config.read_text() == current
+
+
+def test_a_start_without_versions_says_so_and_goes_on(settings, play, caplog) -> None:
+    """A new data root holds none, and nor does the place where one should have been mounted."""
+
+    async def scene(rollout, _client):
+        await rollout.recover()
+        await rollout.step()
+        return rollout.state
+
+    assert play(scene) == RolloutState()
+    (told,) = caplog.records
+    assert (told.message, told.directory) == ("there is no version", str(settings.model_dir))
 
 
 @pytest.mark.usefixtures("files")

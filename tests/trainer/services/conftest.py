@@ -89,7 +89,9 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
         running = asyncio.create_task(jobs.run())
         server = grpc.aio.server(interceptors=[CallInterceptor(), AuditInterceptor(AuditTrail(settings.audit_trail))])
         async with connect("127.0.0.1:1") as nowhere:
-            evaluator = Evaluator(settings, Rollout(settings, ServingClient(nowhere, settings.model_name)))
+            rollout = Rollout(settings, ServingClient(nowhere, settings.model_name))
+            await rollout.recover()
+            evaluator = Evaluator(settings, rollout)
             trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server(
                 TrainingServicer(store, jobs, evaluator, settings), server
             )
