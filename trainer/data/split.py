@@ -14,6 +14,9 @@ TEST_SHARE = 0.16
 VALIDATION_SHARE = 0.12
 """Of the training split's groups; they steer early stopping and calibration."""
 
+_CLASSES = ("0 (No Tumor)", "1 (Tumor)")
+"""As the label file and as verdicts have them."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -129,11 +132,12 @@ def _suffices(held_out: NDArray[np.bool_], mostly_tumor: NDArray[np.bool_], shar
 
 def _too_few(labels: NDArray[np.int64], names: NDArray[np.int64], wanted: str) -> TooFewSlicesError:
     """Makes the error that says why slices in these groups cannot be parted as wanted."""
-    without, tumors = np.bincount(labels, minlength=2)
+    without, tumors = np.bincount(labels, minlength=2).tolist()
     if not without or not tumors:
-        return TooFewSlicesError(f"there are no slices of class {int(not tumors)}; add some")
+        return TooFewSlicesError(f"there are no slices of class {_CLASSES[not tumors]}; add some")
     return TooFewSlicesError(
-        f"{without} slices of class 0 and {tumors} of class 1 cannot be {wanted}: near-duplicates stay together, "
+        f"{without} slice{'s' * (without > 1)} of class {_CLASSES[0]} and {tumors} of class {_CLASSES[1]} "
+        f"cannot be {wanted}: near-duplicates stay together, "
         f"which makes {len(names)} group{'s' * (len(names) > 1)} of them; add slices"
     )
 

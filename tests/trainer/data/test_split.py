@@ -96,9 +96,12 @@ def test_half_and_twice_of_what_is_asked_for_are_kept(healthy: int, tumors: int)
 
 
 def test_too_few_groups_are_an_error() -> None:
-    told = r"2 slices of class 0 and 1 of class 1 cannot be split .*: near-duplicates .* makes 2 groups of them; add"
+    counted = r"2 slices of class 0 \(No Tumor\) and 1 of class 1 \(Tumor\) cannot be split"
+    told = rf"{counted} .*: near-duplicates .* makes 2 groups of them; add"
     with pytest.raises(TooFewSlicesError, match=told):
         held_out_rows(np.array([0, 0, 1]), np.array([0, 0, 1]), 0.16, 0)
+    with pytest.raises(TooFewSlicesError, match=r"^1 slice of class 0 .* and 2 of class 1 "):
+        held_out_rows(np.array([0, 0, 1]), np.array([0, 1, 1]), 0.16, 0)
     with pytest.raises(TooFewSlicesError, match="makes 1 group of them"):
         held_out_rows(np.zeros(80, np.int64), np.arange(80) % 2, 0.16, 0)
 
@@ -119,9 +122,9 @@ def test_a_group_counts_as_what_most_of_its_slices_are(seed: int) -> None:
     assert np.bincount(folds, labels).tolist() == [2 * (2 + 3)] * 5
 
 
-@pytest.mark.parametrize("label", [0, 1])
-def test_a_label_without_slices_is_told_as_such(label: int) -> None:
-    with pytest.raises(TooFewSlicesError, match=f"^there are no slices of class {label}; add some$"):
+@pytest.mark.parametrize(("label", "name"), [(0, "No Tumor"), (1, "Tumor")])
+def test_a_label_without_slices_is_told_as_such(label: int, name: str) -> None:
+    with pytest.raises(TooFewSlicesError, match=rf"^there are no slices of class {label} \({name}\); add some$"):
         held_out_rows(np.arange(9), np.full(9, 1 - label), 0.16, 0)
 
 
@@ -165,5 +168,6 @@ def test_the_seed_deals_the_folds() -> None:
 
 
 def test_more_folds_than_groups_of_a_label_are_an_error() -> None:
-    with pytest.raises(TooFewSlicesError, match=r"8 slices of class 0 and 4 of class 1 cannot .* 5 folds .* 12 groups"):
+    counted = r"8 slices of class 0 \(No Tumor\) and 4 of class 1 \(Tumor\)"
+    with pytest.raises(TooFewSlicesError, match=rf"{counted} cannot .* 5 folds .* 12 groups"):
         fold_numbers(np.arange(12), np.array([0] * 8 + [1] * 4), 5, 0)
