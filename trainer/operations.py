@@ -206,9 +206,10 @@ class Operations:
             # The latter is how a database that is opened on a full disk finds no room for its index.
             if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
                 raise DiskFullError("no space is left for the trainer's operations; free some") from err
-            if code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            # The last is what our statements come to where the tables are another program's.
+            if code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
                 raise StoreError(
-                    f"{self._path.name} is damaged: {err}; stop the trainer and put a copy of it back, "
-                    f"or remove {self._path.name}* and runs/ to forget all jobs"
+                    f"{self._path.name} is damaged, or another program's: {err}; stop the trainer and put a copy of it "
+                    f"back, or remove {self._path.name}* and runs/ to forget all jobs"
                 ) from err
             raise StoreError(f"the trainer's operations cannot be read or written now: {err}") from err

@@ -262,35 +262,6 @@ async def test_a_database_that_is_removed_takes_nothing_that_would_be_lost(
         assert [operation for _, operation in await operations.newest(None, 9, 9)] == [after, before]
 
 
-async def test_no_database_is_told_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "trainer.db").write_text("this is no database, but a text of a kilobyte. " * 30)
-    operations = Operations(tmp_path / "trainer.db")
-
-    with pytest.raises(StoreError, match=r"is damaged: .*; stop the trainer and put a copy of it back, or remove"):
-        await operations.open()
-
-
-async def test_an_operation_that_cannot_be_read_is_told_and_logged_with_what_to_do(
-    tmp_path: Path, order: Order, caplog: pytest.LogCaptureFixture
-) -> None:
-    operations = Operations(tmp_path / "trainer.db")
-    await operations.open()
-    for _ in range(2):
-        await operations.add(order, "", 2)
-    with sqlite3.connect(tmp_path / "trainer.db") as database:
-        database.execute("UPDATE operations SET content = '{}' WHERE sequence = 2")
-
-    with pytest.raises(StoreError, match=r"the content of an operation is damaged.*; the log has it, and the remedy$"):
-        await operations.newest()
-    (record,) = caplog.records
-    assert record.content == "{}"  # type: ignore[attr-defined]  # of extra
-    remedy = str(record.remedy).partition("run in it: ")[2]  # type: ignore[attr-defined]  # the same
-    with sqlite3.connect(tmp_path / "trainer.db") as database:
-        database.execute(remedy)
-    assert [sequence for sequence, _ in await operations.newest()] == [1]
-    await operations.close()
-
-
 def test_an_operation_has_no_result_before_its_end(order: Order) -> None:
     operation = Operation(operation_id="1", order=order, state=State.RUNNING, created_s=0.0)
 
