@@ -3,8 +3,9 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -32,6 +33,7 @@ class Operations:
         self._path = path
         self._changed = asyncio.Event()
         self._is_stopping = False
+        self._held_up: dict[str, str] = {}
         self._thread = ThreadPoolExecutor(1, "operations")  # SQLite blocks, and has one writer at a time anyway
 
     async def open(self) -> None:
@@ -142,6 +144,16 @@ class Operations:
 
         return await self._change(operation_id, expected, ended)
 
+    @contextmanager
+    def holding_up(self, operation_id: str, problem: str) -> Iterator[None]:
+        """Has `follow` say, while the block lasts, that an operation has ended and why its end is not written yet."""
+        self._held_up[operation_id] = problem
+        self._tell()
+        try:
+            yield
+        finally:
+            self._held_up.pop(operation_id, None)
+
     async def remove(self, operation_id: str) -> None:
         """Forgets an operation that has ended.
 
@@ -159,11 +171,14 @@ class Operations:
         Raises:
           OperationNotFoundError: there is none.
           StoppingError: the trainer is about to end.
+          StoreError: also while its end cannot be written.
         """
         last = None
         while last is None or not last.state.is_final:
             changed = self._changed
             operation = await self.get(operation_id)
+            if not operation.state.is_final and (problem := self._held_up.get(operation_id)):
+                raise StoreError(f"the job has ended, and its end cannot be written yet: {problem}")
             if operation != last:
                 yield operation
                 last = operation

@@ -182,19 +182,21 @@ class Jobs:
 
     async def _write_end(self, operation: Operation, state: State, result: Result, progress: Progress | None) -> None:
         news = News()
-        while True:
-            try:
-                await self._operations.end(operation.operation_id, state, result=result, progress=progress)
-            except TrainerError as err:
-                if news.is_news(str(err)):
-                    _logger.warning("the end of a job has to wait", extra={"problem": str(err)})
-                if isinstance(err, DiskFullError) and state is not State.SUCCEEDED:
-                    await self._work.clear(operation, completely=False)  # which makes room
-                await asyncio.sleep(_RETRY_S)
-            else:
-                reason = result.reason if isinstance(result, Failure) else None
-                _logger.info("job ended", extra={"operation": operation.operation_id, "state": state, "reason": reason})
-                return
+        with contextlib.ExitStack() as held_up:
+            while True:
+                try:
+                    await self._operations.end(operation.operation_id, state, result=result, progress=progress)
+                except TrainerError as err:
+                    if news.is_news(str(err)):
+                        _logger.warning("the end of a job has to wait", extra={"problem": str(err)})
+                        held_up.enter_context(self._operations.holding_up(operation.operation_id, str(err)))
+                    if isinstance(err, DiskFullError) and state is not State.SUCCEEDED:
+                        await self._work.clear(operation, completely=False)  # which makes room
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    break
+        reason = result.reason if isinstance(result, Failure) else None
+        _logger.info("job ended", extra={"operation": operation.operation_id, "state": state, "reason": reason})
 
 
 def _failure(error: BaseException) -> Failure:

@@ -1,11 +1,8 @@
 """Jobs run one at a time, and each comes to exactly one end."""
 
 import asyncio
-import contextlib
 import errno
 import json
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,6 @@ from trainer.errors import (
 )
 from trainer.jobs.jobs import Jobs
 from trainer.jobs.operation import Failure, Operation, Order, Progress, State, Step
-from trainer.operations import Operations
 from transport.background import in_background
 
 
@@ -241,57 +237,3 @@ async def test_only_what_has_ended_is_deleted_and_then_all_of_it(
         with pytest.raises(OperationNotFoundError):
             await scene.operations.get(identity)
         assert scene.work.cleared[1:] == [(identity, True)]
-
-
-@contextlib.asynccontextmanager
-async def _full_disk(operations: Operations) -> AsyncIterator[None]:
-    """Nothing is written beyond the page that there is, which SQLite takes for a full disk."""
-    run, database = operations._run, operations._store._database
-    await run(database.execute, "PRAGMA max_page_count = 1")
-    yield
-    await run(database.execute, "PRAGMA max_page_count = 1000000")
-
-
-def _of_nearly_a_page(order: Order) -> Order:
-    return replace(order, image_dir="x" * 3000)
-
-
-async def test_an_end_that_cannot_be_written_is_written_when_it_can(
-    scene_of: Any, tmp_path: Path, order: Order, until: Any
-) -> None:
-    async with scene_of(tmp_path, _of_nearly_a_page(order)) as scene:
-        scene.work.error = SourceError("x" * 1000)
-        identity = await scene.submit()
-        await until(lambda: scene.work.at_work)
-        async with _full_disk(scene.operations):
-            scene.work.let_go.set()
-            await until(lambda: scene.work.cleared)
-            assert await scene.state(identity) is State.RUNNING
-
-        assert (await scene.operations.ended(identity)).state is State.FAILED
-        assert scene.work.done == [identity]
-
-
-async def test_a_success_that_cannot_be_written_keeps_its_records(
-    scene_of: Any,
-    tmp_path: Path,
-    order: Order,
-    until: Any,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """From which it would be told at the next start; a job that has failed makes room with them. It is logged once."""
-    monkeypatch.setattr("trainer.jobs.jobs._RETRY_S", 0.01)
-    async with scene_of(tmp_path, _of_nearly_a_page(order)) as scene:
-        end, tries = scene.operations.end, []
-        monkeypatch.setattr(scene.operations, "end", lambda *of, **how: tries.append(of) or end(*of, **how))
-        scene.work.outcome = replace(scene.work.outcome, reasons=("x" * 1000,))
-        identity = await scene.submit()
-        await until(lambda: scene.work.at_work)
-        async with _full_disk(scene.operations):
-            scene.work.let_go.set()
-            await until(lambda: len(tries) > 2)
-            assert caplog.text.count("the end of a job has to wait") == 1
-            assert scene.work.cleared == []
-
-        assert (await scene.operations.ended(identity)).state is State.SUCCEEDED

@@ -72,6 +72,7 @@ class Served:
     work: Work
     settings: TrainerSettings
     store: Operations
+    address: str
 
 
 @pytest.fixture
@@ -106,6 +107,7 @@ def serve(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Served]]:
                     work,
                     settings,
                     store,
+                    f"127.0.0.1:{port}",
                 )
             store.stop_following()
             await server.stop(1)

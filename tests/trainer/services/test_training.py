@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from braintumor import AsyncClient, ServiceError
 from braintumor.v1 import trainer_service_pb2 as pb2
+from google.longrunning import operations_pb2
 
 Serve = Callable[[], Any]
 
@@ -131,6 +133,29 @@ async def test_leaving_does_not_stop_the_job(serve: Serve) -> None:
         served.work.let_go.set()
 
         assert (await served.store.ended(name.removeprefix("operations/"))).state == "succeeded"
+
+
+async def test_an_end_that_cannot_be_written_is_told_to_who_waits_for_it(serve: Serve, refusal: Any) -> None:
+    """A client that watches gives up in its time; it took a job that said nothing new for one that was at work."""
+    async with serve() as served, AsyncClient(served.address) as client:
+        name = (await served.trainer.Retrain(pb2.RetrainRequest())).name
+        database, away = served.settings.database, served.settings.data_root / "away.db"
+        watch = client.watch(name, timeout_s=1)
+
+        async def rest() -> list[Any]:
+            return [job async for job in watch]
+
+        while (await anext(watch)).metadata.state != pb2.RETRAIN_STATE_RUNNING:
+            pass
+        database.rename(away)
+        served.work.let_go.set()
+        with pytest.raises(ServiceError, match=r"the job has ended, and its end cannot be written yet: .* put it back"):
+            await asyncio.wait_for(rest(), 30)
+        told = await refusal(served.operations.CancelOperation(operations_pb2.CancelOperationRequest(name=name)))
+        assert (told.code, told.reason, told.has_retry) == ("UNAVAILABLE", "STORE_UNAVAILABLE", True)
+        away.rename(database)
+        watch = client.watch(name)
+        assert (await rest())[-1].response.status == "Model retraining complete"
 
 
 @pytest.mark.parametrize(

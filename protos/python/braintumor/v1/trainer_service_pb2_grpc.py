@@ -102,7 +102,7 @@ class TrainerServiceServicer(object):
         INVALID_ARGUMENT  there is no name of an operation.
         NOT_FOUND  there is no such operation.
         UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
-        be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
+        be read, or has ended and that cannot be written (STORE_UNAVAILABLE); RetryInfo says when to watch again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,7 @@ class TrainerServiceStub:
       INVALID_ARGUMENT  there is no name of an operation.
       NOT_FOUND  there is no such operation.
       UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
-        be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
+        be read, or has ended and that cannot be written (STORE_UNAVAILABLE); RetryInfo says when to watch again.
     """
     Evaluate: grpc.UnaryUnaryMultiCallable[braintumor.v1.trainer_service_pb2.EvaluateRequest, braintumor.v1.trainer_service_pb2.EvaluateResponse]
     """Evaluates a version on the stored test split.
@@ -107,7 +107,7 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
       INVALID_ARGUMENT  there is no name of an operation.
       NOT_FOUND  there is no such operation.
       UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
-        be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
+        be read, or has ended and that cannot be written (STORE_UNAVAILABLE); RetryInfo says when to watch again.
     """
     Evaluate: grpc.aio.UnaryUnaryMultiCallable[braintumor.v1.trainer_service_pb2.EvaluateRequest, braintumor.v1.trainer_service_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Evaluates a version on the stored test split.
@@ -164,7 +164,7 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
           INVALID_ARGUMENT  there is no name of an operation.
           NOT_FOUND  there is no such operation.
           UNAVAILABLE  the gateway or the trainer is about to end (GATEWAY_STOPPING, TRAINER_STOPPING), or the job cannot
-            be read (STORE_UNAVAILABLE); RetryInfo says when to watch again.
+            be read, or has ended and that cannot be written (STORE_UNAVAILABLE); RetryInfo says when to watch again.
         """
 
     @abc.abstractmethod
