@@ -6,7 +6,9 @@ from concurrent import futures
 import grpc
 import pytest
 
-HINT = "; is it TLS? see --ca and --cert\n"
+IS_TLS = "; is it TLS? see --tls, --ca and --cert\n"
+IS_PLAIN = "; is it plain text? leave out --tls, --ca, --cert and --key, and their variables\n"
+CERTIFICATES = "; do the certificates fit? see --ca and --cert\n"
 
 
 @pytest.fixture
@@ -27,38 +29,41 @@ def secure_address(known) -> Iterator[str]:
         server.stop(None).wait()
 
 
-@pytest.mark.parametrize("tls", [[], ["--tls"]], ids=["plain text", "another authority"])
-def test_where_the_service_has_tls(braintumor, secure_address, tls):
+@pytest.mark.parametrize(
+    ("tls", "hint"), [([], IS_TLS), (["--tls"], CERTIFICATES)], ids=["plain text", "another authority"]
+)
+def test_where_the_service_has_tls(braintumor, secure_address, tls, hint):
     done = braintumor("info", "--address", secure_address, *tls)
-    assert done.stderr.endswith(HINT)
+    assert done.stderr.endswith(hint)
     assert done.returncode == 3
 
 
 def test_where_the_last_error_is_that_of_another_address_of_this_machine(braintumor):
     done = braintumor("info", "--address", "[::1]:1")
-    assert done.stderr.endswith(HINT)
-    assert not braintumor("info", "--address", "[::1]:1", "--tls").stderr.endswith(HINT)
+    assert done.stderr.endswith(IS_TLS)
+    assert braintumor("info", "--address", "[::1]:1", "--tls").stderr.endswith("(UNAVAILABLE)\n")
 
 
-def test_where_the_service_has_plain_text(braintumor, known):
-    done = braintumor("info", "--ca", known.certificate)
-    assert done.stderr.endswith(HINT)
+@pytest.mark.parametrize("is_known", [True, False], ids=["with its authority", "with --tls alone"])
+def test_where_the_service_has_plain_text(braintumor, known, is_known):
+    done = braintumor("info", *(["--ca", known.certificate] if is_known else ["--tls"]))
+    assert done.stderr.endswith(IS_PLAIN)
     assert done.returncode == 3
 
 
 def test_not_where_nothing_listens(braintumor):
-    assert not braintumor("info", "--address", "127.0.0.1:1").stderr.endswith(HINT)
+    assert braintumor("info", "--address", "127.0.0.1:1").stderr.endswith("(UNAVAILABLE)\n")
 
 
 def test_where_the_key_is_that_of_another_certificate(braintumor, secure_address, known):
     own, other = known.issue("ward-7"), known.issue("ward-8")
     files = ["--ca", known.certificate, "--cert", own.certificate, "--key", other.key]
-    assert braintumor("info", "--address", secure_address, *files).stderr.endswith(HINT)
+    assert braintumor("info", "--address", secure_address, *files).stderr.endswith(CERTIFICATES)
 
 
 def test_where_the_certificate_is_of_another_name(braintumor, secure_address, known):
     address = f"0.0.0.0:{secure_address.rpartition(':')[2]}"
-    assert braintumor("info", "--address", address, "--ca", known.certificate).stderr.endswith(HINT)
+    assert braintumor("info", "--address", address, "--ca", known.certificate).stderr.endswith(CERTIFICATES)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 # and where a file of ours is none that it can use.
 _TLS_FAILURE = re.compile(r"last error: .*(?:Socket closed|handshake failed|Verification Check|security handshaker)")
 
+# What it says among that where the other side answers a handshake with something else.
+_NO_TLS = "WRONG_VERSION_NUMBER"
+
 # What it says last where localhost is tried at two addresses, of which the other one may want TLS.
 _ONE_OF_TWO_ADDRESSES = re.compile(r"last error: .*(?:\[::1\]|%5B::1%5D).*Connection refused")
 
@@ -106,11 +109,15 @@ def connected(address: str, timeout_s: float) -> Iterator[Client]:
     except ServiceError as err:
         message = " ".join(str(err).split())
         if err.unreached:
-            hint = "; is it TLS? see --ca and --cert" if _may_be_tls(message) else ""
-            raise Unreached(f"no answer from the service at {address}: {message}{hint}") from err
+            raise Unreached(f"no answer from the service at {address}: {message}{_tls_hint(message)}") from err
         raise click.ClickException(message) from err
 
 
-def _may_be_tls(message: str) -> bool:
-    plain = not any(tls_options().values())
-    return bool(_TLS_FAILURE.search(message) or (plain and _ONE_OF_TWO_ADDRESSES.search(message)))
+def _tls_hint(message: str) -> str:
+    """Returns what to look at where TLS may be why the service was not reached, and nothing where it is not."""
+    if not any(tls_options().values()):
+        may_be = _TLS_FAILURE.search(message) or _ONE_OF_TWO_ADDRESSES.search(message)
+        return "; is it TLS? see --tls, --ca and --cert" if may_be else ""
+    if _NO_TLS in message:
+        return "; is it plain text? leave out --tls, --ca, --cert and --key, and their variables"
+    return "; do the certificates fit? see --ca and --cert" if _TLS_FAILURE.search(message) else ""
