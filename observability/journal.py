@@ -47,12 +47,15 @@ def append(path: Path, lines: bytes, *, durably: bool = False, patience_s: float
 def _lock(descriptor: int, patience_s: float) -> None:
     # Not left to the kernel, which waits for ever where somebody sits on the lock.
     deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            if time.monotonic() > deadline:
-                raise OSError(errno.EWOULDBLOCK, f"Somebody else holds its lock for over {patience_s:g} s") from err
-            time.sleep(_LOOK_AGAIN_S)
-        else:
-            return
+    while not _take(descriptor):
+        if time.monotonic() > deadline:
+            raise OSError(errno.EBUSY, f"Somebody else holds its lock for over {patience_s:g} s")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

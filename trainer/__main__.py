@@ -16,7 +16,7 @@ from trainer.commands.synthetic_slice import synthetic_slice
 from trainer.commands.train import train
 from trainer.commands.write_config import write_config
 from trainer.errors import TrainerError
-from trainer.no_space import told_if_full
+from trainer.no_space import told_if_used_up
 from trainer.settings import TrainerSettings
 from transport.environment import SettingsError, settings_from_environment
 from transport.errors import CannotListenError
@@ -51,7 +51,7 @@ def run() -> None:
         click.echo(err, err=True)
         sys.exit(2)
     except Exception as err:
-        told = told_if_full(err)
+        told = told_if_used_up(err)
         if not isinstance(told, TrainerError):
             raise
         sys.exit(f"{type(told).__name__}: {told}")

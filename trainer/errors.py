@@ -32,11 +32,11 @@ TrainerError
 ├── StoreError                operations cannot be read or written now
 ├── StoppingError             the trainer is about to end
 ├── DiskFullError             no space is left
+├── SystemLimitError          no more files can be opened, or processes started
 ├── OutOfMemoryError          no memory is left, or a process was killed for want of it
 └── ChildError                a child process ended with an error of its own, or crashed
 
-A job that was cancelled has met no error, but callers get one: CANCELLED, in status and reason, from
-`trainer.services.messages`. Everything else is INTERNAL with a fixed text. `trainer.status` does the mapping.
+Of a job that was cancelled callers get CANCELLED, and of everything else INTERNAL with a fixed text: `trainer.status`.
 """
 
 from typing import ClassVar
@@ -266,6 +266,14 @@ class DiskFullError(TrainerError):
     status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "DISK_FULL"
     retry_after_s = 60.0
+
+
+class SystemLimitError(TrainerError):
+    """As many files are open, or processes at work, as the system lets the trainer have at a time."""
+
+    status_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "SYSTEM_LIMIT"
+    retry_after_s = 5.0
 
 
 class OutOfMemoryError(TrainerError):

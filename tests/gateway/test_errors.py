@@ -24,13 +24,13 @@ def test_reasons_are_stable_names_and_differ():
 
 
 def test_the_readme_tells_each_reason_with_its_status():
-    """Both are stable: who renames one, breaks callers. DISK_FULL is the trainer's."""
+    """Both are stable: who renames one, breaks callers. DISK_FULL and SYSTEM_LIMIT are the trainer's."""
     table = _README.split("\n**Errors** are ")[1].split("\n\n")[1]
     rows = [[re.findall(r"`([A-Z_]+)`", cell) for cell in row.split(" | ")[:2]] for row in table.splitlines()[2:]]
     told = [(reason, statuses) for statuses, reasons in rows for reason in reasons]
     real = {kind.reason: kind.status_code.name for kind in _CLASSES}
     real |= dict.fromkeys((kind.reason for kind in InvalidImageError.__subclasses__()), "INVALID_ARGUMENT")
-    real |= {"DISK_FULL": "RESOURCE_EXHAUSTED"}
+    real |= dict.fromkeys(("DISK_FULL", "SYSTEM_LIMIT"), "RESOURCE_EXHAUSTED")
     assert sorted(reason for reason, _ in told) == sorted(real)
     assert all(real[reason] in statuses for reason, statuses in told)
 

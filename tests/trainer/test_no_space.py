@@ -1,14 +1,19 @@
-"""A full disk, whoever says so."""
+"""A full disk, and a limit of the system, whoever says so."""
 
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
 
+import grpc
 import pytest
 
+from observability.journal import append
+from trainer.errors import AuditTrailUnavailableError, RolloutError, SystemLimitError
 from trainer.no_space import is_no_space
 from trainer.status import to_status
+from transport.status import CODES, reason_of
 
 _FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -58,6 +63,32 @@ def test_a_caller_hears_of_it() -> None:
     status = to_status(_FULL)
     assert "no space is left" in status.message
     assert len(status.details) == 2  # ErrorInfo and RetryInfo
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/secret/models"), "SYSTEM_LIMIT"),
+        (OSError(errno.ENFILE, os.strerror(errno.ENFILE)), "SYSTEM_LIMIT"),
+        (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "SYSTEM_LIMIT"),
+        (_caused(RolloutError("no"), OSError(errno.EMFILE, os.strerror(errno.EMFILE))), "SYSTEM_LIMIT"),
+        (SystemLimitError("the limit"), "SYSTEM_LIMIT"),
+        (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "OUT_OF_MEMORY"),
+    ],
+    ids=["files", "files of all", "processes", "cause", "as it is", "memory"],
+)
+def test_a_caller_hears_of_a_limit_of_the_system(error: Exception, reason: str) -> None:
+    status = to_status(error)
+    assert (CODES[status.code], reason_of(status)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+    assert "/secret" not in status.message
+
+
+def test_a_trail_that_somebody_holds_is_no_limit_of_the_system(tmp_path: Path) -> None:
+    with (tmp_path / "trail").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="Somebody else holds its lock") as caught:
+            append(tmp_path / "trail", b"{}\n", patience_s=0)
+    assert reason_of(to_status(_caused(AuditTrailUnavailableError("no"), caught.value))) == "AUDIT_LOG_UNAVAILABLE"
 
 
 def test_a_caller_hears_of_other_trouble_with_files_and_the_log_names_them(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import io
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ from trainer.jobs.child import run_child
 from trainer.jobs.messages import REPORT, Report, Task
 from trainer.jobs.operation import Failure, Progress, Step
 from trainer.jobs.process import Reporter, _told
+from trainer.status import to_status
+from transport.status import reason_of
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -87,6 +90,18 @@ async def test_a_killed_process_is_told(until: Until, number: signal.Signals, er
 
     with pytest.raises(error):
         await task
+
+
+async def test_a_process_for_which_no_file_can_be_opened_is_told_as_such() -> None:
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as raised:
+            await run_child(Task(version=1), None, lambda _: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+    assert reason_of(to_status(raised.value)) == "SYSTEM_LIMIT"
 
 
 async def test_a_cancelled_task_ends_its_process(until: Until) -> None:
