@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from textwrap import fill
-from typing import TypeVar, get_args
+from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -17,6 +17,10 @@ _Settings = TypeVar("_Settings", bound=BaseSettings)
 _RESEMBLANCE = 0.75
 _OF_KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_.+)?")
 """What it puts into each container of a namespace with a service of the process's name, behind the prefix."""
+
+
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+"""Words for what pydantic notes of a field, by its name."""
 
 
 class SettingsError(Exception):
@@ -48,11 +52,20 @@ def description_of(kind: type[BaseSettings]) -> str:
         default = str(default) if isinstance(default, Path) else default
         needed = f"needed where one of {variable.rpartition('__')[0]}__... is set"
         name = f"{variable}__..." if list(_parts(field)) else variable
-        lines.append(f"\n{name} ({needed if field.is_required() else f'default: {default!r}'})")
+        told = [needed if field.is_required() else f"default: {default!r}", *_limits(field)]
+        lines.append(f"\n{name} ({', '.join(told)})")
         lines.append(
             fill(" ".join((field.description or "").split()), 100, initial_indent="    ", subsequent_indent="    ")
         )
     return "\n".join(lines)
+
+
+def _limits(field: FieldInfo) -> Iterator[str]:
+    """Yields what its type says of the values of a field: those there are, or between which they lie."""
+    if get_origin(field.annotation) is Literal:
+        yield f"one of {' | '.join(get_args(field.annotation))}"
+    for limit in field.metadata:
+        yield from (f"{words} {getattr(limit, name)}" for name, words in _BOUNDS.items() if hasattr(limit, name))
 
 
 def _with_parts(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:

@@ -1,5 +1,7 @@
 """Settings from the environment, and what is told of those that cannot be."""
 
+from typing import Literal
+
 import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +14,8 @@ class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DOOR_", env_nested_delimiter="__", extra="forbid")
 
     width: int = 1
+    height: float = Field(default=2.0, gt=0, le=3)
+    colour: Literal["RED", "BLUE"] = "RED"
     tls: ServerTls | None = None
     street: str = Field(default="", validation_alias="STREET", max_length=3, description="Where it is.")
 
@@ -65,5 +69,7 @@ def test_what_can_be_set_is_told():
     told = description_of(_Settings)
     assert "\nSTREET (default: '')\n    Where it is." in told
     assert "\nDOOR_WIDTH (default: 1)\n" in told
+    assert "\nDOOR_HEIGHT (default: 2.0, above 0, at most 3)\n" in told
+    assert "\nDOOR_COLOUR (default: 'RED', one of RED | BLUE)\n" in told
     assert "\nDOOR_TLS__... (default: None)\n" in told
     assert "\nDOOR_TLS__KEY (needed where one of DOOR_TLS__... is set)\n    The certificate's private key." in told
