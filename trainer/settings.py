@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from trainer.jobs import run_directory
 from transport.process_settings import ListenAddress, ProcessSettings
 from transport.tls_settings import ServerTls
+
+
+def _named(path: object) -> object:
+    if path == "":
+        raise ValueError("it is empty; name a directory, or leave the variable out")
+    return path
 
 
 def _without_patterns(path: Path) -> Path:
@@ -22,7 +28,7 @@ class TrainerSettings(ProcessSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRAINER_")
 
-    data_root: Annotated[Path, AfterValidator(_without_patterns)] = Field(
+    data_root: Annotated[Path, BeforeValidator(_named), AfterValidator(_without_patterns)] = Field(
         default=Path("data"), validation_alias="DATA_ROOT"
     )
     """Directory under which everything that the trainer reads and writes lies."""

@@ -21,6 +21,8 @@ from trainer.dataset import Split
 from trainer.errors import PublicationError
 from trainer.figures import Evaluation
 from trainer.record import write_record
+from trainer.settings import TrainerSettings
+from transport.environment import SettingsError, settings_from_environment
 
 
 def _trainer(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -245,6 +247,13 @@ def test_a_data_root_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path: Pa
     refused = _trainer(tmp_path / name, "write-config")
     assert (refused.returncode, refused.stderr[:10]) == (2, "DATA_ROOT:")
     assert "name one without" in refused.stderr
+
+
+def test_an_empty_data_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was the present directory for the trainer, and the default one for the serving that `make run` starts."""
+    monkeypatch.setenv("DATA_ROOT", "")
+    with pytest.raises(SettingsError, match=r"^DATA_ROOT: .*it is empty; name a directory"):
+        settings_from_environment(TrainerSettings)
 
 
 def test_an_address_of_serving_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
