@@ -1,5 +1,6 @@
 """The model card as Markdown, for people."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ _MEANINGS = {
 """Of the thresholds."""
 _FIGURES = {"accuracy": "accuracy", "AUC": "auc", "sensitivity": "sensitivity", "specificity": "specificity"}
 """Names of the intervals, and of the figures of the test split."""
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|~$]")
 
 
 def model_card_text(card: Mapping[str, Any]) -> str:
@@ -97,7 +100,12 @@ def _text(value: Any) -> str:
         return f"{value['name']}: {value['meaning']}"
     if isinstance(value, list):
         return "; ".join(map(_text, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Returns text as Markdown for itself, in one line: where data come from is in other people's words."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _number(value: float | None) -> str:

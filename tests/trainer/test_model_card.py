@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from markdown_it import MarkdownIt
 
 from trainer.bootstrap import FIGURES
 from trainer.figures import EpochMetrics, Evaluation
@@ -86,6 +87,17 @@ def test_a_network_that_was_kept_took_no_epochs() -> None:
 
     assert card["epochs"] == 0
     assert "- seed: 5; epochs: none, since it was kept" in model_card_text(card)
+
+
+def test_what_others_call_their_data_stays_text(card) -> None:
+    name = "a|b *c* `d` <script>e</script> &amp; [f](http://g) ![h](i) \\ _j_\n\n# k\n- l\r\n| m |\n|---|"
+    card["training_data"]["name"] = name
+    tokens = MarkdownIt("commonmark").enable("table").parse(model_card_text(card))
+    (told,) = [token for token in tokens if token.content.startswith("name: ")]
+
+    assert [part.type for part in told.children or () if part.type != "text_special"] == ["text"]
+    assert "".join(part.content for part in told.children or ()) == f"name: {' '.join(name.split())}"
+    assert [token.type for token in tokens].count("heading_open") == 10
 
 
 def test_the_text_says_the_same(card) -> None:

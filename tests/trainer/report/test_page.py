@@ -75,7 +75,7 @@ def make_page(explainer):
         training = Training("<small>", 1, "f00d", 80, 16, 1234, history, 0, 1.0, 0.5, (0.5, 0.5), 0.2)
         found = evaluation or evaluate(answers.outputs, answers.split.labels)
         measured = measure(answers, 1)
-        source = DataSource("made up", "none")
+        source = DataSource("made up", "<script src=data:,1>| &amp;\n[none](#)")
         card = model_card(7, [6, 4], training, found, measured.figures, {"brain area": 0.84}, source, approval)
         return report_page(card, training, found, answers, measured, explainer)
 
@@ -98,6 +98,7 @@ def test_it_has_all_sections(make_answers, make_page) -> None:
 
     assert [name for name in _Page(html).text if name] == _SECTIONS
     assert html.count("<svg") == 7
+    assert "licence: &lt;script src=data:,1&gt;| &amp;amp;<small>[none](#)</small>" in html
     assert "<small>" not in html.split("<body>")[1].split("</h1>")[0]  # names from outside are escaped
 
 
