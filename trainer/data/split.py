@@ -1,6 +1,7 @@
 """Seeded splits that keep near-duplicate groups whole."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ VALIDATION_SHARE = 0.12
 
 _CLASSES = ("0 (No Tumor)", "1 (Tumor)")
 """As the label file and as verdicts have them."""
+
+_DRAWS = 20
+"""At most. Where a label is most of no group, a draw does not look after it, and may leave it on one side."""
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +48,8 @@ def held_out_rows(
 ) -> NDArray[np.bool_]:
     """Chooses whole groups to hold out, alike in label and size to those that stay.
 
-    Groups of one label are ordered by size, and one is drawn of each run of neighbours.
+    Groups of one label are ordered by size, and one is drawn of each run of neighbours. A group that has more than half
+    of all slices is never drawn.
 
     Args:
       groups: int64 (N,), group of each slice.
@@ -61,15 +66,19 @@ def held_out_rows(
       TooFewSlicesError: a label would be missing on one of the two sides.
     """
     names, rows = np.unique(groups, return_inverse=True)
-    mostly_tumor = np.bincount(rows, labels) * 2 > np.bincount(rows)
-    held_out = _drawn(rows, mostly_tumor, share, seed, _known_groups(names, known))
-    mask = np.asarray(held_out[rows])
-    if _has_both_labels(labels, mask) and _suffices(held_out, mostly_tumor, share):
-        return mask
+    sizes = np.bincount(rows)
+    mostly_tumor, is_most = np.bincount(rows, labels) * 2 > sizes, sizes * 2 > len(rows)
+    kinds = [~mostly_tumor & ~is_most, mostly_tumor & ~is_most]
+    rng = np.random.default_rng(seed)
+    for _ in range(_DRAWS):
+        held_out = _drawn(kinds, sizes, share, rng, _known_groups(names, known))
+        mask = np.asarray(held_out[rows])
+        if _has_both_labels(labels, mask) and _suffices(held_out, kinds, share):
+            return mask
     if known.staying.size or known.held_out.size:
         _logger.info("too little or too much would be held out after the earlier split; all is drawn anew")
         return held_out_rows(groups, labels, share, seed)
-    raise _too_few(labels, names, "split with both labels on both sides")
+    raise _too_few(groups, labels, "split with both labels on both sides")
 
 
 def validation_rows(groups: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -94,18 +103,15 @@ def _known_groups(names: NDArray[np.int64], known: Sides) -> tuple[NDArray[np.bo
 
 
 def _drawn(
-    rows: NDArray[np.intp],
-    mostly_tumor: NDArray[np.bool_],
+    kinds: Sequence[NDArray[np.bool_]],
+    sizes: NDArray[np.intp],
     share: float,
-    seed: int,
+    rng: np.random.Generator,
     known: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> NDArray[np.bool_]:
     """Returns which groups are held out: those that are known to be, and as many more as the share asks for."""
-    sizes = np.bincount(rows)
     is_known, held_out = known
-    rng = np.random.default_rng(seed)
-    for kind in (False, True):
-        of_kind = mostly_tumor == kind
+    for of_kind in kinds:
         drawable = _by_size(of_kind & ~is_known, sizes, rng)
         lacking = min(_wanted(of_kind, share) - int((of_kind & held_out).sum()), len(drawable))
         if lacking > 0:
@@ -124,21 +130,22 @@ def _wanted(of_kind: NDArray[np.bool_], share: float) -> int:
     return int(np.ceil(share * of_kind.sum()))
 
 
-def _suffices(held_out: NDArray[np.bool_], mostly_tumor: NDArray[np.bool_], share: float) -> bool:
+def _suffices(held_out: NDArray[np.bool_], kinds: Sequence[NDArray[np.bool_]], share: float) -> bool:
     """Tells whether at least half, and at most twice, of what is asked for is held out of each kind."""
-    counts = ((_wanted(of_kind, share), (of_kind & held_out).sum()) for of_kind in (mostly_tumor, ~mostly_tumor))
+    counts = ((_wanted(of_kind, share), (of_kind & held_out).sum()) for of_kind in kinds)
     return all(wanted <= 2 * count <= 4 * wanted for wanted, count in counts)
 
 
-def _too_few(labels: NDArray[np.int64], names: NDArray[np.int64], wanted: str) -> TooFewSlicesError:
+def _too_few(groups: NDArray[np.int64], labels: NDArray[np.int64], wanted: str) -> TooFewSlicesError:
     """Makes the error that says why slices in these groups cannot be parted as wanted."""
     without, tumors = np.bincount(labels, minlength=2).tolist()
     if not without or not tumors:
         return TooFewSlicesError(f"there are no slices of class {_CLASSES[not tumors]}; add some")
+    of_class = [len(np.unique(groups[labels == label])) for label in (0, 1)]
     return TooFewSlicesError(
         f"{without} slice{'s' * (without > 1)} of class {_CLASSES[0]} and {tumors} of class {_CLASSES[1]} "
-        f"cannot be {wanted}: near-duplicates stay together, "
-        f"which makes {len(names)} group{'s' * (len(names) > 1)} of them; add slices"
+        f"cannot be {wanted}: near-duplicates stay together, and class 0 is in {of_class[0]} of "
+        f"{len(np.unique(groups))} groups of them, class 1 in {of_class[1]}; add slices"
     )
 
 
@@ -176,5 +183,5 @@ def fold_numbers(groups: NDArray[np.int64], labels: NDArray[np.int64], folds: in
             dealt[run] = rng.permutation(folds)[: len(run)]
     numbers = dealt[rows]
     if any(len(np.unique(labels[numbers == fold])) < 2 for fold in range(folds)):
-        raise _too_few(labels, names, f"dealt out to {folds} folds with both labels in each")
+        raise _too_few(groups, labels, f"dealt out to {folds} folds with both labels in each")
     return numbers

@@ -96,19 +96,32 @@ def test_half_and_twice_of_what_is_asked_for_are_kept(healthy: int, tumors: int)
 
 
 def test_too_few_groups_are_an_error() -> None:
-    counted = r"2 slices of class 0 \(No Tumor\) and 1 of class 1 \(Tumor\) cannot be split"
-    told = rf"{counted} .*: near-duplicates .* makes 2 groups of them; add"
+    counted = r"3 slices of class 0 \(No Tumor\) and 1 of class 1 \(Tumor\) cannot be split"
+    told = rf"{counted} .*: near-duplicates .* 2 of 3 .* 1 in 1; add slices$"
     with pytest.raises(TooFewSlicesError, match=told):
-        held_out_rows(np.array([0, 0, 1]), np.array([0, 0, 1]), 0.16, 0)
+        held_out_rows(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1]), 0.16, 0)
     with pytest.raises(TooFewSlicesError, match=r"^1 slice of class 0 .* and 2 of class 1 "):
         held_out_rows(np.array([0, 0, 1]), np.array([0, 1, 1]), 0.16, 0)
-    with pytest.raises(TooFewSlicesError, match="makes 1 group of them"):
+    with pytest.raises(TooFewSlicesError, match=r"class 0 is in 1 of 1 groups of them, class 1 in 1; add slices$"):
         held_out_rows(np.zeros(80, np.int64), np.arange(80) % 2, 0.16, 0)
+
+
+@pytest.mark.parametrize("tumors", [40, 80])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_that_has_most_of_all_slices_stays(tumors: int, seed: int) -> None:
+    """The others have both labels, so there is enough to hold out without it, whatever it counts as."""
+    groups = np.array([*[0] * 100, *np.repeat(np.arange(1, 9), 3)])
+    labels = np.array([*(np.arange(100) < tumors), *(np.arange(24) % 3 == 0)], np.int64)
+
+    held_out = held_out_rows(groups, labels, 0.16, seed)
+
+    assert 0 < held_out.sum() < 12
+    assert not held_out[groups == 0].any()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_label_in_one_group_alone_is_an_error_on_whichever_side_it_would_be(seed: int) -> None:
-    with pytest.raises(TooFewSlicesError, match="makes 6 groups of them"):
+    with pytest.raises(TooFewSlicesError, match="class 0 is in 6 of 6 groups of them, class 1 in 1;"):
         held_out_rows(np.repeat(np.arange(6), 3), np.eye(1, 18, dtype=np.int64)[0], 0.16, seed)
 
 
@@ -120,6 +133,14 @@ def test_a_group_counts_as_what_most_of_its_slices_are(seed: int) -> None:
 
     assert labels[held_out].sum() == 2 + 3
     assert np.bincount(folds, labels).tolist() == [2 * (2 + 3)] * 5
+
+
+def test_a_label_that_is_in_few_groups_and_most_of_none_is_parted_whatever_the_seed() -> None:
+    groups, labels = np.repeat(np.arange(26), 8), np.array([0] * 20 * 8 + [1, 1, 1, 0, 0, 0, 0, 0] * 6)
+
+    for seed in range(50):
+        staying = ~held_out_rows(groups, labels, 0.16, seed)
+        validation_rows(groups[staying], labels[staying], seed)
 
 
 @pytest.mark.parametrize(("label", "name"), [(0, "No Tumor"), (1, "Tumor")])
@@ -169,5 +190,5 @@ def test_the_seed_deals_the_folds() -> None:
 
 def test_more_folds_than_groups_of_a_label_are_an_error() -> None:
     counted = r"8 slices of class 0 \(No Tumor\) and 4 of class 1 \(Tumor\)"
-    with pytest.raises(TooFewSlicesError, match=rf"{counted} cannot .* 5 folds .* 12 groups"):
+    with pytest.raises(TooFewSlicesError, match=rf"{counted} cannot .* 5 folds .* 8 of 12 groups"):
         fold_numbers(np.arange(12), np.array([0] * 8 + [1] * 4), 5, 0)
