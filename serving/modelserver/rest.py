@@ -6,7 +6,6 @@ import re
 import socket
 import threading
 import time
-from contextlib import suppress
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -20,7 +19,7 @@ from serving.modelserver.metadata import SIGNATURE_DEF, model_metadata
 from serving.modelserver.metrics import Metrics
 from serving.modelserver.model_service import model_status
 from serving.modelserver.server_core import ServerCore
-from tfserving_api.messages import ModelSpec, SignatureDefMap, pool
+from tfserving_api.messages import ModelSpec, SignatureDefMap
 from transport.http_server import PatientServer, QuietHandler
 
 _log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ class RestApi:
 
     def answer(self, method: str, path: str) -> tuple[HTTPStatus, str, str]:
         """Status, content type and body for a request."""
-        if method == "GET" and self._metrics_path and path == self._metrics_path:
+        if method == "GET" and path == self._metrics_path:
             return HTTPStatus.OK, "text/plain", self._metrics.exposition()
         if not path.lower().startswith("/v1/"):
             return HTTPStatus.NOT_FOUND, "text/plain", "Not found\n"
@@ -111,7 +110,7 @@ def _int64(digits: str) -> int:
 
 def _jsonable(message: Any) -> dict[str, Any]:
     return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, descriptor_pool=pool
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
 
 
@@ -165,8 +164,7 @@ class _Handler(QuietHandler):
         ends_s = time.monotonic() + _LINGER_S
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(_LINGER_S)
-        with suppress(OSError):
-            while time.monotonic() < ends_s and self.rfile.read1(_MAX_BODY_BYTES):
-                pass
+        while time.monotonic() < ends_s and self.rfile.read1(_MAX_BODY_BYTES):
+            pass
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 named by http.server

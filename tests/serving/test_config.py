@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.modelserver.config import platform
+from serving.modelserver.config import local_base_path, platform, single_model_config
 from serving.modelserver.errors import InvalidArgumentError, NotFoundError
 from serving.modelserver.source import aspired_versions
 from tfserving_api.messages import ModelServerConfig, ReloadConfigRequest
@@ -102,13 +102,38 @@ def test_a_reload_removes_models_also_while_a_base_path_is_gone(
     assert client.half() == 4.0
 
 
-def test_names_that_are_whole_numbers_of_64_bits_are_versions_and_of_two_the_last_is_served(base_path: Path) -> None:
+def test_names_that_are_whole_numbers_of_64_bits_are_versions_and_of_two_the_last_is_served(
+    base_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     names = {"0": 0, "00000007": 7, "+8": 8, "01": None, "1": 1, str(2**63 - 1): 2**63 - 1}
     for name in (*names, str(2**63), "-3", "1_0", "v2", ".5", "6.tmp", "tmp"):
         (base_path / name).mkdir()
-    models = config({"name": "m", "base_path": str(base_path), "model_version_policy": {"all": {}}})
+    empty = {"name": "none", "base_path": str(base_path / "tmp")}
+    models = config({"name": "m", "base_path": str(base_path), "model_version_policy": {"all": {}}}, empty)
     found = {version: base_path / name for name, version in names.items() if version is not None}
-    assert aspired_versions(models.model_config_list.config) == {"m": found}
+    assert aspired_versions(models.model_config_list.config) == {"m": found, "none": {}}
+    assert caplog.messages == [
+        f"m: version 1 is there more than once; serving {base_path / '1'}",
+        f"No versions of servable none found under base path {base_path / 'tmp'}",
+    ]
+
+
+def test_versions_that_are_asked_for_and_not_there_are_told(base_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (base_path / "1").mkdir()
+    for wanted in ([9, 1, 4], [1], [9]):
+        model = {"name": "m", "base_path": str(base_path), "model_version_policy": {"specific": {"versions": wanted}}}
+        chosen = aspired_versions(config(model).model_config_list.config)["m"]
+        assert chosen == ({1: base_path / "1"} if 1 in wanted else {})
+    assert caplog.messages == [
+        "Versions [4, 9] of servable m, which its config asks for, were not found",
+        "Versions [9] of servable m, which its config asks for, were not found",
+        "No versions of servable m are aspired: unloading all",
+    ]
+
+
+def test_a_base_path_of_the_command_line_may_be_relative() -> None:
+    (model,) = single_model_config("m", "models/m").model_config_list.config
+    assert local_base_path(model) == Path.cwd() / "models/m"
 
 
 def test_the_deprecated_model_type_stands_for_tensorflow_alone_and_for_nothing_else() -> None:

@@ -1,5 +1,6 @@
 """Flags: as the original spells them, and what of them is refused."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,22 @@ def test_flags_are_spelled_as_in_the_original(caplog: pytest.LogCaptureFixture) 
     )  # fmt: skip
     assert (flags.port, flags.enable_batching, flags.enable_model_warmup) == (1, True, False)
     assert "--grpc_channel_arguments has no meaning here and is ignored" in caplog.text
+
+
+def test_flags_that_are_not_given_are_as_in_the_original() -> None:
+    flags = asdict(parse_flags([]))
+    ours = {"engine": "auto", "drain_seconds": 30, "bind_address": "127.0.0.1", "mixed_precision": ""}
+    assert flags == ours | {
+        "port": 8500, "grpc_socket_path": "", "rest_api_port": 0, "monitoring_config_file": "",
+        "model_name": "default", "model_base_path": "", "model_config_file": "",
+        "model_config_file_poll_wait_seconds": 0, "file_system_poll_wait_seconds": 1,
+        "max_num_load_retries": 5, "load_retry_interval_micros": 60_000_000,
+        "num_load_threads": 0, "num_unload_threads": 0, "grpc_max_threads": 0,
+        "saved_model_tags": "serve", "enable_model_warmup": True, "num_request_iterations_for_warmup": 1,
+        "allow_version_labels_for_unavailable_models": False, "enable_grpc_healthcheck_service": False,
+        "enable_serialization_as_tensor_content": False, "enable_signature_method_name_check": False,
+        "enable_batching": False, "batching_parameters_file": "",
+    }  # fmt: skip
 
 
 def test_flags_of_predict_make_answers_contents_and_refuse_signatures_that_are_not_for_serving(

@@ -32,8 +32,8 @@ def tensor(values: Any, dtype: str = "float32") -> Tensor:
     return Tensor(DTYPES[dtype], np.array(values, dtype))
 
 
-def record(**outputs: Tensor) -> Any:
-    log = PredictionLog(predict_log={"request": {}})
+def record(signature: str = "", **outputs: Tensor) -> Any:
+    log = PredictionLog(predict_log={"request": {"model_spec": {"signature_name": signature}}})
     for alias, value in outputs.items():
         to_proto(value, log.predict_log.response.outputs[alias])
     return log
@@ -65,6 +65,7 @@ def test_real_numbers_agree_within_the_tolerance(stored: Tensor, answer: Tensor)
         (tensor([0.5]), tensor([0.511]), " by up to 0.011"),
         (tensor([500.0, -500.0]), tensor([500.0, -505.1]), " by up to 5.1"),
         (tensor([INF]), tensor([5.0]), " by up to inf"),
+        (tensor([3e38]), tensor([-3e38]), " by up to inf"),
         (tensor([-INF]), tensor([INF]), " by up to inf"),
         (tensor([INF]), tensor([NAN]), " by up to nan"),
         (tensor([NAN]), tensor([1.0]), " by up to nan"),
@@ -88,5 +89,10 @@ def test_an_output_that_is_stored_and_not_answered_differs() -> None:
 def test_a_signature_is_without_answers_until_each_of_its_outputs_is_in_one() -> None:
     y, z = record(y=tensor([1.0])), record(z=tensor([1.0]))
     signatures = {"serving_default": SIGNATURE, "init": SignatureDef(outputs={"op": {"name": "NoOp"}})}
-    assert without_golden(signatures, [y, record()]) == ["serving_default"]
+    assert without_golden(signatures, [y, record(), record("init", z=tensor([1.0]))]) == ["serving_default"]
     assert without_golden(signatures, [y, z]) == []
+
+
+def test_what_is_no_question_for_a_prediction_is_passed_over() -> None:
+    servable = Servable("m", 1, {"serving_default": SIGNATURE}, Constant(tensor([1.0])))
+    assert disagreement(servable, [PredictionLog(classify_log={}), PredictionLog()], 0.01) is None

@@ -28,6 +28,7 @@ from tfserving_api.messages import (
 )
 
 X = {"x": np.array([2.0], np.float32)}
+_LONG = "9" * 5000
 
 
 def free_port() -> int:
@@ -122,27 +123,31 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
             {"version": "123", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
         ]
     }
-    for path in ("default", "default/versions/123", "default/labels/any"):
-        code, body = get(f"{url}/v1/models/{path}")
-        assert (code, json.loads(body)) == (200, status)
+    paths = ("default", "%64efault", "default/versions/123", f"default/versions/{'0' * 5000}123", "default/labels/any")
+    for path in paths:
+        assert get(f"{url}/v1/models/{path}") == (200, json.dumps(status, indent=1))
+    assert get(f"{url}/V1/Models/default")[0] == 200
     code, body = get(f"{url}/v1/models/default/metadata")
     metadata = json.loads(body)
+    assert (code, body) == (200, json.dumps(metadata, indent=1))
     assert metadata["model_spec"] == {"name": "default", "version": "123", "signature_name": ""}
-    assert (
-        metadata["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"]["x"]["dtype"] == "DT_FLOAT"
-    )
+    signatures = metadata["metadata"]["signature_def"]["signature_def"]
+    assert signatures["serving_default"]["inputs"]["x"]["dtype"] == "DT_FLOAT"
 
 
 @pytest.mark.parametrize(
     ("method", "path", "code", "error"),
     [
         ("GET", "/v1/models/nope", 404, "Could not find any versions of model nope"),
+        ("GET", f"/v1/models/default/versions/{_LONG}", 400, f"Failed to convert version: {_LONG} to numeric."),
+        ("GET", "/v1/models/default/versions/00", 404, "Could not find version 0 of model default"),
         (
             "GET",
-            f"/v1/models/default/versions/{'9' * 5000}",
-            400,
-            f"Failed to convert version: {'9' * 5000} to numeric.",
+            f"/v1/models/default/versions/{2**63 - 1}",
+            404,
+            f"Could not find version {2**63 - 1} of model default",
         ),
+        ("GET", f"/v1/models/default/versions/{2**63}", 400, f"Failed to convert version: {2**63} to numeric."),
         (
             "GET",
             "/v1/models/default/labels/be%20ta%2F1/metadata",
@@ -151,6 +156,7 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
         ),
         ("GET", "/v1/models", 400, "Missing model name in request."),
         ("GET", "/v1/models/default/what", 400, "Malformed request: GET /v1/models/default/what"),
+        ("GET", "/v1/models/default:predict", 400, "Malformed request: GET /v1/models/default:predict"),
         ("POST", "/v1/models/default", 400, "Malformed request: POST /v1/models/default"),
         ("DELETE", "/v1/models/default", 400, "Malformed request: DELETE /v1/models/default"),
         ("POST", "/v1/models/default:predict", 501, "Predictions over REST are left to TensorFlow Serving; use gRPC"),
