@@ -19,8 +19,13 @@ def test_all_outputs_are_read():
 
 
 def test_the_label_is_the_versions_own_whatever_the_probability():
-    assert read_verdict(_ROW).tumor
-    assert not read_verdict({**_ROW, "label": np.int64(0)}).tumor
+    assert read_verdict(_ROW).label == "Tumor"
+    assert read_verdict({**_ROW, "label": np.int64(0)}).label == "No Tumor"
+
+
+@pytest.mark.parametrize(("number", "name"), [(1, "RELIABLE"), (2, "UNCERTAIN"), (3, "OUT_OF_DOMAIN")])
+def test_reliability_is_numbered_as_in_the_contract(number, name):
+    assert read_verdict({**_ROW, "reliability": np.int64(number)}).reliability.name == name
 
 
 @pytest.mark.parametrize(("probability", "tumor"), [(0.5, True), (0.49, False)])
@@ -41,6 +46,7 @@ def test_a_model_may_be_sure(probability):
         {"probabilities": np.array([0.5])},
         {"probabilities": np.array([np.nan, np.nan])},
         {"probabilities": np.array([-1.0, 2.0])},
+        {"probabilities": np.array([1.5, -0.5])},
         {"probabilities": np.array([0, 1])},
         {"probabilities": np.array([0.2, 0.3, 0.5])},
         {"probabilities": np.array([b"0.5", b"0.5"], object)},
@@ -54,7 +60,8 @@ def test_a_model_may_be_sure(probability):
     ids=[
         "one class",
         "not a number",
-        "no probability",
+        "over one",
+        "below zero",
         "other type",
         "three classes",
         "words",
