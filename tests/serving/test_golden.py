@@ -94,5 +94,6 @@ def test_a_signature_is_without_answers_until_each_of_its_outputs_is_in_one() ->
 
 
 def test_what_is_no_question_for_a_prediction_is_passed_over() -> None:
-    servable = Servable("m", 1, {"serving_default": SIGNATURE}, Constant(tensor([1.0])))
+    asks_for_x = SignatureDef(inputs={"x": {"dtype": 1}}, outputs=SIGNATURE.outputs)
+    servable = Servable("m", 1, {"serving_default": asks_for_x}, Constant(tensor([1.0])))
     assert disagreement(servable, [PredictionLog(classify_log={}), PredictionLog()], 0.01) is None
