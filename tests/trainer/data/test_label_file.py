@@ -2,6 +2,7 @@
 
 import pytest
 
+from trainer.data import label_file
 from trainer.data.label_file import read_labels
 from trainer.errors import LabelFileError
 
@@ -41,6 +42,27 @@ def test_labels_are_read_as_spreadsheets_write_them(text: str) -> None:
 def test_a_file_that_holds_no_labels_is_told_by_its_beginning(content: bytes) -> None:
     with pytest.raises(LabelFileError, match=r"labels\.csv is no CSV file in UTF-8 .* it begins with '.*'"):
         read_labels(content, "labels.csv")
+
+
+def test_of_a_beginning_one_line_is_told_and_no_more_than_sixty_characters() -> None:
+    for content, told in ((b" a;b \nc\n", "a;b"), (b"<html>" * 11, ("<html>" * 11)[:60])):
+        with pytest.raises(LabelFileError, match=f"; it begins with '{told}'$"):
+            read_labels(content, "labels.csv")
+
+
+def test_what_is_larger_than_any_label_file_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"Image,Class\na,1\n"
+    monkeypatch.setattr(label_file, "MAX_LABEL_BYTES", len(content))
+
+    assert len(read_labels(content, "labels.csv")) == 1
+    with pytest.raises(LabelFileError, match=r"^label file labels\.csv has more than 16 bytes, which is the limit$"):
+        read_labels(content + b"\n", "labels.csv")
+
+
+def test_a_row_that_lacks_a_name_or_a_class_is_not_empty() -> None:
+    labels = read_labels(b"Image,Class\nImage1,\n,1\n,\n", "labels.csv")
+
+    assert labels.fillna("none").to_numpy().tolist() == [["Image1", "none"], ["none", "1"]]
 
 
 @pytest.mark.parametrize("row", ["Image2,0,5", "Image,2,0", '"Image2,1'])

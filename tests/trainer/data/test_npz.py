@@ -1,5 +1,6 @@
 """npz files are written in a stream, mapped without loading, and never unpickled."""
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from trainer.errors import NpzError
 def test_streamed_blocks_read_back_as_one_array(tmp_path: Path) -> None:
     whole = np.arange(7 * 6, dtype=np.uint8).reshape(7, 2, 3)
     write_npz(
-        tmp_path / "a.npz", {"X": Streamed(whole.shape, whole.dtype, iter([whole[:4], whole[4:]])), "Y": np.arange(7)}
+        tmp_path / "a.npz",
+        {"X": Streamed(whole.shape, whole.dtype, iter([whole[:4], whole[4:].astype(float)])), "Y": np.arange(7)},
     )
 
     arrays = map_npz(tmp_path / "a.npz", ["X", "Y"])
@@ -23,6 +25,15 @@ def test_streamed_blocks_read_back_as_one_array(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays["Y"], np.arange(7))
     with np.load(tmp_path / "a.npz", allow_pickle=False) as loaded:
         np.testing.assert_array_equal(loaded["X"], whole)
+
+
+def test_an_array_may_be_larger_than_a_plain_zip_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    whole = np.arange(5000)
+
+    write_npz(tmp_path / "a.npz", {"X": Streamed(whole.shape, whole.dtype, iter([whole]))})
+
+    np.testing.assert_array_equal(map_npz(tmp_path / "a.npz", ["X"])["X"], whole)
 
 
 def test_what_numpy_itself_saves_can_be_mapped(tmp_path: Path) -> None:
@@ -87,7 +98,7 @@ def test_a_file_that_cannot_be_read_is_told_without_its_place(tmp_path: Path) ->
 def test_a_missing_file_and_a_missing_array_are_told_apart(tmp_path: Path) -> None:
     write_npz(tmp_path / "a.npz", {"X": np.eye(2)})
 
-    with pytest.raises(NpzError, match="lacks an array"):
+    with pytest.raises(NpzError, match=r"^a\.npz lacks an array: There is no item named 'Y\.npy'"):
         map_npz(tmp_path / "a.npz", ["Y"])
     with pytest.raises(NpzError, match="does not exist"):
         map_npz(tmp_path / "b.npz", ["X"])
@@ -106,6 +117,13 @@ def test_a_file_that_is_replaced_meanwhile_is_read_as_it_was(tmp_path: Path) -> 
     arrays = map_npz(written("old.npz", 1), names())
 
     assert [array.tolist() for array in arrays.values()] == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_the_space_of_pixels_is_taken_before_they_are_written(tmp_path: Path) -> None:
+    pixels = allocate_pixels(tmp_path / "pixels.npy", (7, 240, 240, 3))
+
+    np.testing.assert_array_equal(pixels, np.zeros((7, 240, 240, 3), np.uint8), strict=True)
+    assert (tmp_path / "pixels.npy").stat().st_blocks * 512 >= pixels.nbytes
 
 
 def test_pixels_that_do_not_fit_take_no_space(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from trainer.data.known_slices import (
 from trainer.dataset import DatasetSummary
 from trainer.errors import BrokenModelError, SeenSlicesError
 
+_SHIPPED = Path(__file__).parents[3] / "data/models/brain_tumor"
+
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_data_set_that_grows_keeps_the_sides_of_what_a_version_knows(
@@ -87,6 +89,15 @@ def test_a_version_without_hashes_knows_none(tmp_path: Path) -> None:
     assert known.train.shape == known.test.shape == (0, 64)
 
 
+@pytest.mark.parametrize("version", [4, 5, 6])
+def test_a_shipped_version_knows_its_slices(version: int) -> None:
+    """Not quite as many as there are: equal hashes are kept once."""
+    known = KnownSlices.of_version(_SHIPPED, version)
+
+    assert 2000 < len(known.train) <= 2519
+    assert 400 < len(known.test) <= 489
+
+
 def test_hashes_that_were_not_copied_to_their_end_are_told(tmp_path: Path) -> None:
     """They are those of the stable version, which each job reads first."""
     (tmp_path / "7" / TEST_HASHES).parent.mkdir(parents=True)
@@ -102,7 +113,10 @@ def test_what_a_network_was_fitted_to_is_told_from_what_it_was_not(
     first, second, other = (decode(slice_files[f"Image{number}"]) for number in range(3))
     assert seen_among(tmp_path, [first]) == 0  # of one that came without hashes
     assert is_fitted_to(tmp_path, [first])
+    write_hashes(tmp_path / TRAIN_HASHES, [second, first])
+    written = (tmp_path / TRAIN_HASHES).read_bytes()
     write_hashes(tmp_path / TRAIN_HASHES, [first, second, first])
+    assert (tmp_path / TRAIN_HASHES).read_bytes() == written
 
     assert seen_among(tmp_path, [other, first, second]) == 2
     assert is_fitted_to(tmp_path, [second, first])
