@@ -28,7 +28,7 @@ from tfserving_api.messages import (
 )
 
 X = {"x": np.array([2.0], np.float32)}
-_LONG = "9" * 5000
+HEADERS, LONG = ("Connection", "Content-Type"), "9" * 5000
 
 
 def free_port() -> int:
@@ -139,7 +139,7 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
     ("method", "path", "code", "error"),
     [
         ("GET", "/v1/models/nope", 404, "Could not find any versions of model nope"),
-        ("GET", f"/v1/models/default/versions/{_LONG}", 400, f"Failed to convert version: {_LONG} to numeric."),
+        ("GET", f"/v1/models/default/versions/{LONG}", 400, f"Failed to convert version: {LONG} to numeric."),
         ("GET", "/v1/models/default/versions/00", 404, "Could not find version 0 of model default"),
         (
             "GET",
@@ -174,7 +174,7 @@ def test_a_request_whose_body_has_no_length_is_the_last_of_its_connection(http: 
         for _ in range(2):
             connection.request("POST", "/v1/models/default:predict", iter([b"{}"]))  # in chunks
             response = connection.getresponse()
-            assert (response.status, response.getheader("Connection")) == (501, "close")
+            assert [response.status, *map(response.getheader, HEADERS)] == [501, "close", "application/json"]
             response.read()
 
 
@@ -184,7 +184,7 @@ def test_a_request_that_claims_a_body_without_end_is_answered(http: tuple[Any, s
         connection.request("GET", "/v1/models/default", headers={"Content-Length": "99999999999999"})
         connection.sock.shutdown(socket.SHUT_WR)
         response = connection.getresponse()
-        assert (response.status, response.getheader("Connection")) == (200, "close")
+        assert [response.status, *map(response.getheader, HEADERS)] == [200, "close", "application/json"]
 
 
 def test_metrics_have_the_names_of_the_original(http: tuple[Any, str, Path]) -> None:
