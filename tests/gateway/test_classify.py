@@ -1,9 +1,12 @@
 """The way of an image under load, trouble and change: a real gateway on a fake serving."""
 
 import asyncio
+import threading
 
 import grpc
 import pytest
+
+from gateway import classify
 
 
 async def test_concurrent_callers_share_calls_to_serving(start_serving, start_gateway, png):
@@ -90,6 +93,19 @@ async def test_a_caller_without_deadline_gets_the_default_one(start_serving, sta
         failure = await failure_of(gateway.predict(png(1)))
         assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
         assert serving.timeouts_s[0] < 0.6  # gRPC rounds it up on its way.
+
+
+async def test_a_picture_that_is_not_read_in_time_keeps_no_caller(
+    start_serving, start_gateway, png, failure_of, monkeypatch
+):
+    release = threading.Event()
+    monkeypatch.setattr(classify, "preprocess", lambda *_: release.wait(20))
+    async with start_serving() as serving, start_gateway(serving, default_deadline_s=0.5) as gateway:
+        try:
+            failure = await asyncio.wait_for(failure_of(gateway.predict(png(1))), 10)
+        finally:
+            release.set()
+        assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
 
 
 async def test_calls_wait_for_a_serving_that_comes_back(start_serving, start_gateway, png):
