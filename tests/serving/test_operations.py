@@ -181,7 +181,7 @@ def test_a_request_whose_body_has_no_length_is_the_last_of_its_connection(http: 
 def test_a_request_that_claims_a_body_without_end_is_answered(http: tuple[Any, str, Path]) -> None:
     _, url, _ = http
     with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
-        connection.request("GET", "/v1/models/default", headers={"Content-Length": "99999999999999"})
+        connection.request("GET", "/v1/models/default", headers={"Content-Length": LONG})
         connection.sock.shutdown(socket.SHUT_WR)
         response = connection.getresponse()
         assert [response.status, *map(response.getheader, HEADERS)] == [200, "close", "application/json"]
