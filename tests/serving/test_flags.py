@@ -1,5 +1,6 @@
 """Flags: as the original spells them, and what of them is refused."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.modelserver.errors import InvalidArgumentError
 from serving.modelserver.flags import parse_flags
 
 
@@ -69,15 +71,49 @@ def test_a_wrong_flag_is_an_error(argument: str, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("--ssl_config_file=x", "--ssl_config_file is not supported by this stand-in"),
+        ("--prefer_tflite_model=true", "--prefer_tflite_model is not supported by this stand-in"),
+        ("--use_alts_credentials", "--use_alts_credentials is not supported by this stand-in"),
+        ("--port=70000", "--port is 70000; ports are 0 to 65535"),
+        ("--rest_api_port=-1", "--rest_api_port is -1; ports are 0 to 65535"),
+        ("--num_load_threads=-1", "--num_load_threads is -1; it may be 0 or more"),
+        ("--engine=nope", "--engine is 'nope'; it may be auto, tensorflow, openvino"),
+        ("--mixed_precision=float16", "--mixed_precision is 'float16'; it may be bfloat16 or empty"),
+        ("--batching_parameters_file=x", "server_options.batching_parameters_file is set without"),
+    ],
+)
+def test_flags_that_cannot_be_met_are_refused(argument: str, text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{re.escape(text)}"):
+        parse_flags([argument])
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--ssl_config_file=", "--prefer_tflite_model=false", "--use_alts_credentials=0", "--port=0", "--port=65535",
+     "--drain_seconds=0", "--mixed_precision=bfloat16"],
+)  # fmt: skip
+def test_what_a_flag_may_be_at_its_limits_is_taken(argument: str) -> None:
+    assert parse_flags([argument])
+
+
+@pytest.mark.parametrize(("text", "value"), [("TRUE", True), ("1", True), ("False", False), ("0", False)])
+def test_true_and_false_are_written_in_several_ways(text: str, value: bool) -> None:
+    assert parse_flags([f"--enable_model_warmup={text}"]).enable_model_warmup == value
+
+
+def test_who_asks_for_batching_is_told_that_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    parse_flags([])
+    parse_flags(["--enable_batching"])
+    assert caplog.messages == ["--enable_batching is accepted, but requests run one by one: batch in the client"]
+
+
+@pytest.mark.parametrize(
     ("flags", "text"),
     [
         ((), "Both server_options.model_base_path and server_options.model_config_file are empty!"),
-        (("--ssl_config_file=x",), "--ssl_config_file is not supported by this stand-in"),
-        (("--prefer_tflite_model=true",), "--prefer_tflite_model is not supported by this stand-in"),
-        (("--port=70000",), "--port is 70000; ports are 0 to 65535"),
-        (("--num_load_threads=-1",), "--num_load_threads is -1; it may be 0 or more"),
         (("--engine=nope",), "--engine is 'nope'; it may be auto, tensorflow, openvino"),
-        (("--batching_parameters_file=x",), "server_options.batching_parameters_file is set without"),
     ],
 )
 def test_flags_that_cannot_be_met_end_the_start(launch: Any, flags: tuple[str, ...], text: str) -> None:
