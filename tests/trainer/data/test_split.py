@@ -73,6 +73,7 @@ def test_a_group_that_was_on_both_sides_alike_stays(seed: int) -> None:
         pytest.param(np.arange(30), id="half"),
         pytest.param(np.arange(4), id="few"),
         pytest.param(np.flatnonzero(np.arange(60) % 3)[:7], id="without tumor"),
+        pytest.param(np.r_[np.flatnonzero(np.arange(60) % 3)[:15], 0:12:3], id="more than twice"),
     ],
 )
 def test_where_too_little_or_too_much_would_be_held_out_all_are_drawn_anew(
@@ -119,6 +120,10 @@ def test_a_group_that_has_most_of_all_slices_stays(tumors: int, seed: int) -> No
     assert not held_out[groups == 0].any()
 
 
+def test_of_two_groups_that_have_half_of_all_slices_each_one_is_held_out() -> None:
+    assert held_out_rows(np.arange(8) % 2, np.arange(8) // 4, 0.16, 0).sum() == 4
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_label_in_one_group_alone_is_an_error_on_whichever_side_it_would_be(seed: int) -> None:
     with pytest.raises(TooFewSlicesError, match="class 0 is in 6 of 6 groups of them, class 1 in 1;"):
@@ -141,6 +146,14 @@ def test_a_label_that_is_in_few_groups_and_most_of_none_is_parted_whatever_the_s
     for seed in range(50):
         staying = ~held_out_rows(groups, labels, 0.16, seed)
         validation_rows(groups[staying], labels[staying], seed)
+
+
+def test_a_group_that_has_as_many_of_either_label_counts_as_one_without_tumor() -> None:
+    groups, labels = np.repeat(np.arange(40), 2), np.array([0, 1] * 20 + [1, 1] * 20)
+
+    held_out = held_out_rows(groups, labels, 0.16, 0)
+
+    assert np.bincount(groups[held_out] // 20).tolist() == [8, 8]
 
 
 @pytest.mark.parametrize(("label", "name"), [(0, "No Tumor"), (1, "Tumor")])
