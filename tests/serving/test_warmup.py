@@ -1,6 +1,8 @@
 """Warm-up requests: their file, their replay, and what a bad one does."""
 
 import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,25 @@ def test_a_version_whose_warm_up_fails_does_not_serve(
         eventually(lambda version=version: client.states().get(int(version)) == END)
         assert text in server.log.read_text()
         assert client.half() == 3.0
+
+
+def test_nothing_of_a_version_whose_warm_up_fails_stays_in_memory(publish: Any, write_warmup: Any) -> None:
+    version = publish("half_plus_two", "1")
+    write_warmup(version, [question("nope")])
+    script = f"""
+from pathlib import Path
+from serving.modelserver.errors import InvalidArgumentError
+from serving.modelserver.loader import Loader, TensorFlowEngine
+from serving.modelserver.metrics import Metrics
+close = TensorFlowEngine.close
+TensorFlowEngine.close = lambda engine: print("closed", close(engine))
+try:
+    Loader(Metrics()).load("m", 1, Path({str(version)!r}))
+except InvalidArgumentError:
+    print("refused")
+"""
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert result.stdout == "closed None\nrefused\n"
 
 
 def test_predictions_go_on_while_a_version_warms_up(
