@@ -37,13 +37,15 @@ def refusal(client: Any, *models: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.fixture
-def client(launch: Any, publish: Any, base_path: Path) -> Any:
+def client(launch: Any, publish: Any, base_path: Path, eventually: Any) -> Any:
     """A server of model m: version 1 is half plus two, version 2 half plus three; all versions are loaded."""
     publish("half_plus_two", "1")
     publish("half_plus_three", "2")
     file = base_path.with_name("models.config")
     file.write_text(str(config({"name": "m", "base_path": str(base_path), "model_version_policy": {"all": {}}})))
-    return launch(f"--model_config_file={file}", "--max_num_load_retries=0").ready()
+    client = launch(f"--model_config_file={file}", "--max_num_load_retries=0").ready()
+    eventually(lambda: client.states() == {1: AVAILABLE, 2: AVAILABLE})  # the port opens at the first of them
+    return client
 
 
 def test_a_reload_adds_removes_and_waits_for_new_models(
