@@ -14,7 +14,7 @@ _PAGES = sorted(page for pattern in ("[!.]*.md", "[!.]*/*.md", "[!.]*/*/README.m
 _OF_NOW = [page for page in _PAGES if page.name != "CHANGELOG.md"]
 _MANIFESTS = [_ROOT / "docker-compose.yml", *sorted(_ROOT.glob("serving/k8s/*.yaml"))]
 _HELP = "\n".join(map(description_of, (Settings, TrainerSettings)))
-_DEFAULTS = dict(re.findall(r"^([A-Z_]+) \(default: '?(.*?)'?\)$", _HELP, re.MULTILINE))
+_DEFAULTS = dict(re.findall(r"^([A-Z_]+) \(default: '?(.*?)'?(?:, (?:at|above|below|one) .*)?\)$", _HELP, re.MULTILINE))
 _REASONS = {"GATEWAY_STOPPING", "TRAINER_STOPPING", "TRAINER_UNAVAILABLE"}
 
 

@@ -178,7 +178,7 @@ def test_a_mild_change_neither_flips_nor_flags(change: str, model: Candidate, sl
     assert (after["reliability"] == Reliability.OUT_OF_DOMAIN).mean() <= 0.04
 
 
-@pytest.mark.parametrize("percentile", [40, 60, 80])
+@pytest.mark.parametrize("percentile", [40, 60, 75])
 def test_where_much_is_white_no_tumor_is_not_relied_upon(
     percentile: float, model: Candidate, slices: NDArray[np.uint8], test_split: Split
 ) -> None:

@@ -44,7 +44,7 @@ def test_every_architecture_can_be_exported_and_explained(name: str, tmp_path: P
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, spec.channels), np.uint8)
 
     critic = build_critic(network.input_shape[1:])
-    export(network, critic, Calibration(1.0, 0.5, open_sets, means, precision, 50.0), spec, tmp_path / "version")
+    export(network, critic, Calibration(1.0, 0.5, open_sets, means, precision, 50.0, 1.0), spec, tmp_path / "version")
     candidate = Candidate(tmp_path / "version")
 
     expected = network(images.astype(np.float32) / 255.0).numpy()

@@ -6,7 +6,7 @@ import click
 
 from trainer.commands.options import SEEDS
 
-_SEED = 36
+_SEED = 618
 """Of slices that the shipped version takes for its own kind, with a lesion and without."""
 
 

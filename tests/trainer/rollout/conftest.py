@@ -54,7 +54,7 @@ def _export(directory: Path, spec: InputSpec) -> None:
     embedding = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
     network = keras.Model(images, layers.Dense(2, activation="softmax")(layers.Dropout(0.3)(embedding)))
     calibration = Calibration(
-        1.0, 0.5, np.full(2, 0.9, np.float32), np.zeros((2, 4), np.float32), np.eye(4, dtype=np.float32), 50.0
+        1.0, 0.5, np.full(2, 0.9, np.float32), np.zeros((2, 4), np.float32), np.eye(4, dtype=np.float32), 50.0, 1.0
     )
     export(network, build_critic(network.input_shape[1:]), calibration, spec, directory)
     write_golden_requests(Candidate(directory), "brain_tumor", directory)
