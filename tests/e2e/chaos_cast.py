@@ -44,12 +44,12 @@ class Service:
         self.address = address
         self._arguments = arguments
         self._environment = os.environ | environment
-        self._log = log
+        self.log = log
         self.kills = 0
         self.start()
 
     def start(self) -> None:
-        with self._log.open("a") as log:
+        with self.log.open("a") as log:
             command = [sys.executable, "-m", *self._arguments]
             self.process = subprocess.Popen(command, cwd=_ROOT, env=self._environment, stdout=log, stderr=log)
 

@@ -1,11 +1,11 @@
-"""Callers of all kinds, and an operator who trains, promotes and rolls back."""
+"""Callers of all kinds, and an operator who trains, promotes, rolls back and tries canaries."""
 
 import asyncio
 import io
 import itertools
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 
 import grpc
@@ -29,6 +29,8 @@ _STREAMED = 200
 _TIMEOUT_S = 20.0
 _GIVE_UP_S = 0.002
 _MAX_FAILURES = 20
+_TRIED_BY = 40
+"""Calls at a canary with half of them: that it has none of these is a chance of one in 10**12."""
 
 
 class Load:
@@ -38,6 +40,7 @@ class Load:
       calls: by kind, those that came to the end that they should.
       failures: of all others, what they came to.
       versions: that answered.
+      held: the versions that serving held when last looked at.
       jobs: by how they ended.
     """
 
@@ -48,6 +51,7 @@ class Load:
         self.calls: Counter[str] = Counter()
         self.failures: list[str] = []
         self.versions: set[int] = set()
+        self.held: set[int] = set()
         self.jobs: Counter[str] = Counter()
 
     @property
@@ -138,8 +142,8 @@ class Load:
 
     async def _look(self, _number: int) -> None:
         await self._classifier.GetServiceInfo(pb2.GetServiceInfoRequest(), timeout=_TIMEOUT_S)
-        models: Any = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        await models.ListModelVersions(model_service_pb2.ListModelVersionsRequest(), timeout=_TIMEOUT_S)
+        available = model_service_pb2.MODEL_VERSION_STATE_AVAILABLE
+        self.held = {version.version for version in await self._listed() if version.state == available}
 
     async def _connect(self, number: int) -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]
@@ -148,17 +152,36 @@ class Load:
             await stub.Predict(pb2.PredictRequest(image=self._image(number)), timeout=_TIMEOUT_S)
 
     async def _operate(self, number: int) -> None:
-        """Goes back to the version before, and forward again to the newest."""
-        models: Any = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        listed = await models.ListModelVersions(model_service_pb2.ListModelVersionsRequest(), timeout=_TIMEOUT_S)
-        newest = max(version.version for version in listed.model_versions)
-        if len(listed.model_versions) < 2:
+        """Goes back to the version before, forward again to the newest, and tries an older one beside it."""
+        versions = await self._listed()
+        if len(versions) < 3:
             return
-        if number % 2:
-            request = model_service_pb2.PromoteModelVersionRequest(version=newest)
-            await models.PromoteModelVersion(request, timeout=60)
+        if number % 3 == 0:
+            await self._models.RollbackModel(model_service_pb2.RollbackModelRequest(), timeout=60)
+        elif number % 3 == 1:
+            request = model_service_pb2.PromoteModelVersionRequest(version=versions[0].version)
+            await self._models.PromoteModelVersion(request, timeout=60)
         else:
-            await models.RollbackModel(model_service_pb2.RollbackModelRequest(), timeout=60)
+            # The first of these may be one that a training is about to make stable.
+            _, canary, *_ = (version.version for version in versions if "stable" not in version.labels)
+            await self._try(canary)
+
+    async def _try(self, canary: int) -> None:
+        """Gives a version half of the calls, expects answers of it, and ends that again."""
+        await self._models.SetCanary(model_service_pb2.SetCanaryRequest(version=canary, percent=50), timeout=60)
+        request = pb2.PredictRequest(image=self._image(0))
+        answers = [await self._classifier.Predict(request, timeout=_TIMEOUT_S) for _ in range(_TRIED_BY)]
+        await self._models.SetCanary(model_service_pb2.SetCanaryRequest(), timeout=60)
+        _expect(canary in {answer.model_version for answer in answers}, f"answers of canary {canary}")
+
+    @property
+    def _models(self) -> Any:
+        return model_service_pb2_grpc.ModelServiceStub(self._channel)
+
+    async def _listed(self) -> Sequence[Any]:
+        """Returns the versions on disk, newest first."""
+        request = model_service_pb2.ListModelVersionsRequest()
+        return (await self._models.ListModelVersions(request, timeout=_TIMEOUT_S)).model_versions
 
     async def _train(self, number: int) -> None:
         trainer: Any = trainer_service_pb2_grpc.TrainerServiceStub(self._channel)
