@@ -18,11 +18,11 @@ from scipy.ndimage import (
     rotate,
 )
 
+from trainer.training.saturation import BACKGROUND
+
 Picture = NDArray[np.floating[Any]]
 """Float (H, W), about [0, 1]."""
 
-_BACKGROUND = 0.06
-"""Up to this share of the brightest pixel."""
 _CROWN = 0.08
 """Share of the picture that the brain fills, below which a slice is near the crown."""
 
@@ -211,7 +211,7 @@ def _side(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]
 
 
 def _brain(slice_: Picture) -> NDArray[np.bool_]:
-    return np.asarray(binary_fill_holes(slice_ > _BACKGROUND * slice_.max()))
+    return np.asarray(binary_fill_holes(slice_ > BACKGROUND * slice_.max()))
 
 
 def _placed(slice_: Picture, shrink: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:

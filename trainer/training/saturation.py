@@ -5,8 +5,8 @@ Where much of it is, a network goes by what it still sees, and calls a tumor tha
 
 from typing import Any
 
-_BACKGROUND = 0.06
-"""Up to this share of the brightest pixel."""
+BACKGROUND = 0.06
+"""Up to this share of its brightest pixel a slice shows no brain."""
 _WHITE = 0.96
 """From this share of it on: less than 1, since sizes and JPEG blur what was cut off."""
 
@@ -26,6 +26,6 @@ def saturated_share(pixels: Any) -> Any:
 
     grey = tf.reduce_mean(pixels, axis=-1)
     brightest = tf.reduce_max(grey, axis=(1, 2), keepdims=True)
-    brain = tf.cast(grey > _BACKGROUND * brightest, tf.float32)
+    brain = tf.cast(grey > BACKGROUND * brightest, tf.float32)
     white = brain * tf.cast(grey >= _WHITE * brightest, tf.float32)
     return tf.reduce_sum(white, axis=(1, 2)) / tf.maximum(tf.reduce_sum(brain, axis=(1, 2)), 1.0)
