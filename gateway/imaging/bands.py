@@ -22,19 +22,28 @@ def band_of(image: Image.Image, rows: slice) -> Image.Image:
     return image.crop((0, rows.start, image.width, rows.stop))
 
 
-def rows_of(image: Image.Image, rows: slice) -> NDArray[Any]:
+def rows_of(image: Image.Image, rows: slice, mode: str | None = None) -> NDArray[Any]:
     """Returns some rows as np.asarray returns all: (rows, width), or (rows, width, channels)."""
-    return np.asarray(band_of(image, rows))
+    return _pixels_in(band_of(image, rows), mode)
 
 
-def array_of(image: Image.Image) -> NDArray[Any]:
-    """Returns what np.asarray does, which on its way would take twice the memory of that besides."""
+def array_of(image: Image.Image, mode: str | None = None) -> NDArray[Any]:
+    """Returns what np.asarray does, which on its way would take twice the memory of that besides.
+
+    Args:
+      image: of any of Pillow's modes.
+      mode: the one to convert the picture to, if not its own.
+    """
     first, *others = bands(image.height, image.width)
     if not others:
-        return np.asarray(image)
-    band = rows_of(image, first)
+        return _pixels_in(image, mode)
+    band = rows_of(image, first, mode)
     whole = np.empty((image.height, *band.shape[1:]), band.dtype)
     whole[first] = band
     for rows in others:
-        whole[rows] = rows_of(image, rows)
+        whole[rows] = rows_of(image, rows, mode)
     return whole
+
+
+def _pixels_in(image: Image.Image, mode: str | None) -> NDArray[Any]:
+    return np.asarray(image if mode in (None, image.mode) else image.convert(mode))  # it copies what has the mode

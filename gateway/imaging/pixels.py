@@ -38,8 +38,7 @@ def to_uint8(image: Image.Image) -> ImageArray:
         return scale_by_range(array_of(image))
     if image.mode in _WITH_ALPHA or "transparency" in image.info:
         return _over_black(image)
-    mode = "L" if image.mode in _GREY else "RGB"
-    pixels = array_of(image if image.mode == mode else image.convert(mode))  # it would copy one that has it already
+    pixels = array_of(image, "L" if image.mode in _GREY else "RGB")
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 

@@ -59,6 +59,7 @@ def test_a_large_picture_is_what_its_tiles_are(grey, encode, mode):
     small, large = (decode(encode(picture, image_format)) for picture in (image, _tiled(image)))
     assert np.array_equal(large, np.tile(small, (*_TILES, 1)))
     assert np.array_equal(array_of(_tiled(image)), np.asarray(_tiled(image)))
+    assert np.array_equal(array_of(_tiled(image), "L"), np.asarray(_tiled(image).convert("L")))
 
 
 def test_bands_are_all_rows_in_their_order():
