@@ -13,6 +13,7 @@ from trainer.calibration_error import BINS
 from trainer.data.split import VALIDATION_SHARE
 from trainer.figures import Evaluation
 from trainer.pretrained.trunk import ORIGIN
+from trainer.reliability import Trust
 from trainer.report.intervals import METHOD, SHARE, Figure
 from trainer.train import Training
 from trainer.training.calibration import COVERAGE, CRITIC_SHARE, IN_DOMAIN_SHARE, LEAST_ODDS
@@ -70,6 +71,7 @@ def model_card(
     training: Training,
     evaluation: Evaluation,
     figures: Mapping[str, Figure],
+    trust: Trust,
     shortcuts: Mapping[str, float],
     source: DataSource,
     approval: Approval | None = None,
@@ -82,6 +84,7 @@ def model_card(
       training: how it was trained.
       evaluation: on the test split.
       figures: the same and more, with their intervals.
+      trust: what became of its word on the same slices.
       shortcuts: what else tells the labels of the test split apart, and with which area under the ROC curve.
       source: of the training data.
       approval: by a job; None where a person published it.
@@ -101,7 +104,7 @@ def model_card(
         "split": _split(training, evaluation),
         "seed": training.seed,
         "epochs": 0 if training.network_of_version else len(training.history),
-        "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)} | _with_intervals(figures),
+        "metrics": {"kept_epoch": asdict(kept), "test": asdict(evaluation)} | _with_intervals(figures) | _trust(trust),
         "verdict": _verdict(training),
         "limits": list(LIMITS),
         "known_shortcuts": [_shortcut(name, area) for name, area in shortcuts.items()],
@@ -134,6 +137,14 @@ def _verdict(training: Training) -> dict[str, Any]:
         "in_domain_share": IN_DOMAIN_SHARE,
         "critic_share": CRITIC_SHARE,
         "saturation_limit": training.saturation_limit,
+    }
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    no_tumor, tumor = map(_json, trust.coverage)
+    return {
+        "verdicts": {kind.name: asdict(found) for kind, found in trust.verdicts.items()},
+        "coverage": {"No Tumor": no_tumor, "Tumor": tumor},
     }
 
 

@@ -75,6 +75,10 @@ def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "| truth | called Tumor | called No Tumor |", "|---|---|---|")
     yield f"| tumor | {test['true_positives']} | {test['false_negatives']} |"
     yield f"| no tumor | {test['false_positives']} | {test['true_negatives']} |"
+    yield from ("", "| reliability | verdicts | right |", "|---|---|---|")
+    yield from (f"| {kind} | {found['slices']} | {found['right']} |" for kind, found in metrics["verdicts"].items())
+    covered = ", ".join(f"{label} {_number(share)}" for label, share in metrics["coverage"].items())
+    yield from ("", f"Conformal coverage reached: of the true labels, open were {covered}.")
     kept = ", ".join(f"{name} {_number(value)}" for name, value in metrics["kept_epoch"].items())
     yield from ("", f"Kept epoch: {kept}.")
 

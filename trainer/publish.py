@@ -15,6 +15,7 @@ from trainer.evaluate import Candidate
 from trainer.figures import Evaluation
 from trainer.model_card import Approval, DataSource, model_card
 from trainer.model_card_text import model_card_text
+from trainer.reliability import trust
 from trainer.report.answers import Answers
 from trainer.report.intervals import measure
 from trainer.report.page import report_page
@@ -68,10 +69,12 @@ def publish(
                 write_golden_requests(candidate, model_dir.name, unfinished)
             write_hashes(unfinished / TEST_HASHES, answers.split.images)
             measured, ancestors = measure(answers, training.seed), lineage(model_dir, parent)
-            found = shortcuts(answers.split)
+            found, trusted = shortcuts(answers.split), trust(answers.outputs, answers.split.labels, training.conformal)
             while True:
                 version = next_version(model_dir)
-                card = model_card(version, ancestors, training, evaluation, measured.figures, found, source, approval)
+                card = model_card(
+                    version, ancestors, training, evaluation, measured.figures, trusted, found, source, approval
+                )
                 report = report_page(card, training, evaluation, answers, measured, candidate)
                 _describe(unfinished, card, report)
                 sync_tree(unfinished)

@@ -11,6 +11,7 @@ from trainer.bootstrap import FIGURES
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import Approval, DataSource, model_card
 from trainer.model_card_text import NO_GATE, model_card_text
+from trainer.reliability import Reliability, Trust, Verdicts
 from trainer.report.intervals import Figure
 from trainer.train import Training
 
@@ -19,6 +20,14 @@ _TRAINING = Training(
 )
 _EVALUATION = Evaluation(24, 0.875, 0.95, 10 / 12, 11 / 12, 10, 1, 11, 2)
 _SOURCE = DataSource("made up", "CC0")
+_TRUST = Trust(
+    {
+        Reliability.RELIABLE: Verdicts(20, 18),
+        Reliability.UNCERTAIN: Verdicts(4, 3),
+        Reliability.OUT_OF_DOMAIN: Verdicts(0, 0),
+    },
+    (0.9375, math.nan),
+)
 
 
 @pytest.fixture
@@ -27,7 +36,7 @@ def card():
     figures = {name: Figure(0.875, 0.75, 0.9375) for name in FIGURES}
     figures["Brier score"] = Figure(math.nan, math.nan, math.nan)
     approval = Approval("1", False, ("accuracy is low",))
-    return model_card(7, [6, 4], _TRAINING, _EVALUATION, figures, {"brain area": 0.84}, _SOURCE, approval)
+    return model_card(7, [6, 4], _TRAINING, _EVALUATION, figures, _TRUST, {"brain area": 0.84}, _SOURCE, approval)
 
 
 def test_it_is_json_that_every_parser_reads(card) -> None:
@@ -63,9 +72,18 @@ def test_it_tells_figures_with_intervals_thresholds_and_shortcuts(card) -> None:
     assert card["known_shortcuts"][0]["auc"] == 0.84
 
 
+def test_it_tells_what_became_of_each_reliability_and_of_the_coverage(card) -> None:
+    assert card["metrics"]["verdicts"] == {
+        "RELIABLE": {"slices": 20, "right": 18},
+        "UNCERTAIN": {"slices": 4, "right": 3},
+        "OUT_OF_DOMAIN": {"slices": 0, "right": 0},
+    }
+    assert card["metrics"]["coverage"] == {"No Tumor": 0.9375, "Tumor": None}
+
+
 def test_a_first_version_has_no_lineage() -> None:
     figures = {name: Figure(0.5, 0.5, 0.5) for name in FIGURES}
-    card = model_card(1, [], _TRAINING, _EVALUATION, figures, {}, _SOURCE)
+    card = model_card(1, [], _TRAINING, _EVALUATION, figures, _TRUST, {}, _SOURCE)
 
     assert (card["parent_version"], card["lineage"]) == (0, [])
     assert "- stable versions before it: none" in model_card_text(card)
@@ -74,7 +92,7 @@ def test_a_first_version_has_no_lineage() -> None:
 
 def test_a_version_that_was_published_by_hand_has_seen_no_gate() -> None:
     figures = {name: Figure(0.5, 0.5, 0.5) for name in FIGURES}
-    card = model_card(1, [], _TRAINING, _EVALUATION, figures, {}, _SOURCE)
+    card = model_card(1, [], _TRAINING, _EVALUATION, figures, _TRUST, {}, _SOURCE)
 
     assert card["gate"] is None
     assert f"## Gate\n\n- {NO_GATE}\n" in model_card_text(card)
@@ -83,7 +101,7 @@ def test_a_version_that_was_published_by_hand_has_seen_no_gate() -> None:
 def test_a_network_that_was_kept_took_no_epochs() -> None:
     figures = {name: Figure(0.5, 0.5, 0.5) for name in FIGURES}
     kept = dataclasses.replace(_TRAINING, network_of_version=6)
-    card = model_card(7, [6], kept, _EVALUATION, figures, {}, _SOURCE)
+    card = model_card(7, [6], kept, _EVALUATION, figures, _TRUST, {}, _SOURCE)
 
     assert card["epochs"] == 0
     assert "- seed: 5; epochs: none, since it was kept" in model_card_text(card)
@@ -108,6 +126,8 @@ def test_the_text_says_the_same(card) -> None:
         "| accuracy | 0.8750 | 0.7500 to 0.9375 |",
         "| Brier score | - | - |",
         "| tumor | 10 | 2 |",
+        "| UNCERTAIN | 4 | 3 |",
+        "Conformal coverage reached: of the true labels, open were No Tumor 0.9375, Tumor -.",
         "| threshold | 0.4 | probability of a tumor from which on a slice is called Tumor |",
         "| conformal coverage | 0.95 | share of slices of each class whose true label is to stay open |",
         "- brain area: alone it tells the labels of the test split apart with an AUC of 0.84",

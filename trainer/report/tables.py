@@ -9,7 +9,7 @@ from trainer.bootstrap import FIGURES
 from trainer.dataset import DatasetSummary
 from trainer.figures import Evaluation, precision_recall_f1, ratio
 from trainer.model_card_text import epochs_text
-from trainer.reliability import Reliability
+from trainer.reliability import verdicts
 from trainer.report.answers import Answers
 from trainer.report.intervals import Figure, Measured
 
@@ -57,11 +57,11 @@ def class_table(evaluation: Evaluation) -> str:
 
 def reliability_table(answers: Answers) -> str:
     """Counts slices, and right verdicts among them, by reliability."""
-    right, rows = answers.called == answers.truth, []
-    for kind in Reliability:
-        of_kind = answers.outputs["reliability"] == kind
-        share = f"{right[of_kind].mean():.4f}" if of_kind.any() else "-"
-        rows.append([kind.name, str(int(of_kind.sum())), f"{of_kind.mean() * 100:.1f} %", share])
+    rows = []
+    for kind, found in verdicts(answers.outputs, answers.split.labels).items():
+        accuracy = f"{found.right / found.slices:.4f}" if found.slices else "-"
+        share = found.slices / len(answers.split.labels)
+        rows.append([kind.name, str(found.slices), f"{share * 100:.1f} %", accuracy])
     return table(["reliability", "slices", "share", "accuracy"], rows, "Reliability as the version tells it")
 
 

@@ -12,7 +12,7 @@ from trainer.evaluate import evaluate
 from trainer.figures import EpochMetrics, Evaluation
 from trainer.model_card import Approval, DataSource, model_card
 from trainer.model_card_text import NO_GATE
-from trainer.reliability import Reliability
+from trainer.reliability import Reliability, trust
 from trainer.report.cases import MAX_ERRORS, Case
 from trainer.report.intervals import measure
 from trainer.report.page import report_page
@@ -76,7 +76,8 @@ def make_page(explainer):
         found = evaluation or evaluate(answers.outputs, answers.split.labels)
         measured = measure(answers, 1)
         source = DataSource("made up", "<script src=data:,1>| &amp;\n[none](#)")
-        card = model_card(7, [6, 4], training, found, measured.figures, {"brain area": 0.84}, source, approval)
+        trusted = trust(answers.outputs, answers.split.labels, training.conformal)
+        card = model_card(7, [6, 4], training, found, measured.figures, trusted, {"brain area": 0.84}, source, approval)
         return report_page(card, training, found, answers, measured, explainer)
 
     return make
