@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from serving.modelserver.errors import InvalidArgumentError, UnimplementedError
+from serving.modelserver.errors import FailedPreconditionError, InvalidArgumentError, UnimplementedError
 from serving.modelserver.text_files import parse_text_file
 from tfserving_api.messages import ModelServerConfig
 
@@ -67,6 +67,22 @@ def platform(config: Any) -> str:
             f"model name is {config.name}"
         )
     return str(config.model_platform) or TENSORFLOW
+
+
+def validate_kind(new: Any, old: Any) -> None:
+    """Checks that a ModelServerConfig is a list of models, or empty where there was none before.
+
+    Raises:
+      FailedPreconditionError: it is something else, and comes after a list.
+      InvalidArgumentError: it is the first, and a custom config. The original's process ends there.
+    """
+    kind = new.WhichOneof("config")
+    if old.WhichOneof("config") and kind != "model_config_list":
+        raise FailedPreconditionError(
+            "Cannot transition to requested config. It is only legal to transition from one ModelConfigList to another."
+        )
+    if kind not in {None, "model_config_list"}:
+        raise InvalidArgumentError("Invalid ServerModelConfig: only ModelConfigList is supported")
 
 
 def validate(new: Iterable[Any], old: Iterable[Any]) -> None:

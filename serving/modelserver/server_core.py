@@ -116,11 +116,10 @@ class ServerCore:
           ServingError: it is refused, and nothing has changed.
         """
         with self._lock:
+            model_config.validate_kind(new_config, self._config)
             if not new_config.WhichOneof("config"):
                 _log.info("Taking no action for empty config.")
                 return frozenset(), self._monitor.now
-            if new_config.WhichOneof("config") != "model_config_list":
-                raise InvalidArgumentError("Invalid ServerModelConfig: only ModelConfigList is supported")
             new, old = new_config.model_config_list.config, self._config.model_config_list.config
             model_config.validate(new, old)
             labels = {config.name: self._new_labels(config) for config in new}

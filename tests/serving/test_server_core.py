@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serving.modelserver.errors import DeadlineExceededError
+from serving.modelserver.errors import DeadlineExceededError, FailedPreconditionError, InvalidArgumentError
 from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
 from serving.modelserver.servable import Servable
 from serving.modelserver.server_core import ServerCore
@@ -90,6 +90,26 @@ def test_a_reload_waits_for_the_one_before_whose_models_it_would_cancel(stage: S
     second.result()
     stage.core.step()
     assert stage.state("m") in {ManagerState.UNLOADING, ManagerState.END}
+
+
+@pytest.mark.parametrize("config", [ModelServerConfig(), ModelServerConfig(custom_model_config={})])
+def test_a_list_of_models_gives_way_to_another_list_alone(stage: Stage, config: Any) -> None:
+    """Else a config file that is just being written would change something, or nothing and not say so."""
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    with pytest.raises(FailedPreconditionError, match=r"^Cannot transition to requested config\. It is "):
+        stage.core.apply(config)
+    stage.core.step()
+    assert stage.state("m") is ManagerState.AVAILABLE
+
+
+def test_of_the_configs_before_a_list_of_models_an_empty_one_is_taken_and_a_custom_one_is_not(stage: Stage) -> None:
+    assert stage.core.apply(ModelServerConfig())[0] == frozenset()
+    with pytest.raises(InvalidArgumentError, match="only ModelConfigList is supported"):
+        stage.core.apply(ModelServerConfig(custom_model_config={}))
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    assert stage.state("m") is ManagerState.AVAILABLE
 
 
 def test_where_versions_are_looked_for_once_the_same_config_again_is_no_reason(stage: Stage) -> None:
