@@ -84,7 +84,7 @@ class Histogram:
             bounds = [f"{bound:g}" for bound in _LATENCY_BOUNDS_US] + ["+Inf"]
             for bound, count in zip(bounds, itertools.accumulate(buckets), strict=True):
                 yield f'{name}_bucket{{{pairs},le="{bound}"}} {count}'
-            yield f"{name}_sum{{{pairs}}} {total}"
+            yield f"{name}_sum{{{pairs}}} {_number(total)}"
             yield f"{name}_count{{{pairs}}} {sum(buckets)}"
 
 
@@ -112,6 +112,11 @@ class Metrics:
     def totals(self) -> dict[str, int]:
         """Count of each metric over all its labels, by TensorFlow Serving's name."""
         return {metric.name: metric.total() for metric in self._all()}
+
+
+def _number(value: float) -> str:
+    """All digits, of which the original tells six, and like there no point behind which there is none."""
+    return repr(value).removesuffix(".0")
 
 
 def _exposed(name: str) -> str:

@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from prometheus_client.parser import text_string_to_metric_families
 
-from serving.modelserver.metrics import Metrics
 from tfserving_api.messages import (
     GetModelMetadataRequest,
     GetModelStatusRequest,
@@ -272,28 +270,3 @@ def test_two_servers_do_not_share_a_port(launch: Any, publish: Any, base_path: P
     second = launch(f"--model_base_path={base_path}", f"--port={port}")
     assert f"Failed to listen on 127.0.0.1:{port}" in second.process.stdout.read()
     assert second.process.wait(30) == 255
-
-
-def test_labels_of_metrics_stay_on_their_line() -> None:
-    metrics = Metrics()
-    metrics.model_warmup_latency.observe_s(1.0, "/m/1", 'INVALID_ARGUMENT: "x" is \\ bad\n\t [[node]]')
-    families = {family.name: family for family in text_string_to_metric_families(metrics.exposition())}
-    (told,) = {
-        sample.labels["status"]
-        for family in families.values()
-        for sample in family.samples
-        if "status" in sample.labels
-    }
-    assert told == 'INVALID_ARGUMENT: "x" is \\ bad\n\t [[node]]'
-
-
-def test_a_sum_of_times_grows_by_each_of_them_however_large_it_is() -> None:
-    """With six digits of it, a call after some days of work would add nothing, and no mean could be told."""
-    metrics = Metrics()
-    for seconds in (1_000_000.0, 0.003):
-        metrics.load_latency.observe_s(seconds, "/m/1")
-    families = text_string_to_metric_families(metrics.exposition())
-    (total,) = (
-        sample.value for family in families for sample in family.samples if sample.name.endswith("load_latency_sum")
-    )
-    assert total == 1_000_000_003_000
