@@ -31,7 +31,9 @@ class FailingCore:
         (StatusCode.RESOURCE_EXHAUSTED, 429),
         (StatusCode.ALREADY_EXISTS, 409),
         (StatusCode.ABORTED, 409),
-        (StatusCode.PERMISSION_DENIED, 500),
+        (StatusCode.PERMISSION_DENIED, 403),
+        (StatusCode.UNAUTHENTICATED, 401),
+        (StatusCode.DATA_LOSS, 500),
     ],
 )
 def test_statuses_over_http_are_those_of_the_original(code: StatusCode, status: int) -> None:
