@@ -25,8 +25,10 @@ from transport.http_server import PatientServer, QuietHandler
 _log = logging.getLogger(__name__)
 
 _VERSION_OR_LABEL = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_MODEL = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION_OR_LABEL}(?P<metadata>/metadata)?", re.IGNORECASE)
-_PREDICTION = re.compile(rf"/v1/models/[^/:]+{_VERSION_OR_LABEL}:(?:classify|regress|predict)", re.IGNORECASE)
+_PATHS = {
+    "GET": re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION_OR_LABEL}(?P<metadata>/metadata)?", re.IGNORECASE),
+    "POST": re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION_OR_LABEL}:(classify|regress|predict)", re.IGNORECASE),
+}
 
 _INT64_DIGITS = 19
 _MAX_BODY_BYTES = 2**20
@@ -78,10 +80,8 @@ class RestApi:
             return status, "application/json", json.dumps({"error": err.message})
 
     def _v1(self, method: str, path: str) -> str:
-        if method == "POST" and _PREDICTION.fullmatch(path):
-            raise UnimplementedError("Predictions over REST are left to TensorFlow Serving; use gRPC")
-        found = _MODEL.fullmatch(path)
-        if method != "GET" or not found:
+        found = _PATHS[method].fullmatch(path) if method in _PATHS else None
+        if not found:
             raise InvalidArgumentError(f"Malformed request: {method} {path}")
         if not found["name"]:
             raise InvalidArgumentError("Missing model name in request.")
@@ -90,6 +90,8 @@ class RestApi:
             spec.version.value = _int64(found["version"])
         elif found["label"]:
             spec.version_label = unquote(found["label"])
+        if method == "POST":
+            raise UnimplementedError("Predictions over REST are left to TensorFlow Serving; use gRPC")
         if found["metadata"]:
             return self._metadata(spec)
         return json.dumps(_jsonable(model_status(self._core, spec)), indent=1)

@@ -158,6 +158,19 @@ def test_the_rest_port_answers_status_and_metadata(http: tuple[Any, str, Path]) 
         ("POST", "/v1/models/default", 400, "Malformed request: POST /v1/models/default"),
         ("DELETE", "/v1/models/default", 400, "Malformed request: DELETE /v1/models/default"),
         ("POST", "/v1/models/default:predict", 501, "Predictions over REST are left to TensorFlow Serving; use gRPC"),
+        (
+            "POST",
+            "/v1/models/no/labels/a:regress",
+            501,
+            "Predictions over REST are left to TensorFlow Serving; use gRPC",
+        ),
+        (
+            "POST",
+            f"/v1/models/default/versions/{2**64 - 1}:regress",
+            400,
+            f"Failed to convert version: {2**64 - 1} to numeric.",
+        ),
+        ("POST", "/v1/models/default/metadata", 400, "Malformed request: POST /v1/models/default/metadata"),
     ],
 )
 def test_rest_errors(http: tuple[Any, str, Path], method: str, path: str, code: int, error: str) -> None:
