@@ -172,10 +172,10 @@ def test_another_version_serves_on_while_the_wanted_one_still_unloads(stage: Any
 
 
 def test_requests_go_to_the_largest_available_version_or_the_one_they_name(stage: Any) -> None:
-    stage.aspire(1, 2)
+    stage.aspire(0, 1, 2)
     stage.settle()
-    with stage.manager.servable("m") as latest, stage.manager.servable("m", 1) as first:
-        assert (latest.version, first.version) == (2, 1)
+    with stage.manager.servable("m") as latest, stage.manager.servable("m", 0) as first:
+        assert (latest.version, first.version) == (2, 0)
     with pytest.raises(NotFoundError, match=r"Specific\(m, 3\)"), stage.manager.servable("m", 3):
         pass
 

@@ -31,6 +31,20 @@ def test_a_failing_load_is_retried_then_given_up_and_holds_up_nothing(stage: Any
     assert stage.loads == [2, 1, 2, 2]
 
 
+def test_the_last_version_that_serves_outlasts_new_ones_that_fail_and_goes_with_the_first_that_loads(
+    stage: Any,
+) -> None:
+    stage.broken = {3}
+    stage.aspire(0, 1)
+    stage.settle()
+    stage.aspire(3)
+    stage.settle()
+    assert stage.states() == {3: "END", 1: "AVAILABLE", 0: "END"}
+    stage.aspire(4)
+    stage.settle()
+    assert stage.states() == {4: "AVAILABLE", 3: "END", 1: "END", 0: "END"}
+
+
 @pytest.mark.parametrize(
     ("failure", "told"),
     [

@@ -1,5 +1,6 @@
 """Predict over gRPC: answers, and the order, codes and texts of errors."""
 
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from google.protobuf import message_factory
 
-from tfserving_api.messages import TensorProto, pool
+from tfserving_api.messages import SavedModel, SignatureDefMap, TensorProto, pool
 
 HALF = {"name": "half_plus_two"}
 X = {"x": np.array([[2.0]], np.float32)}
@@ -61,6 +62,29 @@ def test_an_empty_batch_has_an_empty_answer(zoo: Any) -> None:
 def test_every_signature_of_the_graph_answers(zoo: Any, signature: str, inputs: Any, expected: Any) -> None:
     response = zoo.predict({**HALF, "signature_name": signature}, inputs)
     assert {alias: [*out.float_val, *out.int_val] for alias, out in response.outputs.items()} == expected
+
+
+def test_a_signature_may_change_a_variable_and_finds_it_changed(zoo: Any) -> None:
+    spec = {"name": "unlike", "signature_name": "counted"}
+    first, second = (zoo.predict(spec, {"x": np.zeros(1, np.float32)}).outputs["y"].float_val for _ in range(2))
+    assert second[0] == first[0] + 1.0
+
+
+def test_a_version_without_signatures_serves_its_metadata_and_nothing_else(
+    launch: Any, publish: Any, base_path: Path
+) -> None:
+    file = publish("half_plus_two", "1.unready") / "saved_model.pb"
+    model = SavedModel.FromString(file.read_bytes())
+    model.meta_graphs[0].signature_def.clear()
+    file.write_bytes(model.SerializeToString())
+    file.parent.rename(base_path / "1")
+    client = launch("--model_name=m", f"--model_base_path={base_path}").ready()
+    signatures = SignatureDefMap()
+    client.metadata({"name": "m"}).metadata["signature_def"].Unpack(signatures)
+    assert not signatures.signature_def
+    with pytest.raises(grpc.RpcError) as error:
+        client.half()
+    assert error.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
 def scalars(**values: float) -> dict[str, Any]:

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from serving.modelserver.errors import DeadlineExceededError, FailedPreconditionError, InvalidArgumentError
+from serving.modelserver.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from serving.modelserver.manager import AspiredVersionsManager, RetryPolicy
 from serving.modelserver.servable import Servable
 from serving.modelserver.server_core import ServerCore
@@ -152,6 +157,32 @@ def test_a_model_that_is_added_again_before_anyone_stepped_has_another_life(stag
 
     stage.core.reload(stage.config("m"), keep_waiting)
     assert len(stage.paths) == 2
+
+
+def test_a_model_that_is_left_out_answers_no_more_when_the_reload_returns(stage: Stage) -> None:
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    stage.core.reload(stage.config(), lambda: True)
+    with pytest.raises(NotFoundError, match=r"Latest\(m\)"), stage.core.servable(ModelSpec(name="m")):
+        pass
+
+
+def test_a_model_follows_its_base_path_there_and_back(stage: Stage, eventually: Any) -> None:
+    def serves(version: int) -> bool:
+        stage.core.step()
+        states = {known: state.state for known, state in stage.core.versions("m").items()}
+        return states.pop(version, None) is ManagerState.AVAILABLE and set(states.values()) == {ManagerState.END}
+
+    elsewhere = stage.config("elsewhere")
+    elsewhere.model_config_list.config[0].name = "m"
+    (stage.path / "elsewhere" / "2").mkdir()
+    stage.loaded.set()
+    stage.begin_reload("m").result()
+    stage.core.reload(elsewhere, lambda: True)
+    eventually(lambda: serves(2))
+    stage.core.reload(stage.config("m"), lambda: True)
+    eventually(lambda: serves(1))
+    assert stage.paths[1:] == [stage.path / "elsewhere" / "2", stage.path / "m" / "1"]
 
 
 def test_a_model_that_was_dropped_is_served_from_where_it_is_added_again_and_only_then_is_the_reload_done(

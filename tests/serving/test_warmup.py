@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from serving.modelserver.errors import DataLossError, InvalidArgumentError
-from serving.modelserver.warmup import read_warmup_records
-from tfserving_api.messages import PredictionLog, TensorProto
+from serving.modelserver.servable import Servable
+from serving.modelserver.warmup import read_warmup_records, warm_up
+from tfserving_api.messages import GetModelStatusRequest, PredictionLog, SignatureDef, TensorProto
+from tfserving_api.tensors import Tensor
 
 AVAILABLE, END = 30, 50
 
@@ -60,6 +62,36 @@ def test_too_many_and_unreadable_records_are_refused(tmp_path: Path, write_warmu
         read_warmup_records(tmp_path)
 
 
+class Counting:
+    """An engine that counts its runs."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, *_: Any) -> dict[str, Tensor]:
+        self.runs += 1
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("iterations", "runs"), [(3, 6), (1, 2), (0, 2)])
+def test_each_record_is_replayed_as_often_as_told_and_once_at_least(iterations: int, runs: int) -> None:
+    engine = Counting()
+    signature = SignatureDef(inputs={"x": {"dtype": 1}}, outputs={"y": {"dtype": 1}})
+    warm_up(Servable("m", 1, {"serving_default": signature}, engine), [question(), question()], iterations)
+    assert engine.runs == runs
+
+
+def test_without_warm_up_what_travels_with_a_version_is_not_read(
+    launch: Any, publish: Any, base_path: Path, write_warmup: Any
+) -> None:
+    write_warmup(publish("half_plus_two", "1"), [b"\xff\xff no message"])
+    server = launch("--model_name=m", f"--model_base_path={base_path}", "--enable_model_warmup=false")
+    assert server.ready().half() == 3.0
+
+
 def test_a_version_whose_warm_up_fails_does_not_serve(
     launch: Any, publish: Any, base_path: Path, write_warmup: Any, eventually: Any
 ) -> None:
@@ -69,15 +101,18 @@ def test_a_version_whose_warm_up_fails_does_not_serve(
     server = launch("--model_name=m", f"--model_base_path={base_path}", "--max_num_load_retries=0")
     client = server.ready()
     assert "skipping a warm-up record of kind classify_log" in server.log.read_text()
-    for version, logs, text in (
-        ("2", [question("nope")], "Signature input alias: x(feed name: x:0) not found"),
-        ("3", [PredictionLog(session_run_log={})], "Unsupported log_type for warmup: session_run_log"),
+    for version, logs, code, text in (
+        ("2", [question("nope")], 3, "Signature input alias: x(feed name: x:0) not found"),
+        ("3", [PredictionLog(session_run_log={})], 12, "Unsupported log_type for warmup: session_run_log"),
     ):
         unfinished = publish("half_plus_three", f"{version}.unready")
         write_warmup(unfinished, logs)
         unfinished.rename(base_path / version)
         eventually(lambda version=version: client.states().get(int(version)) == END)
         assert text in server.log.read_text()
+        spec = {"name": "m", "version": {"value": int(version)}}
+        (told,) = client.call("GetModelStatus", GetModelStatusRequest(model_spec=spec)).model_version_status
+        assert (told.status.error_code, told.status.error_message.startswith(text)) == (code, True)
         assert client.half() == 3.0
 
 
