@@ -28,6 +28,7 @@ class Flags:
 
     port: int = _flag(8500, "TCP port for gRPC; 0 picks a free one and prints it")
     grpc_socket_path: str = _flag("", "also listen on this UNIX socket")
+    grpc_channel_arguments: str = _flag("", "comma-separated key=value, arguments of gRPC's own for the server")
     rest_api_port: int = _flag(0, "TCP port for status and metrics over HTTP; 0 is off")
     monitoring_config_file: str = _flag("", "MonitoringConfig in text format; turns on Prometheus metrics")
     model_name: str = _flag("default", "name of the model; ignored with --model_config_file")
@@ -58,7 +59,7 @@ class Flags:
 _WITHOUT_MEANING = (
     "rest_api_num_threads", "rest_api_timeout_in_ms", "rest_api_enable_cors_support", "flush_filesystem_caches",
     "tensorflow_session_parallelism", "tensorflow_session_config_file", "tensorflow_intra_op_parallelism",
-    "tensorflow_inter_op_parallelism", "per_process_gpu_memory_fraction", "grpc_channel_arguments",
+    "tensorflow_inter_op_parallelism", "per_process_gpu_memory_fraction",
     "remove_unused_fields_from_bundle_metagraph", "num_tflite_interpreters_per_pool", "num_tflite_pools",
     "enforce_session_run_timeout", "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled", "enable_profiler",
     "thread_pool_factory_config_file", "enable_per_model_batching_parameters", "skip_initialize_tpu", "use_tfrt",

@@ -1,12 +1,13 @@
 """The gRPC server: services, reflection, health, ports."""
 
 import os
+import re
 
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from serving.modelserver.errors import UnavailableError
+from serving.modelserver.errors import InvalidArgumentError, UnavailableError
 from serving.modelserver.flags import Flags
 from serving.modelserver.grpc_handlers import handler
 from serving.modelserver.health import Health
@@ -25,23 +26,29 @@ _RELOAD_THREADS = 16
 """Reloads wait for models, and for each other."""
 _THREADS = 16
 """Of what takes no time: health, status, metadata, reflection."""
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
+_ARGUMENTS: dict[str, int | str] = {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
     # Two servers that share a port by accident would answer in turn.
-    ("grpc.so_reuseport", 0),
-)
+    "grpc.so_reuseport": 0,
+}
+_INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 
 class GrpcServer:
-    """Listening from `start` on."""
+    """Listening from `start` on.
+
+    Raises:
+      InvalidArgumentError: `--grpc_channel_arguments` is malformed.
+    """
 
     def __init__(self, flags: Flags, prediction_service: PredictionService, model_service: ModelService) -> None:
         threads = flags.grpc_max_threads or max(_MIN_THREADS, 4 * (os.cpu_count() or 1))
         self._flags = flags
         predict = {"Predict": running_threads(threads, "predict")}
         reload = {"HandleReloadConfigRequest": running_threads(_RELOAD_THREADS, "reload")}
-        self._server = grpc.server(running_threads(_THREADS, "grpc"), options=_OPTIONS)
+        arguments = _ARGUMENTS | _channel_arguments(flags.grpc_channel_arguments)
+        self._server = grpc.server(running_threads(_THREADS, "grpc"), options=list(arguments.items()))
         self._server.add_generic_rpc_handlers(
             (handler(_PREDICTION, prediction_service, predict), handler(_MODEL, model_service, reload))
         )
@@ -88,3 +95,15 @@ class GrpcServer:
         if self._health:
             self._health.drain()
         self._server.stop(grace_s).wait(grace_s + _MARGIN_S)
+
+
+def _channel_arguments(text: str) -> dict[str, int | str]:
+    """What `--grpc_channel_arguments` says, by key. The last one wins; a value is an integer where it reads as one."""
+    arguments: dict[str, int | str] = {}
+    for argument in text.split(",") if text else ():
+        key, equals, value = argument.partition("=")
+        if not key or not equals:
+            raise InvalidArgumentError(f"--grpc_channel_arguments has {argument!r}, which is not key=value")
+        is_int32 = _INTEGER.fullmatch(value) and -(2**31) <= int(value) < 2**31
+        arguments[key] = int(value) if is_int32 else value
+    return arguments

@@ -14,22 +14,23 @@ from serving.modelserver.flags import parse_flags
 
 
 def test_flags_are_spelled_as_in_the_original(caplog: pytest.LogCaptureFixture) -> None:
+    channel_arguments = "grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb"
     flags = parse_flags(
         ["--port=1", "--model_base_path=/m", "--enable_batching", "--batching_parameters_file=b",
-         "--enable_model_warmup=false",
-         "--grpc_channel_arguments=grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb", "--enable_profiler",
-         "--xla_gpu_compilation_enabled"]
+         "--enable_model_warmup=false", f"--grpc_channel_arguments={channel_arguments}", "--enable_profiler",
+         "--rest_api_timeout_in_ms=5000", "--xla_gpu_compilation_enabled"]
     )  # fmt: skip
     assert (flags.port, flags.enable_batching, flags.enable_model_warmup) == (1, True, False)
-    assert "--grpc_channel_arguments has no meaning here and is ignored" in caplog.text
+    assert flags.grpc_channel_arguments == channel_arguments
+    assert "--rest_api_timeout_in_ms has no meaning here and is ignored" in caplog.text
 
 
 def test_flags_that_are_not_given_are_as_in_the_original() -> None:
     flags = asdict(parse_flags([]))
     ours = {"engine": "auto", "drain_seconds": 30, "bind_address": "127.0.0.1", "mixed_precision": ""}
     assert flags == ours | {
-        "port": 8500, "grpc_socket_path": "", "rest_api_port": 0, "monitoring_config_file": "",
-        "model_name": "default", "model_base_path": "", "model_config_file": "",
+        "port": 8500, "grpc_socket_path": "", "grpc_channel_arguments": "", "rest_api_port": 0,
+        "monitoring_config_file": "", "model_name": "default", "model_base_path": "", "model_config_file": "",
         "model_config_file_poll_wait_seconds": 0, "file_system_poll_wait_seconds": 1,
         "max_num_load_retries": 5, "load_retry_interval_micros": 60_000_000,
         "num_load_threads": 0, "num_unload_threads": 0, "grpc_max_threads": 0,
@@ -52,6 +53,18 @@ def test_flags_of_predict_make_answers_contents_and_refuse_signatures_that_are_n
         client.predict({"name": "default", "signature_name": "__saved_model_init_op"}, {})
     assert error.value.code() is grpc.StatusCode.INTERNAL
     assert error.value.details().startswith("Expected prediction signature method_name to be one of {tensorflow/")
+
+
+def test_channel_arguments_reach_grpc_and_the_last_of_a_key_wins(launch: Any, publish: Any, base_path: Path) -> None:
+    """Integers as such: gRPC takes no notice of a length that is text."""
+    publish("half_plus_two", "1")
+    lengths = "grpc.max_receive_message_length=5,grpc.max_receive_message_length=500"
+    arguments = f"--grpc_channel_arguments={lengths},grpc.lb_policy_name=grpclb"
+    client = launch(f"--model_base_path={base_path}", arguments).ready()
+    assert client.half({"name": "default"}) == 3.0
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict({"name": "default"}, {"x": np.zeros(500, np.float32)})
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize("argument", ["--version", "--version=true"])
@@ -114,6 +127,9 @@ def test_who_asks_for_batching_is_told_that_there_is_none(caplog: pytest.LogCapt
     [
         ((), "Both server_options.model_base_path and server_options.model_config_file are empty!"),
         (("--engine=nope",), "--engine is 'nope'; it may be auto, tensorflow, openvino"),
+        (("--grpc_channel_arguments=a=1,b",), "--grpc_channel_arguments has 'b', which is not key=value"),
+        (("--grpc_channel_arguments=a=1,",), "--grpc_channel_arguments has '', which is not key=value"),
+        (("--grpc_channel_arguments==1",), "--grpc_channel_arguments has '=1', which is not key=value"),
     ],
 )
 def test_flags_that_cannot_be_met_end_the_start(launch: Any, flags: tuple[str, ...], text: str) -> None:
