@@ -13,6 +13,7 @@ from serving.modelserver.grpc_handlers import handler
 from serving.modelserver.health import Health
 from serving.modelserver.model_service import ModelService
 from serving.modelserver.prediction_service import PredictionService
+from serving.modelserver.socket_file import SocketFile
 from tfserving_api.messages import pool
 from transport.threads import running_threads
 
@@ -45,6 +46,7 @@ class GrpcServer:
     def __init__(self, flags: Flags, prediction_service: PredictionService, model_service: ModelService) -> None:
         threads = flags.grpc_max_threads or max(_MIN_THREADS, 4 * (os.cpu_count() or 1))
         self._flags = flags
+        self._socket = SocketFile(flags.grpc_socket_path) if flags.grpc_socket_path else None
         predict = {"Predict": running_threads(threads, "predict")}
         reload = {"HandleReloadConfigRequest": running_threads(_RELOAD_THREADS, "reload")}
         arguments = _ARGUMENTS | _channel_arguments(flags.grpc_channel_arguments)
@@ -68,13 +70,13 @@ class GrpcServer:
           The addresses that it listens on.
 
         Raises:
-          UnavailableError: a port is taken.
+          UnavailableError: a port is taken, or no socket can be where it should.
         """
         host = self._flags.bind_address
         host = f"[{host}]" if ":" in host else host
         addresses = [f"{host}:{self._listen(f'{host}:{self._flags.port}')}"]
-        if self._flags.grpc_socket_path:
-            self._listen(f"unix:{self._flags.grpc_socket_path}")
+        if self._socket:
+            self._listen_on(self._socket)
             addresses.append(f"UNIX socket {self._flags.grpc_socket_path}")
         self._server.start()
         return addresses
@@ -85,6 +87,13 @@ class GrpcServer:
         except RuntimeError as err:
             raise UnavailableError(f"Failed to listen on {address}") from err
 
+    def _listen_on(self, socket: SocketFile) -> None:
+        try:
+            self._server.add_insecure_port(f"unix:{socket.bound}")
+            socket.place()
+        except (RuntimeError, OSError) as err:
+            raise UnavailableError(f"Failed to listen on unix:{self._flags.grpc_socket_path}") from err
+
     def update_health(self, *, serving: bool) -> None:
         """Tells health checks how things are."""
         if self._health:
@@ -94,6 +103,8 @@ class GrpcServer:
         """Takes no more calls, and returns when those in progress have finished or the time is over."""
         if self._health:
             self._health.drain()
+        if self._socket:
+            self._socket.remove()
         self._server.stop(grace_s).wait(grace_s + _MARGIN_S)
 
 

@@ -160,6 +160,12 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
+def client_of() -> type[Client]:
+    """Makes clients of other addresses than a server tells."""
+    return Client
+
+
+@pytest.fixture
 def base_path(tmp_path: Path) -> Path:
     """An empty model directory."""
     path = tmp_path / "models" / "m"
