@@ -13,14 +13,16 @@ version as warm-up records. Else TensorFlow's own runtime is. The log says which
 Left out on purpose: Classify, Regress, MultiInference and SessionRun answer UNIMPLEMENTED, and warm-up records of the
 first three are passed over; REST serves status, metadata and metrics, no predictions; requests are not batched on the
 server (the gateway batches), so `--enable_batching` only warns; TensorFlow Lite, TLS and custom platforms and
-configurations are start-up errors.
+configurations are start-up errors; versions with operations of TensorFlow Text or Decision Forests, which the original
+brings along, do not load.
 
 On purpose otherwise: an unknown flag is an error; a relative `--model_base_path` begins at the working
-directory; predictions beyond `--grpc_max_threads` wait and are not refused; there is reflection, and no profiler;
-on OpenVINO inputs have to have the signature's shape, NaN or infinity in them may come out as a number, and requests
-to one signature take turns, each with all cores; no request is logged, whatever a `logging_config` says; a reload tells
-of a metric how much it has grown over all its labels, not of the first; warm-up requests are read before the graph, so
-that what is wrong with their file is told first.
+directory; `--port=0` takes a free port, where the original has none then; predictions beyond `--grpc_max_threads`
+wait and are not refused; there is reflection, and no profiler; on OpenVINO inputs have to have the signature's shape,
+NaN or infinity in them may come out as a number, and requests to one signature take turns, each with all cores; no
+request is logged, whatever a `logging_config` says; a reload tells of a metric how much it has grown over all its
+labels, not of the first; warm-up requests are read before the graph, so that what is wrong with their file is told
+first.
 
 On purpose better than the original: a version directory without its variables is refused; SIGTERM drains;
 a broken or retrying version holds up no other, nor the start; a version number that failed is tried again when its

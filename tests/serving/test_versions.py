@@ -111,6 +111,11 @@ def test_a_base_path_that_vanishes_unloads_nothing(launch: Any, publish: Any, ba
     assert client.states() == {1: AVAILABLE}
 
 
+def unknown(version: Path) -> bytes:
+    """Its graph, with an operation that TensorFlow does not have, as those of TensorFlow Text."""
+    return (version / "saved_model.pb").read_bytes().replace(b"StringLength", b"CaseFoldUTF8")
+
+
 @pytest.mark.parametrize(
     ("damage", "code"),
     [
@@ -118,6 +123,10 @@ def test_a_base_path_that_vanishes_unloads_nothing(launch: Any, publish: Any, ba
         (lambda version: (version / "saved_model.pb").write_bytes(b"\x12\x34"), "OUT_OF_RANGE"),
         (lambda version: os.truncate(version / "saved_model.pb", 1000), "OUT_OF_RANGE: Read less bytes than requested"),
         (lambda version: (version / "saved_model.pb").write_bytes(b"no model"), "DATA_LOSS: Can't parse "),
+        (
+            lambda version: (version / "saved_model.pb").write_bytes(unknown(version)),
+            "NOT_FOUND: Op type not registered ",
+        ),
         (lambda version: shutil.rmtree(version / "variables"), "NOT_FOUND"),
         (lambda version: (version / "variables" / "variables.data-00000-of-00001").unlink(), "NOT_FOUND"),
         (lambda version: (version / "variables" / "variables.data-00000-of-00001").write_bytes(b""), "OUT_OF_RANGE"),
