@@ -189,6 +189,7 @@ class _Graph:
     def _renew(self) -> None:
         try:
             self._request = self._compile_anew().create_infer_request()
+            self._largest_bytes = 0
         except (ConversionError, ServingError) as err:  # as where the directory is gone
             _log.error("A graph that failed cannot be compiled anew: %s", err)
 
